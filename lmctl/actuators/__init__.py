@@ -1,0 +1,1 @@
+"""One kind of step in, one outcome out; they decide nothing."""

@@ -1,0 +1,1 @@
+"""HTTP dialects of the gateway: they translate and hold no rules."""

@@ -1,0 +1,65 @@
+"""Sizes and durations as people write them (`8Gi`, `15m`), parsed once, numbers ever after."""
+
+import re
+from typing import Final
+
+_SIZES: Final = {
+    "": 1,
+    "K": 1000,
+    "M": 1000**2,
+    "G": 1000**3,
+    "T": 1000**4,
+    "Ki": 1024,
+    "Mi": 1024**2,
+    "Gi": 1024**3,
+    "Ti": 1024**4,
+}
+_SECONDS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([KMGT]i?|)B?")
+_DURATION = re.compile(r"(?:\d+(?:\.\d+)?(?:ms|[smhd]))+")
+_DURATION_PART = re.compile(r"(\d+(?:\.\d+)?)(ms|[smhd])")
+
+
+def parse_size(text: object) -> int:
+    """Read `8Gi`, `512M` or a bare number of bytes; return bytes.
+
+    Raises ValueError naming the expected form.
+    """
+    if isinstance(text, int) and not isinstance(text, bool) and text >= 0:
+        return text
+    if not isinstance(text, str) or not (found := _SIZE.fullmatch(text.strip())):
+        raise ValueError("expected a size such as 512Mi or 8Gi")
+    number, unit = found.groups()
+    return int(float(number) * _SIZES[unit])
+
+
+def parse_duration(text: object) -> float:
+    """Read `15m`, `1h30m`, `250ms` or a bare number of seconds; return seconds.
+
+    Raises ValueError naming the expected form.
+    """
+    if isinstance(text, int | float) and not isinstance(text, bool) and text >= 0:
+        return float(text)
+    if not isinstance(text, str) or not _DURATION.fullmatch(text.strip()):
+        raise ValueError("expected a duration such as 30s, 15m or 1h30m")
+    return sum(float(n) * _SECONDS[unit] for n, unit in _DURATION_PART.findall(text.strip()))
+
+
+def format_size(size: float) -> str:
+    """Return bytes as people read them: `93.8 MiB`, `4.6 GiB`, `512 B`."""
+    for unit, scale in (("TiB", 1024**4), ("GiB", 1024**3), ("MiB", 1024**2), ("KiB", 1024)):
+        if size >= scale:
+            return f"{size / scale:.1f} {unit}"
+    return f"{size:.0f} B"
+
+
+def format_duration(seconds: float) -> str:
+    """Return seconds as people read them: `0.8s`, `45s`, `3m20s`, `2h05m`."""
+    if seconds < 10:
+        return f"{seconds:.1f}s"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole}s"
+    if whole < 3600:
+        return f"{whole // 60}m{whole % 60:02d}s"
+    return f"{whole // 3600}h{whole % 3600 // 60:02d}m"

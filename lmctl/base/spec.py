@@ -1,0 +1,114 @@
+"""What the control plane hands a runner, and what a runner says of itself.
+
+The runner echoes `spec_digest` and the digests of the weights it really loaded; an instance is
+Ready only when they are the declared ones (reconciler facts 3: "says Ready, serves something
+else" is the worst failure there is).
+"""
+
+from enum import StrEnum
+from typing import Literal
+
+import msgspec
+
+EngineName = Literal["llama.cpp", "echo"]
+
+
+class WeightFile(msgspec.Struct, frozen=True):
+    """One verified file: `name` as published, `path` where it lies, and what stat said when its
+    sha256 was last computed, so that an untouched file need not be hashed again."""
+
+    name: str
+    path: str
+    sha256: str
+    size: int
+    mtime_ns: int
+    inode: int
+
+
+class LoadSettings(msgspec.Struct, frozen=True):
+    """Load-time settings, resolved (contract 3.2, `llm.load.*`). None leaves it to the engine.
+
+    `context_length` is what one request may use, in tokens; `parallel` is the number of requests
+    decoded together. `threads` None means: as many as the host gives.
+    """
+
+    context_length: int = 4096
+    parallel: int = 4
+    threads: int | None = None
+    batch_size: int = 2048
+    physical_batch_size: int = 512
+    flash_attention: bool | None = None
+    unified_kv: bool = False
+    kv_key_type: str = "f16"
+    kv_value_type: str = "f16"
+    offload_ratio: float = 1.0
+    offload_kv: bool = True
+    use_mmap: bool = True
+    keep_in_memory: bool = False
+    rope_frequency_base: float | None = None
+    rope_frequency_scale: float | None = None
+    seed: int | None = None
+    chat_template: str | None = None
+
+
+class RunnerSpec(msgspec.Struct, frozen=True):
+    """Everything one runner process needs; written as `spec.json` in the runner's folder.
+
+    `socket` is the unix socket it listens on, `queue` how many requests may wait for a slot and
+    `queue_deadline` for how many seconds.
+    """
+
+    name: str
+    uid: str
+    engine: EngineName
+    model: str
+    spec_digest: str
+    weights: tuple[WeightFile, ...]
+    load: LoadSettings
+    socket: str
+    queue: int = 64
+    queue_deadline: float = 30.0
+    max_drain: float = 30.0
+
+
+class Phase(StrEnum):
+    """Where a runner is in its life; only READY takes work."""
+
+    STARTING = "starting"
+    LOADING = "loading"
+    READY = "ready"
+    DRAINING = "draining"
+    FAILED = "failed"
+
+
+class FailureKind(StrEnum):
+    """Why something failed, in the terms that decide what to do next (reconciler 3.7)."""
+
+    TRANSIENT = "transient"
+    CAPACITY = "capacity"
+    CONFIG = "config"
+    INTEGRITY = "integrity"
+    BUG = "bug"
+
+
+class RunnerStatus(msgspec.Struct, frozen=True):
+    """A runner about itself. `progress` of loading is 0..1; memory is resident bytes;
+    `weights` are the sha256 of the files it really loaded, in order."""
+
+    name: str
+    uid: str
+    pid: int
+    started_at: float
+    phase: Phase
+    spec_digest: str
+    weights: tuple[str, ...] = ()
+    progress: float = 0.0
+    running: int = 0
+    queued: int = 0
+    parallel: int = 0
+    context_length: int = 0
+    memory: int = 0
+    requests: int = 0
+    tokens: int = 0
+    reason: str | None = None
+    failure: FailureKind | None = None

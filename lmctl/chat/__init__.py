@@ -1,0 +1,1 @@
+"""Conversations and prompts: templates, settings layers, text pieces to events. Pure."""

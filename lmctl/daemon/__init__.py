@@ -1,0 +1,1 @@
+"""The control plane's process: wires every concrete class once, runs the loop, answers its socket."""

@@ -1,0 +1,1 @@
+"""Text to objects and problems: every kind of manifest, read strictly, each value with its place. Pure."""

@@ -1,0 +1,67 @@
+"""What the gateway serves: routes, settings, limits; pure data the gateway reads from one file.
+
+The daemon writes `surface.json` as a plan step and `health.json` after every turn; gateway
+workers stat both on each request and read them again when they changed, so the data plane needs
+no connection to the control plane.
+"""
+
+from typing import Any
+
+import msgspec
+
+
+class ServedRoute(msgspec.Struct, frozen=True):
+    """A public name and the runner behind it.
+
+    `operation` are the instance's prediction defaults by full key (`llm.prediction.*`), layers
+    already merged. `socket` may not exist yet: then requests are parked.
+    """
+
+    name: str
+    instance: str
+    model: str
+    socket: str
+    spec_digest: str
+    operation: dict[str, Any] = {}
+
+
+class Cors(msgspec.Struct, frozen=True):
+    """Whether browsers of other origins may call."""
+
+    enabled: bool = False
+    origins: tuple[str, ...] = ("*",)
+
+
+class Limits(msgspec.Struct, frozen=True):
+    """Bounds of one gateway worker: body in bytes, deadlines in seconds."""
+
+    body_size: int = 32 * 1024 * 1024
+    queue: int = 64
+    queue_deadline: float = 30.0
+
+
+class Surface(msgspec.Struct, frozen=True):
+    """Everything a gateway needs to serve, and the generation it came from."""
+
+    generation: int = 0
+    routes: tuple[ServedRoute, ...] = ()
+    cors: Cors = Cors()
+    limits: Limits = Limits()
+    log_prompts: bool = False
+    control_socket: str = ""
+
+
+class InstanceHealth(msgspec.Struct, frozen=True):
+    """What the control plane last knew of an instance: `phase` as in RunnerStatus or `waiting`."""
+
+    name: str
+    phase: str
+    reason: str | None = None
+
+
+class Health(msgspec.Struct, frozen=True):
+    """What the control plane last knew; `resident` are the instances that should be serving."""
+
+    generation: int = 0
+    resident: tuple[str, ...] = ()
+    instances: tuple[InstanceHealth, ...] = ()

@@ -1,0 +1,1 @@
+"""The loop: wake, observe, plan, act, record, sleep."""
