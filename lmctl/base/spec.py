@@ -15,7 +15,8 @@ EngineName = Literal["llama.cpp", "echo"]
 
 class WeightFile(msgspec.Struct, frozen=True):
     """One verified file: `name` as published, `path` where it lies, and what stat said when its
-    sha256 was last computed, so that an untouched file need not be hashed again."""
+    sha256 was last computed, so that an untouched file need not be hashed again.
+    """
 
     name: str
     path: str
@@ -93,7 +94,8 @@ class FailureKind(StrEnum):
 
 class RunnerStatus(msgspec.Struct, frozen=True):
     """A runner about itself. `progress` of loading is 0..1; memory is resident bytes;
-    `weights` are the sha256 of the files it really loaded, in order."""
+    `weights` are the sha256 of the files it really loaded, in order.
+    """
 
     name: str
     uid: str

@@ -70,7 +70,8 @@ class Call(msgspec.Struct, frozen=True):
 
 class Usage(msgspec.Struct, frozen=True):
     """Tokens counted by the runner: `prompt_tokens` includes the template, `cached_tokens` of
-    them did not have to be computed again."""
+    them did not have to be computed again.
+    """
 
     prompt_tokens: int
     completion_tokens: int
