@@ -1,0 +1,46 @@
+# make install  everything into .venv          make demo   the main job, from nothing to an answer
+# make check    format, lint, types, contracts  make test   the whole suite
+# make bench    benchmarks, ratios in one run   make lock   new pins; make schemas: generated files
+PYTHON ?= python3
+BIN := .venv/bin
+LOCKS := config/lock/all.txt config/lock/llama-cpp.txt config/lock/build.txt
+
+.PHONY: install demo test check bench lock schemas clean
+
+install: .venv/installed
+
+.venv/installed: $(LOCKS) config/build/llama-cpp.cmake pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "lmctl needs Python 3.11 or newer")'
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r config/lock/all.txt
+	@wheel=$$(config/build/llama-cpp-wheel.sh $(BIN)/python) && \
+	  $(BIN)/python -m pip install -q --disable-pip-version-check --no-deps --force-reinstall "$$wheel"
+	$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+demo: install
+	@PATH="$(CURDIR)/$(BIN):$$PATH" examples/demo.sh
+
+test: install
+	$(BIN)/python -m pytest
+
+check: install
+	$(BIN)/ruff format --check
+	$(BIN)/ruff check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: install
+	$(BIN)/python tests/bench/run.py
+
+schemas: install
+	$(BIN)/python -c "from lmctl.adapters.schema_files import write; write()"
+
+lock:
+	uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes \
+	  --no-emit-package llama-cpp-python --no-header --no-annotate -q -o config/lock/all.txt
+	uv pip compile config/lock/build.in --universal --python-version 3.11 --generate-hashes \
+	  --no-header --no-annotate -q -o config/lock/build.txt
+
+clean:
+	rm -rf .venv build

@@ -1,0 +1,5 @@
+"""`python -m lmctl` is `lmctl`."""
+
+from lmctl.cli.main import run
+
+run()

@@ -1,0 +1,186 @@
+"""Loads and unloads instances: one runner process each."""
+
+import asyncio
+import secrets
+import signal
+import sys
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import aclosing
+from dataclasses import dataclass
+from pathlib import Path
+
+from lmctl.adapters.processes import Identity, Processes, identity_of
+from lmctl.adapters.runner_folders import RunnerFolder, all_folders, folder_of
+from lmctl.base.errors import LmctlError
+from lmctl.base.quantities import format_duration, format_size
+from lmctl.base.spec import FailureKind, Phase, RunnerSpec, RunnerStatus, WeightFile
+from lmctl.planning.conditions import Progress
+from lmctl.planning.desired import WantedInstance
+from lmctl.planning.outcome import Done, Failed, Outcome, Stalled
+from lmctl.planning.plan import LoadInstance, UnloadInstance
+from lmctl.planning.weights_values import StoredFile
+
+StoredFiles = Callable[[str], tuple[tuple[StoredFile, Path], ...]]
+Report = Callable[[Progress], None]
+
+START_DEADLINE = 30.0  # seconds until a new process must answer on its socket
+_TICK = 0.02
+_KILL_GRACE = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class RunnerCalls:
+    """What can be asked of a runner, by socket."""
+
+    watch: Callable[[str], AsyncGenerator[RunnerStatus, None]]
+    drain: Callable[[str, float], Awaitable[RunnerStatus]]
+
+
+class InstanceActuator:
+    """Starts, adopts and ends runners. `files_of` gives the verified blobs of a weights key."""
+
+    def __init__(
+        self,
+        runners: Path,
+        logs: Path,
+        *,
+        processes: Processes,
+        calls: RunnerCalls,
+        files_of: StoredFiles,
+        clock: Callable[[], float],
+    ) -> None:
+        self._runners = runners
+        self._logs = logs
+        self._processes = processes
+        self._calls = calls
+        self._files_of = files_of
+        self._clock = clock
+
+    async def load(self, step: LoadInstance, report: Report) -> Outcome:
+        """Return once the runner is ready; adopts one that is already starting."""
+        began = self._clock()
+        want = step.instance
+        folder = folder_of(self._runners, want.name, want.spec_digest)
+        who = folder.process()
+        adopted = who is not None and self._processes.alive(who)
+        if not adopted or who is None:
+            who = self._start(folder, want)
+        report(Progress("starting its runner"))
+        status = await self._until_settled(want, who, report)
+        if status is None or status.phase is not Phase.READY:
+            return await self._failed(folder, who, status)
+        took = format_duration(self._clock() - began)
+        return Done(f"loaded in {took}, {format_size(status.memory)}, pid {status.pid}")
+
+    async def unload(self, step: UnloadInstance, report: Report) -> Outcome:
+        """Return once the runner's process is gone and its memory back."""
+        folder = self._find(step.uid)
+        if folder is None:
+            return Done("already gone")
+        spec, who = folder.spec(), folder.process()
+        if spec is not None:
+            report(Progress(f"draining, at most {format_duration(step.max_drain)}"))
+            who = await self._drain(spec, step.max_drain) or who
+        if who is not None and not await self._processes.wait(
+            who, seconds=step.max_drain + _KILL_GRACE
+        ):
+            self._processes.signal(who, signal.SIGKILL)
+            await self._processes.wait(who, seconds=_KILL_GRACE)
+        folder.remove()
+        return Done("unloaded")
+
+    async def _drain(self, spec: RunnerSpec, seconds: float) -> Identity | None:
+        try:
+            status = await self._calls.drain(spec.socket, seconds)
+        except LmctlError:
+            return None  # it does not answer; its process is ended by pid
+        return identity_of(status.pid) if status.uid == spec.uid else None
+
+    def _start(self, folder: RunnerFolder, want: WantedInstance) -> Identity:
+        folder.create()
+        weights = tuple(
+            _weight_file(folder, stored, blob) for stored, blob in self._files_of(want.weights.key)
+        )
+        folder.write(
+            RunnerSpec(
+                name=want.name,
+                uid=secrets.token_hex(6),
+                engine=want.engine,
+                model=want.model,
+                spec_digest=want.spec_digest,
+                weights=weights,
+                load=want.load,
+                socket=want.socket,
+                queue=want.queue,
+                queue_deadline=want.queue_deadline,
+                max_drain=want.max_drain,
+            )
+        )
+        who = self._processes.start(
+            [sys.executable, "-m", "lmctl.runner.main", "--spec", str(folder.spec_path)],
+            log=self._logs / f"runner-{want.name}.log",
+            env={"LMCTL_LOG": "json"},
+        )
+        folder.note_process(who)
+        return who
+
+    async def _until_settled(
+        self, want: WantedInstance, who: Identity, report: Report
+    ) -> RunnerStatus | None:
+        """Return the status in which it stopped loading, or None when its process is gone."""
+        try:
+            async with asyncio.timeout(START_DEADLINE) as deadline:
+                while self._processes.alive(who):
+                    status = await self._follow(want.socket, deadline, report)
+                    if status is not None:
+                        return status
+                    await asyncio.sleep(_TICK)
+        except TimeoutError:
+            return None
+        return None
+
+    async def _follow(
+        self, socket: str, deadline: asyncio.Timeout, report: Report
+    ) -> RunnerStatus | None:
+        """Watch one connection; None when it ended before the load did."""
+        try:
+            async with aclosing(self._calls.watch(socket)) as statuses:
+                async for status in statuses:
+                    deadline.reschedule(None)  # it answers: a load takes what it takes
+                    if status.phase not in (Phase.STARTING, Phase.LOADING):
+                        return status
+                    report(Progress(f"loading, {status.progress:.0%}", status.progress, 1.0))
+        except LmctlError:
+            return None
+        return None
+
+    async def _failed(
+        self, folder: RunnerFolder, who: Identity, status: RunnerStatus | None
+    ) -> Outcome:
+        await self._processes.end(who, grace=_KILL_GRACE)
+        failure = folder.failure()
+        kind = failure.kind if failure else FailureKind.BUG
+        reason = failure.reason if failure else f"its runner {self._processes.ending(who)}"
+        if status is not None and status.reason:
+            kind, reason = status.failure or kind, status.reason
+        if kind is FailureKind.CONFIG:
+            return Stalled(reason)
+        return Failed(reason, kind)
+
+    def _find(self, uid: str) -> RunnerFolder | None:
+        for folder in all_folders(self._runners):
+            spec = folder.spec()
+            if spec is not None and spec.uid == uid:
+                return folder
+        return None
+
+
+def _weight_file(folder: RunnerFolder, stored: StoredFile, blob: Path) -> WeightFile:
+    return WeightFile(
+        name=stored.name,
+        path=str(folder.link(stored.name, blob)),
+        sha256=stored.sha256,
+        size=stored.size,
+        mtime_ns=stored.mtime_ns,
+        inode=stored.inode,
+    )

@@ -1,0 +1,84 @@
+"""Starts and stops the gateway's process, and tells it routes and settings."""
+
+import asyncio
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+
+from lmctl.adapters.files import write_atomically
+from lmctl.adapters.gateway_process import GatewayNote, can_bind, read_note, who_listens
+from lmctl.adapters.processes import Identity, Processes, identity_of
+from lmctl.base.spec import FailureKind
+from lmctl.planning.conditions import Progress
+from lmctl.planning.outcome import Done, Failed, Outcome
+from lmctl.planning.plan import PublishSurface, StartGateway, StopGateway
+
+Report = Callable[[Progress], None]
+
+START_DEADLINE = 30.0
+STOP_GRACE = 35.0  # gunicorn lets running answers finish for 30 s
+_TICK = 0.05
+
+
+class SurfaceActuator:
+    """The gateway is a process of its own: it outlives the daemon and is found again by its note."""
+
+    def __init__(self, run: Path, logs: Path, processes: Processes) -> None:
+        self._run = run
+        self._log = logs / "gateway.log"
+        self._processes = processes
+
+    async def publish(self, step: PublishSurface, _report: Report) -> Outcome:
+        """Write the surface; workers read it with their next request."""
+        write_atomically(self._run / "surface.json", msgspec.json.encode(step.surface))
+        count = len(step.surface.routes)
+        return Done(f"{count} route{'' if count == 1 else 's'} published")
+
+    async def start(self, step: StartGateway, report: Report) -> Outcome:
+        """Return once it listens."""
+        want = step.gateway
+        if want.port and not can_bind(want.host, want.port):
+            holder = who_listens(want.port) or "another process"
+            reason = f"port {want.port} of {want.host} is taken by {holder}"
+            return Failed(reason, FailureKind.TRANSIENT)
+        report(Progress("starting"))
+        host = f"[{want.host}]" if ":" in want.host else want.host
+        who = self._processes.start(
+            [
+                *(sys.executable, "-m", "lmctl.api.main"),
+                *("--bind", f"{host}:{want.port}", "--workers", str(want.workers)),
+            ],
+            log=self._log,
+            env={
+                "LMCTL_RUN": str(self._run),
+                "LMCTL_GATEWAY_DIGEST": want.digest,
+                "LMCTL_LOG": "json",
+            },
+        )
+        note = await self._until_listening(who)
+        if note is None:
+            await self._processes.end(who, grace=5.0)
+            ending = self._processes.ending(who)
+            return Failed(f"the gateway {ending}; see {self._log}", FailureKind.TRANSIENT)
+        return Done(f"listening on {', '.join(note.binds)}, pid {who.pid}")
+
+    async def stop(self, step: StopGateway, report: Report) -> Outcome:
+        """Return once its process is gone; running answers may finish."""
+        who = identity_of(step.pid)
+        if who is not None:
+            report(Progress("letting running answers finish"))
+            await self._processes.end(who, grace=STOP_GRACE)
+        (self._run / "gateway.json").unlink(missing_ok=True)
+        return Done("stopped")
+
+    async def _until_listening(self, who: Identity) -> GatewayNote | None:
+        left = START_DEADLINE
+        while left > 0 and self._processes.alive(who):
+            note = read_note(self._run)
+            if note is not None and note.pid == who.pid:
+                return note
+            await asyncio.sleep(_TICK)
+            left -= _TICK
+        return None

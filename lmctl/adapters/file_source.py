@@ -1,0 +1,138 @@
+"""Weights from a file of this machine, copied into the blob store.
+
+Copied, not hard-linked: a hard link shares its bytes with the original, so an editor or a second
+download that writes to the original would change a verified blob. On a file system that can
+(btrfs, XFS, bcachefs, ZFS) the kernel makes the copy share its blocks until one side changes
+(reflink, through `copy_file_range`), which costs neither time nor room.
+"""
+
+import asyncio
+import errno
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+from lmctl.adapters.blobs import Blobs, hash_file
+from lmctl.adapters.download import FetchedFile
+from lmctl.adapters.progress import Meter
+from lmctl.adapters.threads import interruptible, settled
+from lmctl.base.digests import digest
+from lmctl.base.errors import IntegrityError, NotFound, Refused
+from lmctl.planning.gguf_names import (
+    is_gguf,
+    is_projector,
+    is_split,
+    projector,
+    split_set,
+    split_stem,
+)
+from lmctl.planning.weights_values import FileSource
+
+_STEP: Final = 16 * 1024 * 1024
+_CANNOT_SHARE: Final = frozenset({errno.EXDEV, errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP})
+
+
+async def fetch(source: FileSource, blobs: Blobs, meter: Meter) -> tuple[FetchedFile, ...]:
+    """Copy the file, the rest of its split set and its projector into the blob store.
+
+    A projector (`mmproj*.gguf`) comes along when the file is the only model of its folder.
+
+    Raises NotFound (no such file), Refused (not a readable file), NoSpace, and IntegrityError
+    when its sha256 is not the pinned one.
+    """
+    first = Path(source.path)
+    if source.sha256 and await blobs.sound(source.sha256):
+        return (FetchedFile(first.name, source.sha256),)
+    paths = await settled(_with_companions, first)
+    if source.sha256 and is_split(first.name):
+        raise Refused(
+            f"{source} is one of {len(paths)} files and one sha256 cannot pin them all",
+            hint="leave out `sha256`, or join the parts into one file",
+        )
+    sizes = [await settled(_size, path) for path in paths]
+    for path, size in zip(paths, sizes, strict=True):
+        meter.expect(path.name, size)
+    blobs.require_space(sum(sizes), first.name)
+    pins = [source.sha256, *(None for _ in paths[1:])]
+    return tuple(
+        [await _one(*each, blobs=blobs, meter=meter) for each in zip(paths, pins, strict=True)]
+    )
+
+
+async def _one(path: Path, pinned: str | None, *, blobs: Blobs, meter: Meter) -> FetchedFile:
+    identity = f"copy-{digest(str(path))}"
+    loop = asyncio.get_running_loop()
+
+    def report(done: int) -> None:
+        loop.call_soon_threadsafe(meter.at, path.name, done)
+
+    async with blobs.lock(identity):
+        part = blobs.partial(identity)
+        try:
+            sha256 = await interruptible(_copy, path, part, report)
+        except OSError as error:
+            full = blobs.no_space(error, needed=await settled(_size, path), what=path.name)
+            if full is None:
+                raise Refused(f"cannot read {path}: {error.strerror}") from error
+            raise full from error
+        if pinned and sha256 != pinned:
+            await settled(part.unlink)  # only a copy: the original is where it was
+            raise IntegrityError(
+                f"{path} has sha256 {sha256}, pinned is {pinned}",
+                hint="pin the new sha256 if the file was meant to change",
+            )
+        await blobs.admit(part, sha256)
+    return FetchedFile(path.name, sha256)
+
+
+def _with_companions(first: Path) -> list[Path]:
+    """Return the file and what belongs to it, main file first."""
+    paths = [first.with_name(name) for name in split_set(first.name)]
+    if first.parent.is_dir() and is_gguf(first.name):
+        names = [each.name for each in first.parent.iterdir()]
+        if len({split_stem(n) for n in names if is_gguf(n) and not is_projector(n)}) == 1:
+            paths += [first.with_name(name) for name in projector(names, first.name)]
+    return paths
+
+
+def _size(path: Path) -> int:
+    try:
+        found = path.stat()
+    except OSError as error:
+        raise NotFound(
+            f"cannot use {path}: {(error.strerror or 'no such file').lower()}",
+            hint="correct `path`; the daemon's user must be able to read it",
+        ) from error
+    if not path.is_file():
+        raise Refused(f"{path} is not a file")
+    return found.st_size
+
+
+def _copy(check: Callable[[], None], path: Path, part: Path, report: Callable[[int], None]) -> str:
+    """Copy by the kernel and return the sha256 of the copy: what is stored is what was hashed."""
+    try:
+        with path.open("rb") as source, part.open("wb") as target:
+            done = 0
+            while count := _piece(source.fileno(), target.fileno()):
+                done += count
+                report(done)
+                check()
+        return hash_file(check, part)
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
+
+
+def _piece(source: int, target: int) -> int:
+    """Copy one piece, return its bytes. Across file systems, and off Linux, through memory."""
+    if hasattr(os, "copy_file_range"):
+        try:
+            return os.copy_file_range(source, target, _STEP)
+        except OSError as error:
+            if error.errno not in _CANNOT_SHARE:
+                raise
+    piece = rest = memoryview(os.read(source, _STEP))
+    while rest:
+        rest = rest[os.write(target, rest) :]
+    return len(piece)

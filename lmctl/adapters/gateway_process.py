@@ -1,0 +1,73 @@
+"""The gateway's process as the control plane sees it: what it wrote, whether it lives and listens."""
+
+import socket
+from pathlib import Path
+
+import msgspec
+import psutil
+
+from lmctl.adapters.files import read_if_there
+
+# How long a loopback connect may take before a port counts as not listening, in seconds.
+_CONNECT = 1.0
+
+
+class GatewayNote(msgspec.Struct, frozen=True):
+    """What the gateway writes to `run/gateway.json` once it listens."""
+
+    pid: int
+    started_at: float
+    binds: tuple[str, ...] = ()
+    workers: int = 1
+    spec_digest: str = ""
+
+
+def read_note(run: Path) -> GatewayNote | None:
+    """Return the last note, or None when there is none or it is damaged."""
+    content = read_if_there(run / "gateway.json")
+    if content is None:
+        return None
+    try:
+        return msgspec.json.decode(content, type=GatewayNote)
+    except msgspec.DecodeError:
+        return None
+
+
+def accepts(host: str, port: int) -> bool:
+    """Say whether something accepts connections there."""
+    try:
+        with socket.create_connection((host, port), timeout=_CONNECT):
+            return True
+    except OSError:
+        return False
+
+
+def who_listens(port: int) -> str | None:
+    """Return `python (pid 42)` for the process that holds a port, as far as we may know."""
+    try:
+        for each in psutil.net_connections(kind="tcp"):
+            listens = each.status == psutil.CONN_LISTEN and each.laddr and each.laddr.port == port
+            if listens and each.pid:
+                return f"{psutil.Process(each.pid).name()} (pid {each.pid})"
+    except psutil.Error:
+        return None
+    return None
+
+
+def can_bind(host: str, port: int) -> bool:
+    """Say whether the address is free to listen on."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError:
+            return False
+    return True
+
+
+def answers(bind: str) -> bool:
+    """Say whether a `host:port` the gateway noted accepts connections."""
+    host, _, port = bind.removeprefix("http://").rpartition(":")
+    host = host.strip("[]")
+    return accepts({"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host), int(port))  # noqa: S104

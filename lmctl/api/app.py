@@ -1,0 +1,37 @@
+"""Every route of the gateway, in one table."""
+
+import falcon
+import falcon.asgi
+
+from lmctl.api import control, errors
+from lmctl.api.closing import AsgiApp, closing
+from lmctl.api.control import Control
+from lmctl.api.cors import CorsMiddleware
+from lmctl.api.openai_chat import ChatCompletions
+from lmctl.api.openai_completions import Completions
+from lmctl.api.openai_models import Model, Models
+from lmctl.api.probes import Alive, Greeting, Ready
+from lmctl.base.errors import LmctlError
+from lmctl.serving.gateway import Gateway
+
+
+def create_app(gateway: Gateway, *, silence: float = 10.0) -> AsgiApp:
+    """Return the ASGI app; event streams are pinged after `silence` seconds without a byte."""
+    app = falcon.asgi.App(middleware=[CorsMiddleware(gateway)])
+    app.req_options.strip_url_path_trailing_slash = True
+    routes = {
+        "/v1/chat/completions": ChatCompletions(gateway, silence=silence),
+        "/v1/completions": Completions(gateway, silence=silence),
+        "/v1/models": Models(gateway),
+        "/v1/models/{model:path}": Model(gateway),
+        "/lmstudio-greeting": Greeting(),
+        "/livez": Alive(),
+        "/readyz": Ready(gateway),
+    }
+    for path, resource in routes.items():
+        app.add_route(path, resource)
+    app.add_sink(Control(gateway).forward, prefix=control.PREFIX + "/")
+    app.add_error_handler(LmctlError, errors.on_lmctl_error)
+    app.add_error_handler(falcon.HTTPError, errors.on_http_error)
+    app.add_error_handler(Exception, errors.on_surprise)
+    return closing(app, silence=silence)

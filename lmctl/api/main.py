@@ -1,0 +1,91 @@
+"""The gateway's process: `python -m lmctl.api.main --bind 127.0.0.1:1234 --workers 1`.
+
+Settings come from the environment, because workers are forked and reloaded by gunicorn:
+
+    LMCTL_RUN              the folder of surface.json and health.json (needed)
+    LMCTL_GATEWAY_DIGEST   the digest of what this gateway was started for, told in gateway.json
+    LMCTL_LOG=json         JSON log lines
+
+The app is imported in the workers only: the master stays small, and a hang-up signal (SIGHUP)
+starts new workers with the code of today. SIGTERM lets running streams finish.
+"""
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from gunicorn.app.base import BaseApplication
+
+from lmctl.api import gunicorn_conf
+
+
+async def app(scope: Any, receive: Any, send: Any) -> None:
+    """Serve one ASGI call; the app behind it is built from the environment by the first one."""
+    await _built()(scope, receive, send)
+
+
+class GatewayServer(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
+    """Gunicorn with our settings; its command line and its configuration files are not read."""
+
+    def __init__(self, binds: Sequence[str], *, workers: int, grace: int) -> None:
+        self._chosen = {"bind": list(binds), "workers": workers, "graceful_timeout": grace}
+        super().__init__()
+
+    def load_config(self) -> None:
+        given = vars(gunicorn_conf) | self._chosen
+        for name in given.keys() & self.cfg.settings.keys():
+            self.cfg.set(name, given[name])
+
+    def load(self) -> Any:
+        return _built()
+
+
+def run(arguments: Sequence[str] | None = None) -> None:
+    """Serve until told to stop; exits with 2 when the environment or the arguments are wrong."""
+    parser = argparse.ArgumentParser(prog="lmctl.api.main", description="lmctl's HTTP gateway")
+    parser.add_argument("--bind", action="append", required=True, metavar="HOST:PORT|unix:PATH")
+    parser.add_argument("--workers", type=int, default=1)
+    parser.add_argument("--grace", type=int, default=30, help="seconds a stream may take to finish")
+    chosen = parser.parse_args(arguments)
+    folder = os.environ.get("LMCTL_RUN")
+    if not folder or not Path(folder).is_dir():
+        parser.error("LMCTL_RUN must name the run folder, and it must exist")
+    if chosen.workers < 1:
+        parser.error("--workers must be at least 1")
+    GatewayServer(chosen.bind, workers=chosen.workers, grace=chosen.grace).run()
+
+
+@cache
+def _built() -> Any:
+    from lmctl.adapters.runner_client import ask
+    from lmctl.api import logs
+    from lmctl.api.app import create_app
+    from lmctl.serving.gateway import Gateway
+    from lmctl.serving.snapshot import Snapshots
+
+    logs.configure()
+    snapshots = Snapshots(Path(os.environ["LMCTL_RUN"]))
+    return create_app(Gateway(snapshots, ask))
+
+
+def _open_standard_streams() -> None:
+    """Give 0, 1 and 2 to the null device where the starter has closed them.
+
+    Else the first socket would become standard input, and gunicorn and its workers would close it
+    as such.
+    """
+    while (descriptor := os.open(os.devnull, os.O_RDWR)) <= 2:
+        continue
+    os.close(descriptor)
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115
+
+
+if __name__ == "__main__":
+    _open_standard_streams()
+    run()

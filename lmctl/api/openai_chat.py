@@ -1,0 +1,207 @@
+"""POST /v1/chat/completions (contract 1.14)."""
+
+import time
+from typing import Annotated, Any, ClassVar, Final, Literal
+
+import msgspec
+from falcon.asgi import Request, Response
+from pydantic import BaseModel, ConfigDict, Field
+
+from lmctl.api import sse
+from lmctl.api.closing import exchange_of
+from lmctl.api.openai_answer import Asking, new_id, usage_shape
+from lmctl.api.openai_body import Refusals, TextBody, nothing
+from lmctl.api.reading import parse, read_body
+from lmctl.base import talk
+from lmctl.base.errors import BadRequest
+from lmctl.chat.effective import effective, with_system_prompt
+from lmctl.planning.surface import ServedRoute
+from lmctl.serving.gateway import Gateway
+
+_EFFORTS: Final = frozenset({"none", "minimal", "low", "medium", "high", "xhigh"})
+_encoder = msgspec.json.Encoder()
+
+
+class ChatMessage(BaseModel):
+    """One turn as OpenAI writes it; `content` is text, null or a list of parts."""
+
+    model_config = ConfigDict(strict=True, frozen=True)
+
+    role: Literal["system", "developer", "user", "assistant", "tool"]
+    content: Any = None
+    name: str | None = None
+    tool_calls: tuple[dict[str, Any], ...] | None = None
+    tool_call_id: str | None = None
+    reasoning_content: str | None = None
+
+    def to_talk(self, place: str) -> talk.Message:
+        """Return the turn in our own words. Raises BadRequest naming the part that is wrong."""
+        return talk.Message(
+            role="system" if self.role == "developer" else self.role,
+            content=_text_of(self.content, f"{place}.content"),
+            name=self.name,
+            reasoning=self.reasoning_content,
+            tool_calls=self.tool_calls or (),
+            tool_call_id=self.tool_call_id,
+        )
+
+
+class ChatBody(TextBody):
+    """The request body."""
+
+    refusals: ClassVar[Refusals] = (
+        ("top_logprobs", nothing, "this version does not report log probabilities"),
+        ("tools", nothing, "this version cannot call tools"),
+        ("functions", nothing, "this version cannot call tools"),
+        (
+            "tool_choice",
+            lambda choice: choice in (None, "none", "auto"),
+            'should be "none" or "auto": this version cannot call tools',
+        ),
+        (
+            "response_format",
+            lambda form: form is None or (isinstance(form, dict) and form.get("type") == "text"),
+            'this version cannot constrain its output; leave it out or send {"type": "text"}',
+        ),
+        (
+            "modalities",
+            lambda kinds: not kinds or kinds == ["text"],
+            "this version answers in text only",
+        ),
+        (
+            "reasoning_effort",
+            lambda effort: effort is None or (isinstance(effort, str) and effort in _EFFORTS),
+            f"should be one of {', '.join(sorted(_EFFORTS))}",
+        ),
+    )
+
+    messages: Annotated[tuple[ChatMessage, ...], Field(min_length=1)]
+    top_logprobs: Any = None
+    tools: Any = None
+    functions: Any = None
+    tool_choice: Any = None
+    response_format: Any = None
+    modalities: Any = None
+    reasoning_effort: Any = None
+
+    def to_messages(self) -> tuple[talk.Message, ...]:
+        """Return the conversation in our own words."""
+        return tuple(each.to_talk(f"messages[{n}]") for n, each in enumerate(self.messages))
+
+
+class ChatCompletions:
+    """The endpoint; a stream that is slow to begin is given its head after `silence` seconds."""
+
+    def __init__(self, gateway: Gateway, *, silence: float) -> None:
+        self._gateway = gateway
+        self._silence = silence
+
+    async def on_post(self, req: Request, resp: Response) -> None:
+        surface = self._gateway.snapshot().surface
+        body = parse(ChatBody, await read_body(req, surface.limits.body_size))
+        body.check()
+        messages = body.to_messages()
+        if surface.log_prompts:
+            exchange_of(req).notes["prompt"] = [msgspec.to_builtins(each) for each in messages]
+        answer_id = new_id("chatcmpl-")
+
+        def make(route: ServedRoute) -> talk.Call:
+            settings = effective(body.layer(), route.operation)
+            conversation = with_system_prompt(messages, settings.system_prompt)
+            return talk.Call(
+                id=answer_id,
+                input=talk.Chat(messages=conversation),
+                sampling=settings.sampling,
+                max_tokens=settings.max_tokens,
+                stop=settings.stop,
+            )
+
+        asking = Asking(
+            self._gateway,
+            model=body.model,
+            make=make,
+            writer=lambda model: ChatWriter(answer_id, model),
+        )
+        if body.stream:
+            await asking.stream(req, resp, usage=body.wants_usage, silence=self._silence)
+        else:
+            await asking.whole(req, resp)
+
+
+class ChatWriter:
+    """The shapes of one answer. What never changes within it is encoded once."""
+
+    def __init__(self, answer_id: str, model: str) -> None:
+        self._model = model
+        self._common = {"id": answer_id, "object": "chat.completion", "created": int(time.time())}
+        chunk = self._common | {"object": "chat.completion.chunk"}
+        self._chunk = chunk | {"model": model, "system_fingerprint": model}
+        constant = _encoder.encode(self._chunk)[:-1]
+        self._head = b"data: " + constant + b',"choices":[{"index":0,"delta":{'
+        self._begun = False
+
+    def text(self, piece: str) -> bytes:
+        role = b"" if self._begun else b'"role":"assistant",'
+        self._begun = True
+        return b'%b%b"content":%b},"logprobs":null,"finish_reason":null}]}\n\n' % (
+            self._head,
+            role,
+            _encoder.encode(piece),
+        )
+
+    def last(self, finished: talk.Finished) -> bytes:
+        # An answer without a word still has its role chunk.
+        first = b"" if self._begun else self.text("")
+        reason = _encoder.encode(finished.reason)
+        return first + b'%b},"logprobs":null,"finish_reason":%b}]}\n\n' % (self._head, reason)
+
+    def usage(self, usage: talk.Usage) -> bytes:
+        return sse.event(self._chunk | {"choices": [], "usage": usage_shape(usage)})
+
+    def whole(self, text: str, finished: talk.Finished) -> bytes:
+        choice = {
+            "index": 0,
+            "message": {"role": "assistant", "content": text, "tool_calls": []},
+            "logprobs": None,
+            "finish_reason": finished.reason,
+        }
+        return _encoder.encode(
+            self._common
+            | {
+                "model": self._model,
+                "choices": [choice],
+                "usage": usage_shape(finished.usage),
+                "stats": {},
+                "system_fingerprint": self._model,
+            }
+        )
+
+
+def _text_of(content: Any, place: str) -> str:
+    if content is None or isinstance(content, str):
+        return content or ""
+    if not isinstance(content, list):
+        raise BadRequest(f"`{place}` should be a string, null or a list of parts", param=place)
+    return "".join(_part_text(part, f"{place}[{n}]") for n, part in enumerate(content))
+
+
+def _part_text(part: Any, place: str) -> str:
+    kind = part.get("type") if isinstance(part, dict) else None
+    if kind == "text" and isinstance(part.get("text"), str):
+        text: str = part["text"]
+        return text
+    if kind == "image_url":
+        raise _image_refused(part.get("image_url"), f"{place}.image_url")
+    raise BadRequest(
+        f'`{place}` should be {{"type": "text", "text": …}} or an image_url part', param=place
+    )
+
+
+def _image_refused(image: Any, place: str) -> BadRequest:
+    url = image.get("url") if isinstance(image, dict) else image
+    if not isinstance(url, str) or not url.startswith("data:"):
+        return BadRequest(
+            f"`{place}.url` must be a base64 data URL; remote images are not fetched",
+            param=f"{place}.url",
+        )
+    return BadRequest("this model does not take images", param=place)

@@ -1,0 +1,99 @@
+"""Layers of prediction settings to the one setting of a call.
+
+A layer maps full keys (`llm.prediction.*`, contract 3.2) to values. What an earlier layer says
+wins; what none says is LM Studio's default. A checkbox key (`topPSampling`, `repeatPenalty`, …)
+holds its number when checked and None, `False` or `{"checked": false}` when not.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from lmctl.base.talk import Message, Sampling
+
+PREFIX: Final = "llm.prediction."
+
+DEFAULTS: Final[Mapping[str, Any]] = {
+    "temperature": 0.8,
+    "topKSampling": 40,
+    "topPSampling": 0.95,
+    "minPSampling": 0.05,
+    "repeatPenalty": 1.1,
+    "llama.presencePenalty": None,
+    "llama.frequencyPenalty": None,
+    "seed": None,
+    "maxPredictedTokens": None,
+    "stopStrings": (),
+    "llama.logitBias": (),
+    "systemPrompt": "",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Effective:
+    """Every choice made. `max_tokens` None is no limit; an empty `system_prompt` is none."""
+
+    sampling: Sampling
+    max_tokens: int | None
+    stop: tuple[str, ...]
+    system_prompt: str
+
+
+def effective(*layers: Mapping[str, Any]) -> Effective:
+    """Return the settings of a call from its layers, the strongest first."""
+    chosen = {name: _choose(name, layers) for name in DEFAULTS}
+    return Effective(
+        sampling=Sampling(
+            temperature=_real(chosen["temperature"]) or 0.0,
+            top_k=int(_real(chosen["topKSampling"]) or 0),
+            top_p=_real(chosen["topPSampling"]),
+            min_p=_real(chosen["minPSampling"]),
+            repeat_penalty=_real(chosen["repeatPenalty"]),
+            presence_penalty=_real(chosen["llama.presencePenalty"]),
+            frequency_penalty=_real(chosen["llama.frequencyPenalty"]),
+            seed=_natural(chosen["seed"], least=0),
+            logit_bias=tuple(
+                (int(token), float(bias)) for token, bias in chosen["llama.logitBias"]
+            ),
+        ),
+        max_tokens=_natural(chosen["maxPredictedTokens"], least=1),
+        # An empty string would stop every answer before its first character.
+        stop=tuple(each for each in chosen["stopStrings"] if each),
+        system_prompt=chosen["systemPrompt"],
+    )
+
+
+def with_system_prompt(messages: tuple[Message, ...], prompt: str) -> tuple[Message, ...]:
+    """Put the prompt first, unless there is none or the conversation brings its own."""
+    if not prompt or any(each.role == "system" for each in messages):
+        return messages
+    return (Message(role="system", content=prompt), *messages)
+
+
+def _choose(name: str, layers: tuple[Mapping[str, Any], ...]) -> Any:
+    for layer in layers:
+        if PREFIX + name in layer:
+            value = _unchecked(layer[PREFIX + name])
+            # A list or a text has no "off": None there is the same as saying nothing.
+            return DEFAULTS[name] if value is None and _has_no_off(name) else value
+    return DEFAULTS[name]
+
+
+def _unchecked(value: Any) -> Any:
+    """Return what a checkbox holds: its value, or None when it is off."""
+    if isinstance(value, Mapping) and "checked" in value:
+        return value.get("value") if value["checked"] else None
+    return None if value is False else value
+
+
+def _has_no_off(name: str) -> bool:
+    return name == "temperature" or isinstance(DEFAULTS[name], tuple | str)
+
+
+def _real(value: Any) -> float | None:
+    return None if value is None else float(value)
+
+
+def _natural(value: Any, *, least: int) -> int | None:
+    """Return a whole number, or None when it is off; -1 is how LM Studio writes off."""
+    return None if value is None or value < least else int(value)

@@ -1,0 +1,87 @@
+"""`lmctl daemon`: the control plane's process."""
+
+import asyncio
+import time
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from lmctl.adapters.home import home_of
+from lmctl.base.errors import Unreachable
+from lmctl.cli.client import DaemonClient
+from lmctl.cli.options import OutputOption, Quiet, absolute
+from lmctl.cli.printer import Output, Printer
+from lmctl.cli.starting import ensure_daemon
+
+app = typer.Typer(no_args_is_help=True, help="Run, start, stop and look at the daemon.")
+
+
+class OnExit(StrEnum):
+    """What becomes of gateway and runners when the daemon is told to end."""
+
+    KEEP = "keep"
+    STOP = "stop"
+
+
+@app.command()
+def run(
+    directories: Annotated[
+        list[Path] | None, typer.Argument(metavar="[DIR]...", help="Folders to follow.")
+    ] = None,
+    on_exit: Annotated[
+        OnExit, typer.Option(help="Gateway and runners on SIGTERM or Ctrl-C: keep or stop them.")
+    ] = OnExit.STOP,
+) -> None:
+    """Run the daemon in the foreground."""
+    from lmctl.daemon.run import run as serve
+
+    roots = [str(each) for each in absolute(directories or [])]
+    asyncio.run(serve(home_of(), roots=roots, keep=on_exit is OnExit.KEEP))
+
+
+@app.command()
+def up(quiet: Quiet = False) -> None:
+    """Start the daemon in the background; it follows the folders it followed before."""
+    printer = Printer(quiet=quiet)
+    if not ensure_daemon(home_of(), printer):
+        printer.note("a daemon already runs")
+
+
+@app.command()
+def down(
+    quiet: Quiet = False,
+    keep: Annotated[bool, typer.Option(help="Leave gateway and runners serving.")] = False,
+    timeout: Annotated[float, typer.Option(help="Seconds to wait.")] = 90.0,
+) -> None:
+    """End the daemon and everything it started."""
+    printer = Printer(quiet=quiet)
+    home = home_of()
+    client = DaemonClient(home)
+    try:
+        client.shutdown(keep=keep)
+    except Unreachable:
+        printer.note("no daemon runs")
+        return
+    deadline = time.monotonic() + timeout
+    while time.monotonic() < deadline:
+        if not home.locked():
+            printer.note("stopped" if not keep else "stopped; gateway and runners go on serving")
+            return
+        time.sleep(0.05)
+    printer.error(f"the daemon did not end within {timeout:.0f} s", f"see {home.logs}/daemon.log")
+    raise typer.Exit(5)
+
+
+@app.command()
+def status(output: OutputOption = Output.TEXT) -> None:
+    """Say whether a daemon runs. Exit code 0: it does; 1: it does not."""
+    printer = Printer(output)
+    try:
+        view = DaemonClient(home_of()).status().daemon
+    except Unreachable as problem:
+        printer.data({"running": False}, f"not running: {problem}")
+        raise typer.Exit(1) from None
+    pid, version = (view.pid, view.version) if view else (0, "")
+    printer.data({"running": True, "daemon": view}, f"running: pid {pid}, lmctl {version}")

@@ -1,0 +1,67 @@
+"""The `lmctl` command: its commands, and how it ends.
+
+Exit codes (design/reconciler.md 3.5): 0 done or in sync; 1 not as it should be; 2 wrong usage or
+lmctl failed; 5 not in time.
+"""
+
+import sys
+from typing import Annotated
+
+import typer
+
+from lmctl import __version__
+from lmctl.base.errors import Invalid, LmctlError
+from lmctl.cli import changes, daemon, looking
+from lmctl.cli.printer import Printer
+
+app = typer.Typer(
+    name="lmctl",
+    help="GitOps for local LLM inference: a directory of YAML becomes a box that serves models.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command()(changes.validate)
+app.command()(changes.diff)
+app.command(name="plan")(changes.diff)
+app.command()(changes.apply)
+app.command()(looking.wait)
+app.command()(looking.status)
+app.command()(looking.get)
+app.command()(looking.events)
+app.add_typer(daemon.app, name="daemon")
+
+
+def _version(*, value: bool) -> None:
+    if value:
+        sys.stdout.write(f"lmctl {__version__}\n")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    *,
+    version: Annotated[
+        bool, typer.Option("--version", callback=lambda value: _version(value=value), is_eager=True)
+    ] = False,
+) -> None:
+    """Describe an inference box in files; see what would change; make it so."""
+
+
+def run() -> None:
+    """Run the command line; every lmctl error becomes one message with a hint and exit code 2."""
+    try:
+        app()
+    except Invalid as problem:
+        Printer().error(str(problem))
+        sys.exit(2)
+    except LmctlError as problem:
+        Printer().error(str(problem), problem.hint)
+        sys.exit(2)
+    except BrokenPipeError:
+        sys.stderr.close()
+        sys.exit(2)
+    except KeyboardInterrupt:
+        sys.exit(130)

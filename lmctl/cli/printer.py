@@ -1,0 +1,67 @@
+"""Where words go: data to stdout, talk to stderr; one value, several views."""
+
+import io
+import sys
+from enum import StrEnum
+from typing import Any
+
+import msgspec
+from rich.console import Console
+from ruamel.yaml import YAML
+
+
+class Output(StrEnum):
+    """How data is shown: for people, or the same value as JSON or YAML."""
+
+    TEXT = "text"
+    JSON = "json"
+    YAML = "yaml"
+
+
+class Printer:
+    """`-q` silences notes, never problems. Colour follows the terminal and NO_COLOR."""
+
+    def __init__(self, output: Output = Output.TEXT, *, quiet: bool = False) -> None:
+        self.output = output
+        self.quiet = quiet
+        self.err = Console(stderr=True, highlight=False, soft_wrap=True)
+
+    @property
+    def machine(self) -> bool:
+        return self.output is not Output.TEXT
+
+    def data(self, value: Any, text: str) -> None:
+        """Print a value: `text` for people, or the value itself in the view asked for."""
+        match self.output:
+            case Output.TEXT:
+                sys.stdout.write(text if text.endswith("\n") or not text else text + "\n")
+            case Output.JSON:
+                plain = msgspec.json.encode(value)
+                sys.stdout.write(msgspec.json.format(plain, indent=2).decode() + "\n")
+            case Output.YAML:
+                sys.stdout.write(as_yaml(msgspec.to_builtins(value)))
+        sys.stdout.flush()
+
+    def note(self, text: str) -> None:
+        """Say something nice to know."""
+        if not self.quiet:
+            self.err.print(text, markup=False)
+
+    def problem(self, text: str) -> None:
+        """Say something that must be known."""
+        self.err.print(text, markup=False)
+
+    def error(self, message: str, hint: str | None = None) -> None:
+        """Say what went wrong and what to do about it."""
+        self.problem(f"error: {message}")
+        if hint:
+            self.problem(f"hint: {hint}")
+
+
+def as_yaml(value: Any) -> str:
+    """Return plain values as YAML."""
+    yaml = YAML()
+    yaml.default_flow_style = False
+    sink = io.StringIO()
+    yaml.dump(value, sink)
+    return sink.getvalue()

@@ -1,0 +1,135 @@
+"""Values as text for people. Pure: the same value gives the same words."""
+
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+
+from lmctl.adapters.sqlite import Event
+from lmctl.base.quantities import format_size
+from lmctl.planning.report import BoxStatus, ObjectView, StepView
+
+# Each verb of a step key with its symbol and the word beside it (design: CLI voice).
+_SYMBOLS = {
+    "ensure": ("+", "ensure"),
+    "fetch": (">", "fetch"),
+    "verify": ("~", "verify"),
+    "link": ("~", "link"),
+    "load": ("+", "load"),
+    "unload": ("-", "unload"),
+    "start": ("+", "start"),
+    "stop": ("-", "stop"),
+    "publish": ("~", "publish"),
+}
+IN_SYNC = "In sync - nothing to do"
+
+
+def render_plan(steps: Sequence[StepView]) -> str:
+    """Return a plan, one step a line with its cost and reason, and what it comes to."""
+    if not steps:
+        return IN_SYNC
+    rows = [(_head(each), f"# {each.because}", each) for each in steps]
+    width = min(max(len(head) for head, _, _ in rows), 60)
+    lines: list[str] = []
+    for head, reason, step in rows:
+        lines.append(f"  {head:<{width}}  {reason}")
+        lines += [f"        {change}" for change in step.changes]
+        if step.disruption not in ("no disruption", "hot"):
+            lines.append(f"        disruption: {step.disruption}")
+    return "\n".join([*lines, "", _totals(steps)])
+
+
+def _head(step: StepView) -> str:
+    symbol, word = _SYMBOLS[step.key.partition(" ")[0]]
+    what = step.subject.replace("/", " ", 1) if step.subject != "server/surface" else "routes"
+    cost = _cost(step)
+    return f"{symbol} {word:<7} {what}{f' ({cost})' if cost else ''}"
+
+
+def _cost(step: StepView) -> str:
+    verb = step.key.partition(" ")[0]
+    if verb == "fetch":
+        return format_size(step.download) if step.download is not None else "size not known yet"
+    if verb == "load":
+        return format_size(step.memory) if step.memory is not None else "memory not known yet"
+    if verb == "unload" and step.memory:
+        return f"frees {format_size(-step.memory)}"
+    return ""
+
+
+def _totals(steps: Sequence[StepView]) -> str:
+    counts: dict[str, int] = {}
+    for each in steps:
+        word = _SYMBOLS[each.key.partition(" ")[0]][1]
+        counts[word] = counts.get(word, 0) + 1
+    told = ", ".join(f"{count} to {word}" for word, count in counts.items())
+    download = sum(each.download or 0 for each in steps)
+    size = f"; {format_size(download)} to download" if download else ""
+    return f"Plan: {told}{size}"
+
+
+def render_status(status: BoxStatus) -> str:
+    """Return a box as a table of objects under one line about the whole."""
+    head = [_headline(status)]
+    rows = [("OBJECT", "STATE", "MESSAGE")]
+    rows += [(each.key, each.state.value, each.message) for each in status.objects]
+    return "\n".join(
+        [*head, *([""] if status.objects else []), *table(rows if status.objects else [])]
+    )
+
+
+def _headline(status: BoxStatus) -> str:
+    ready = sum(each.ready for each in status.objects)
+    where = f", serving at {status.url}" if status.url else ""
+    daemon = f"daemon pid {status.daemon.pid}" if status.daemon else "no daemon running"
+    following = f" following {', '.join(status.roots)}" if status.roots else " following nothing"
+    broken = sum(each.severity == "error" for each in status.problems)
+    problems = f", {broken} manifest problem(s): the last good ones stay desired" if broken else ""
+    return (
+        f"generation {status.generation}: {ready} of {len(status.objects)} ready{where}{problems}\n"
+        f"{daemon}{following}"
+    )
+
+
+def render_objects(objects: Sequence[ObjectView]) -> str:
+    """Return objects as a table, with the facts of their kind."""
+    if not objects:
+        return "nothing declared"
+    return "\n".join(
+        table([("OBJECT", "STATE", "FACTS", "MESSAGE"), *(_object_row(each) for each in objects)])
+    )
+
+
+def _object_row(view: ObjectView) -> tuple[str, str, str, str]:
+    facts = view.facts
+    told: list[str] = []
+    if isinstance(facts.get("memory"), int):
+        told.append(format_size(float(str(facts["memory"]))))
+    if isinstance(facts.get("size"), int):
+        told.append(format_size(float(str(facts["size"]))))
+    shown = ("pid", "version", "parallel")
+    told += [f"{name} {facts[name]}" for name in shown if facts.get(name) is not None]
+    return view.key, view.state.value, ", ".join(told), view.message
+
+
+def render_events(events: Iterable[Event]) -> str:
+    """Return events, one a line."""
+    return "\n".join(render_event(each) for each in events)
+
+
+def render_event(event: Event) -> str:
+    """Return one event as a line."""
+    at = datetime.fromtimestamp(event.at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    times = f" (x{event.count})" if event.count > 1 else ""
+    return f"{at}  {event.subject:<24} {event.reason:<14} {event.message}{times}"
+
+
+def table(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Return rows with their columns aligned; the last column is free."""
+    if not rows:
+        return []
+    widths = [max(len(row[n]) for row in rows) for n in range(len(rows[0]) - 1)]
+    return [
+        "  ".join(
+            [*(f"{cell:<{w}}" for cell, w in zip(row, widths, strict=False)), row[-1]]
+        ).rstrip()
+        for row in rows
+    ]

@@ -1,0 +1,226 @@
+"""One box: the loop with everything it needs, and what may be asked of it."""
+
+import asyncio
+import os
+import time
+from collections.abc import Sequence
+
+import msgspec
+import structlog
+
+from lmctl import __version__
+from lmctl.actuators.instances import InstanceActuator, RunnerCalls
+from lmctl.actuators.surfaces import SurfaceActuator
+from lmctl.actuators.weights import WeightsActuator
+from lmctl.adapters import runner_client
+from lmctl.adapters.files import read_if_there, write_atomically
+from lmctl.adapters.home import Home
+from lmctl.adapters.sqlite import Store
+from lmctl.daemon.act import Actuators
+from lmctl.daemon.progress import Changes, ProgressBoard
+from lmctl.daemon.wiring import eyes
+from lmctl.planning.conditions import Condition, State
+from lmctl.planning.observed import SeenRunner
+from lmctl.planning.outcome import Done, Failed, Outcome, Stalled, Waiting
+from lmctl.planning.plan import Plan, Planned
+from lmctl.planning.report import BoxStatus, DaemonView, box_status
+from lmctl.planning.surface import Health, InstanceHealth
+from lmctl.reconciler.execute import Executor
+from lmctl.reconciler.loop import Reading, Reconciler, Turn
+from lmctl.reconciler.reading import FolderReader, LastGood
+from lmctl.reconciler.runners import RunnerBells
+
+log = structlog.get_logger("lmctl.daemon")
+
+TURN_DEADLINE = 30.0  # seconds a turn may take before whoever waits for it is answered anyway
+
+
+class Box:
+    """The control plane of one box. Everything here runs on one event loop."""
+
+    def __init__(self, home: Home) -> None:
+        self.home = home
+        self.store = Store(home.database, clock=time.time)
+        self.changes = Changes()
+        self.stopping = asyncio.Event()
+        self.keep_running = False
+        self._eyes = eyes(home, clock=time.time)
+        self._board = ProgressBoard(self.changes.bump)
+        self._bell = asyncio.Event()
+        self._turns = Changes()
+        self._view = DaemonView(os.getpid(), __version__, time.time())
+        self._told: dict[str, object] = {}
+        self.act = self._actuators().act
+        self.observe = self._eyes.observer.look
+        self._executor = Executor(
+            self.act,
+            wake=self._bell.set,
+            clock=time.monotonic,
+            started=self._started,
+            ended=self._ended,
+        )
+        reader = FolderReader(
+            roots=self.store.roots,
+            host=self._eyes.host,
+            number=lambda digest, roots: self.store.generation_of(digest, roots).number,
+            last_good=LastGood(home.last_good),
+        )
+        self._bells = RunnerBells(runner_client.watch, self._bell.set)
+        self.reconciler = Reconciler(
+            read=reader.read,
+            observe=self.observe,
+            executor=self._executor,
+            progress=self._board.latest,
+            record=self._record,
+            bell=self._bell,
+        )
+
+    def _actuators(self) -> Actuators:
+        see = self._eyes
+        return Actuators(
+            instances=InstanceActuator(
+                self.home.runners,
+                self.home.logs,
+                processes=see.processes,
+                calls=RunnerCalls(runner_client.watch, runner_client.drain),
+                files_of=see.files_of,
+                clock=time.monotonic,
+            ),
+            runtimes=see.runtimes,
+            surfaces=SurfaceActuator(self.home.run, self.home.logs, see.processes),
+            weights=WeightsActuator(see.weights, see.tree),
+            board=self._board,
+        )
+
+    def status(self) -> BoxStatus:
+        """Return how things are at this very moment."""
+        turn = self.reconciler.last
+        if turn is None:
+            reading, plan, judged = Reading(None), Plan(0), tuple[Condition, ...]()
+        else:
+            reading, plan = turn.reading, turn.plan
+            judged = self.reconciler.conditions(reading, turn.observed, plan)
+        return box_status(
+            reading.desired,
+            plan,
+            judged,
+            problems=reading.problems,
+            progress=self._board.latest(),
+            roots=self.store.roots(),
+            daemon=self._view,
+        )
+
+    async def follow(self, roots: Sequence[str]) -> BoxStatus:
+        """Follow these folders from now on; returns after they were read once."""
+        self.store.follow(roots)
+        log.info("following", roots=list(roots))
+        self._executor.forgive()
+        # A turn under way may have read the old folders; the one after it has not.
+        for _ in range(2):
+            number = self._turns.number
+            self._bell.set()
+            await self._turns.after(number, seconds=TURN_DEADLINE)
+        return self.status()
+
+    def again(self) -> None:
+        """Look again now; what failed may be tried at once."""
+        self._executor.forgive()
+        self._bell.set()
+
+    def ring(self) -> None:
+        """Something may have changed."""
+        self._bell.set()
+
+    def ask_to_stop(self, *, keep: bool) -> None:
+        """End `run` soon; `keep` leaves gateway and runners serving."""
+        self.keep_running = keep
+        self.stopping.set()
+
+    async def close(self) -> None:
+        """Let running steps reach a safe point and close what is open."""
+        await self._executor.stop()
+        await self._bells.stop()
+        self.store.close()
+
+    def _started(self, planned: Planned) -> None:
+        log.info("step started", step=planned.key, because=planned.because)
+        self._event(planned.step.subject, "Started", f"{planned.key}: {planned.because}")
+
+    def _ended(self, planned: Planned, outcome: Outcome) -> None:
+        self._board.forget(planned.key)
+        match outcome:
+            case Done(note):
+                log.info("step done", step=planned.key, note=note)
+                self._event(planned.step.subject, "Done", f"{planned.key}: {note}")
+            case Failed(reason, kind):
+                log.warning("step failed", step=planned.key, kind=kind.value, reason=reason)
+                self._event(planned.step.subject, "Failed", f"{planned.key}: {reason}", "warning")
+            case Stalled(reason):
+                log.error("step stalled", step=planned.key, reason=reason)
+                self._event(planned.step.subject, "Stalled", f"{planned.key}: {reason}", "error")
+            case Waiting(reason):
+                log.info("step waits", step=planned.key, reason=reason)
+
+    def _event(self, subject: str, reason: str, message: str, level: str = "info") -> None:
+        turn = self.reconciler.last
+        desired = turn.reading.desired if turn else None
+        generation = desired.generation if desired else 0
+        self.store.record(subject, reason, message, level=level, generation=generation)
+        self.changes.bump()
+
+    def _record(self, turn: Turn) -> None:
+        self._bells.follow(turn.observed.runners)
+        self._write_health(turn)
+        self._tell(turn)
+        self.changes.bump()
+        self._turns.bump()
+
+    def _tell(self, turn: Turn) -> None:
+        """Write an event for what is new since the last turn."""
+        desired = turn.reading.desired
+        generation = desired.generation if desired else 0
+        if self._is_new("generation", generation) and generation:
+            log.info("new generation", generation=generation)
+            self._event("box", "Generation", f"generation {generation} is desired")
+        fatal = [
+            str(each.place) + ": " + each.message for each in turn.reading.problems if each.fatal
+        ]
+        if self._is_new("problems", fatal) and fatal:
+            log.warning("manifests are broken", problems=fatal)
+            message = f"{len(fatal)} problem(s), the last good manifests stay desired: {fatal[0]}"
+            self._event("box", "Invalid", message, "error")
+        for condition in turn.conditions:
+            if self._is_new(condition.key, condition.state) and condition.state is State.READY:
+                log.info("ready", object=condition.key, message=condition.message)
+                self._event(condition.key, "Ready", condition.message)
+
+    def _is_new(self, key: str, value: object) -> bool:
+        before = self._told.get(key)
+        self._told[key] = value
+        return before != value
+
+    def _write_health(self, turn: Turn) -> None:
+        desired = turn.reading.desired
+        if desired is None:
+            return
+        states = {each.key: each for each in turn.conditions}
+        health = Health(
+            generation=desired.generation,
+            resident=tuple(each.name for each in desired.instances),
+            instances=tuple(
+                _health(name, turn.observed.runners_of(name), states[f"instance/{name}"])
+                for name in (each.name for each in desired.instances)
+            ),
+        )
+        content, path = msgspec.json.encode(health), self.home.run / "health.json"
+        if read_if_there(path) != content:
+            write_atomically(path, content)
+
+
+def _health(name: str, runners: tuple[SeenRunner, ...], condition: Condition) -> InstanceHealth:
+    if condition.state is State.STALLED:
+        return InstanceHealth(name, "stalled", condition.message)
+    if not runners:
+        return InstanceHealth(name, "waiting", condition.message)
+    reason = None if condition.state is State.READY else condition.message
+    return InstanceHealth(name, runners[0].phase.value, reason)

@@ -1,0 +1,127 @@
+"""The daemon's own API on its unix socket: how things are, what happened, please reread.
+
+    GET  /lmctl/v1/status            everything `lmctl status` shows
+    GET  /lmctl/v1/status?watch=1    the same, one JSON line now and after every change
+    GET  /lmctl/v1/events?after=N    events, oldest first; with watch=1 one JSON line each, for ever
+    POST /lmctl/v1/apply             {"roots": [...]} follow these folders; failures are forgiven
+    POST /lmctl/v1/reconcile         look again now
+    POST /lmctl/v1/shutdown          {"keep": false} end the daemon; keep=true leaves runners serving
+
+The gateway forwards the same paths, management only for callers on this machine.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import falcon
+import falcon.asgi
+import falcon.media
+import msgspec
+from falcon.asgi import Request, Response
+
+from lmctl.daemon.box import Box
+
+_QUIET = 1.0  # seconds after which a watcher gets a line although nothing changed
+_CALM = 0.1  # seconds between two lines, however much changes
+_LINES = "application/x-ndjson"
+
+App = falcon.asgi.App[Request, Response]
+
+
+class StatusResource:
+    """How things are."""
+
+    def __init__(self, box: Box) -> None:
+        self._box = box
+
+    async def on_get(self, req: Request, resp: Response) -> None:
+        if not req.get_param_as_bool("watch"):
+            resp.media = self._box.status()
+            return
+        resp.content_type = _LINES
+        resp.stream = self._lines()
+
+    async def _lines(self) -> AsyncIterator[bytes]:
+        while True:
+            number = self._box.changes.number
+            yield msgspec.json.encode(self._box.status()) + b"\n"
+            await asyncio.sleep(_CALM)
+            await self._box.changes.after(number, seconds=_QUIET)
+
+
+class EventsResource:
+    """What happened."""
+
+    def __init__(self, box: Box) -> None:
+        self._box = box
+
+    async def on_get(self, req: Request, resp: Response) -> None:
+        after = req.get_param_as_int("after", min_value=0, default=0)
+        if not req.get_param_as_bool("watch"):
+            resp.media = {"events": self._events(after)}
+            return
+        resp.content_type = _LINES
+        resp.stream = self._lines(after)
+
+    def _events(self, after: int) -> list[Any]:
+        return list(self._box.store.events(after=after))
+
+    async def _lines(self, after: int) -> AsyncIterator[bytes]:
+        while True:
+            number = self._box.changes.number
+            for event in self._events(after):
+                after = max(after, event.id)
+                yield msgspec.json.encode(event) + b"\n"
+            await self._box.changes.after(number, seconds=_QUIET)
+
+
+class ApplyResource:
+    """Follow these folders."""
+
+    def __init__(self, box: Box) -> None:
+        self._box = box
+
+    async def on_post(self, req: Request, resp: Response) -> None:
+        body = await req.get_media()
+        roots = body.get("roots") if isinstance(body, dict) else None
+        if not isinstance(roots, list) or not all(isinstance(each, str) for each in roots):
+            raise falcon.HTTPBadRequest(description='expected {"roots": ["/absolute/folder", …]}')
+        resp.media = await self._box.follow(roots)
+
+
+class ReconcileResource:
+    """Look again now, and forget past failures."""
+
+    def __init__(self, box: Box) -> None:
+        self._box = box
+
+    async def on_post(self, _req: Request, resp: Response) -> None:
+        self._box.again()
+        resp.media = {"ok": True}
+
+
+class ShutdownResource:
+    """End the daemon."""
+
+    def __init__(self, box: Box) -> None:
+        self._box = box
+
+    async def on_post(self, req: Request, resp: Response) -> None:
+        body = await req.get_media(default_when_empty={})
+        self._box.ask_to_stop(keep=bool(isinstance(body, dict) and body.get("keep", False)))
+        resp.media = {"ok": True}
+
+
+def create_app(box: Box) -> App:
+    """Return the control app; it is served on a socket only the owner can reach."""
+    app: App = falcon.asgi.App()
+    json = falcon.media.JSONHandler(dumps=msgspec.json.encode, loads=msgspec.json.decode)
+    app.req_options.media_handlers[falcon.MEDIA_JSON] = json
+    app.resp_options.media_handlers[falcon.MEDIA_JSON] = json
+    app.add_route("/lmctl/v1/status", StatusResource(box))
+    app.add_route("/lmctl/v1/events", EventsResource(box))
+    app.add_route("/lmctl/v1/apply", ApplyResource(box))
+    app.add_route("/lmctl/v1/reconcile", ReconcileResource(box))
+    app.add_route("/lmctl/v1/shutdown", ShutdownResource(box))
+    return app

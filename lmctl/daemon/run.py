@@ -1,0 +1,139 @@
+"""The daemon's process: holds the lock, serves the control socket, rings the bells, runs the loop."""
+
+import asyncio
+import fcntl
+import os
+import signal
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+
+import structlog
+import uvicorn
+
+from lmctl.adapters import manifest_dir
+from lmctl.adapters.home import Home
+from lmctl.base.errors import Refused
+from lmctl.daemon.box import Box
+from lmctl.daemon.control import create_app
+from lmctl.planning.desired import DesiredState
+from lmctl.planning.planner import make_plan
+
+log = structlog.get_logger("lmctl.daemon")
+
+
+async def run(home: Home, *, roots: list[str], keep: bool) -> None:
+    """Serve until told to stop. `keep` leaves gateway and runners alive on SIGTERM.
+
+    Raises Refused when another daemon holds this home.
+    """
+    home.prepare()
+    with _only_one(home):
+        box = Box(home)
+        if roots:
+            box.store.follow(roots)
+        _stop_on_signals(box, keep=keep)
+        log.info("daemon started", pid=os.getpid(), home=str(home.root))
+        box.store.record("box", "DaemonStarted", f"pid {os.getpid()}")
+        try:
+            async with _control(box), asyncio.TaskGroup() as tasks:
+                loop = tasks.create_task(box.reconciler.run())
+                bells = tasks.create_task(_ring(box))
+                await box.stopping.wait()
+                loop.cancel()
+                bells.cancel()
+            if not box.keep_running:
+                await _take_down(box)
+        finally:
+            await box.close()
+            log.info("daemon stopped", kept=box.keep_running)
+
+
+@contextmanager
+def _only_one(home: Home) -> Iterator[None]:
+    """Hold the lock while the daemon lives; the kernel frees it whatever happens."""
+    with home.lock.open("a+") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            lock.seek(0)
+            holder = lock.read().strip() or "unknown"
+            raise Refused(
+                f"a daemon already runs for `{home.root}` (pid {holder})",
+                hint="`lmctl daemon status` shows it, `lmctl daemon down` ends it",
+            ) from None
+        lock.truncate(0)
+        lock.write(str(os.getpid()))
+        lock.flush()
+        yield
+
+
+def _stop_on_signals(box: Box, *, keep: bool) -> None:
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, lambda: box.ask_to_stop(keep=keep))
+    loop.add_signal_handler(signal.SIGHUP, box.again)
+
+
+@asynccontextmanager
+async def _control(box: Box) -> AsyncIterator[None]:
+    """Serve the control socket; only the owner can reach it."""
+    path = box.home.control
+    path.unlink(missing_ok=True)
+    config = uvicorn.Config(
+        create_app(box),
+        uds=str(path),
+        log_config=None,
+        access_log=False,
+        lifespan="off",
+        timeout_graceful_shutdown=1,
+    )
+    server = uvicorn.Server(config)
+    server.capture_signals = _no_signals  # type: ignore[method-assign] # ours say what they mean
+    before = os.umask(0o177)
+    task = asyncio.create_task(server.serve())
+    try:
+        while not server.started and not task.done():
+            await asyncio.sleep(0.01)  # noqa: ASYNC110 # uvicorn has no event for it
+        os.umask(before)
+        path.chmod(0o600)
+        yield
+    finally:
+        server.should_exit = True
+        await task
+        path.unlink(missing_ok=True)
+
+
+@contextmanager
+def _no_signals() -> Iterator[None]:
+    yield
+
+
+async def _ring(box: Box) -> None:
+    """Ring for every change in the followed folders and in the models tree, for ever.
+
+    When other folders are followed the watch starts anew.
+    """
+    while True:
+        roots = box.store.roots()
+        watched = [Path(each) for each in (*roots, str(box.home.root / "models"))]
+        async with asyncio.TaskGroup() as group:
+            watching = group.create_task(_ring_for(box, watched))
+            while box.store.roots() == roots and not watching.done():
+                await box.changes.after(box.changes.number, seconds=5.0)
+            watching.cancel()
+
+
+async def _ring_for(box: Box, roots: list[Path]) -> None:
+    async for _ in manifest_dir.bells(roots):
+        box.ring()
+
+
+async def _take_down(box: Box) -> None:
+    """End everything of this box, as a plan towards nothing says."""
+    nothing = DesiredState(0)
+    observed = await box.observe(nothing)
+    for planned in make_plan(nothing, observed).steps:
+        log.info("step started", step=planned.key, because="the box is taken down")
+        outcome = await box.act(planned.step)
+        log.info("step ended", step=planned.key, outcome=type(outcome).__name__)

@@ -1,0 +1,95 @@
+"""Every concrete class, once: what a box is made of.
+
+The command line uses the reading half (`Eyes`) on its own, so `lmctl diff` looks with the same
+eyes as the daemon.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache, partial
+from pathlib import Path
+
+from lmctl.actuators.runtimes import RuntimeActuator
+from lmctl.adapters import gguf, runner_client
+from lmctl.adapters.home import Home
+from lmctl.adapters.models_tree import ModelsTree
+from lmctl.adapters.processes import Processes
+from lmctl.adapters.weights_store import WeightsStore
+from lmctl.base.errors import LmctlError
+from lmctl.base.spec import RunnerStatus
+from lmctl.planning.observed import ModelFacts
+from lmctl.planning.resolve import HostFacts
+from lmctl.planning.weights_values import StoredFile, StoredWeights
+from lmctl.reconciler.observe import Observer
+
+STATUS_DEADLINE = 2.0  # seconds a runner may take to say how it is
+
+
+@dataclass(frozen=True, slots=True)
+class Eyes:
+    """All that only reads."""
+
+    home: Home
+    processes: Processes
+    weights: WeightsStore
+    tree: ModelsTree
+    runtimes: RuntimeActuator
+    observer: Observer
+
+    def host(self) -> HostFacts:
+        """Return what resolving needs of this host, read afresh."""
+        return HostFacts(
+            sockets=str(self.home.sockets),
+            user=str(Path.home()),
+            control=str(self.home.control),
+            local_models=self.tree.local_weights(),
+        )
+
+    def files_of(self, key: str) -> tuple[tuple[StoredFile, Path], ...]:
+        """Return the verified files of a weights key with where they lie."""
+        return self.weights.files_of(key)
+
+
+def eyes(home: Home, *, clock: Callable[[], float]) -> Eyes:
+    """Wire the reading half."""
+    processes = Processes()
+    weights = WeightsStore(home.root, clock=clock)
+    tree = ModelsTree(home.root)
+    runtimes = RuntimeActuator(home.root / "runtimes")
+    observer = Observer(
+        run=home.run,
+        runners=home.runners,
+        processes=processes,
+        ask_runner=_ask_status,
+        look_at_weights=weights.look,
+        facts_of=partial(_facts_of, weights),
+        runtimes=runtimes.seen,
+    )
+    return Eyes(home, processes, weights, tree, runtimes, observer)
+
+
+async def _ask_status(socket: str) -> RunnerStatus:
+    return await runner_client.status(socket, timeout=STATUS_DEADLINE)
+
+
+def _facts_of(weights: WeightsStore, stored: StoredWeights) -> ModelFacts | None:
+    main, path = weights.files_of(stored.key)[0]
+    return _header(path, main.sha256, stored.size)
+
+
+@lru_cache(maxsize=256)
+def _header(path: Path, _sha256: str, size: int) -> ModelFacts | None:
+    """Read a header once per content: parsing one takes 40 to 200 ms."""
+    try:
+        facts = gguf.facts(path)
+    except (LmctlError, OSError):
+        return None  # not a GGUF (an echo script, an MLX folder): nothing to estimate from
+    return ModelFacts(
+        architecture=facts.architecture,
+        context_length=facts.context_length,
+        weights_size=size,
+        kv_bytes_per_token=facts.kv_bytes_per_token,
+        sliding_window=facts.sliding_window,
+        quantization=facts.quantization,
+        parameters=facts.parameters,
+    )

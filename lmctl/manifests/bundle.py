@@ -1,0 +1,134 @@
+"""A bundle: everything a directory of manifests declares, read at one instant; immutable.
+
+Every problem of the whole directory is found in one reading. A reading with an error has a
+bundle too, of what could be read, for tools that look; nothing may act on it (`Reading.fatal`).
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from itertools import chain as joined
+from types import MappingProxyType
+from typing import Any, TypeVar
+
+from lmctl.base import diagnostics, digests
+from lmctl.base.diagnostics import Diagnostic, Place
+from lmctl.manifests import check, server
+from lmctl.manifests.chain import ResolvedModel, resolve
+from lmctl.manifests.envelope import plain
+from lmctl.manifests.instance import Instance
+from lmctl.manifests.mcp import McpServer
+from lmctl.manifests.model import Model
+from lmctl.manifests.preset import Preset
+from lmctl.manifests.reading import Declared, counts, read_file
+from lmctl.manifests.server import Server
+
+Kind = TypeVar("Kind", Model, Instance, Server, Preset, McpServer)
+
+
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """All objects of one reading by name, and the digest of what they say.
+
+    The digest is of the normalised objects: it does not change with file names, order, comments
+    or formatting. `server` has the defaults if none is declared.
+    """
+
+    models: Mapping[str, Model] = field(default_factory=dict)
+    instances: Mapping[str, Instance] = field(default_factory=dict)
+    server: Server = server.DEFAULT
+    presets: Mapping[str, Preset] = field(default_factory=dict)
+    mcp_servers: Mapping[str, McpServer] = field(default_factory=dict)
+    digest: str = ""
+    origins: Mapping[tuple[str, str], Declared] = field(
+        default_factory=dict, repr=False, compare=False
+    )
+
+    @property
+    def empty(self) -> bool:
+        """Say whether nothing at all is declared."""
+        return not self.origins
+
+    def place(self, kind: str, name: str, *path: str | int) -> Place:
+        """Return where a part of an object stands, or its nearest parent that stands in a file.
+
+        Raises KeyError for an object this bundle does not declare (such as a default Server).
+        """
+        return self.origins[kind, name].place(path)
+
+    def resolve_base(self, model: Model | str) -> ResolvedModel:
+        """Return the weights a model comes down to, and its settings with its parents' below.
+
+        Raises KeyError for the name of a model this bundle does not declare.
+        """
+        return resolve(self.models[model] if isinstance(model, str) else model, self.models)
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """A bundle, and everything wrong with the files it came from, sorted by place."""
+
+    bundle: Bundle
+    diagnostics: tuple[Diagnostic, ...]
+
+    @property
+    def fatal(self) -> bool:
+        """Say whether any problem is an error, so that the bundle must not be acted on."""
+        return any(each.fatal for each in self.diagnostics)
+
+
+def read(files: Mapping[str, bytes], *, root: str = "") -> Reading:
+    """Return what these files declare together. Never raises for anything in a file.
+
+    Keys are paths with `/`; relative ones lie in the folder `root`, which also is what relative
+    `file` sources are joined to. Files that are no manifests by their name are passed over.
+    """
+    prefix = root.rstrip("/") + "/" if root else ""
+    readings = []
+    for file in sorted(files):
+        below = file.removeprefix(prefix) if prefix else file
+        if counts(below.rpartition("/")[2] if below.startswith("/") else below):
+            readings.append(read_file(file, root, files[file]))
+    declared = list(joined.from_iterable(each.declared for each in readings))
+    found = list(joined.from_iterable(each.diagnostics for each in readings))
+    origins, repeated = _by_identity(declared)
+    bundle = _bundle(origins)
+    found += [*repeated, *check.check(origins, bundle.models)]
+    return Reading(bundle, tuple(sorted(found, key=_order)))
+
+
+def _by_identity(
+    declared: Iterable[Declared],
+) -> tuple[Mapping[tuple[str, str], Declared], list[Diagnostic]]:
+    """Return the first object of every identity, and an error for each further one."""
+    origins: dict[tuple[str, str], Declared] = {}
+    repeated = []
+    for each in declared:
+        first = origins.setdefault((each.kind, each.name), each)
+        if first is not each:
+            message = f"{each.kind} `{each.name}` is declared twice, first at {first.place()}"
+            hint = "give one of them another name or delete it"
+            repeated.append(diagnostics.error(each.place(), message, hint))
+    return MappingProxyType(origins), repeated
+
+
+def _bundle(origins: Mapping[tuple[str, str], Declared]) -> Bundle:
+    servers = _of(origins, Server)
+    parts: dict[str, Mapping[str, Any]] = {
+        "models": _of(origins, Model),
+        "instances": _of(origins, Instance),
+        "presets": _of(origins, Preset),
+        "mcp_servers": _of(origins, McpServer),
+    }
+    only = next(iter(servers.values()), server.DEFAULT)
+    said = {part: {name: plain(each) for name, each in of.items()} for part, of in parts.items()}
+    digest = digests.digest({**said, "server": plain(only.spec)})
+    return Bundle(**parts, server=only, digest=digest, origins=origins)
+
+
+def _of(origins: Mapping[tuple[str, str], Declared], kind: type[Kind]) -> Mapping[str, Kind]:
+    found = {each.name: each.value for each in origins.values() if isinstance(each.value, kind)}
+    return MappingProxyType(dict(sorted(found.items())))
+
+
+def _order(each: Diagnostic) -> tuple[Place, str, str]:
+    return each.place, each.severity, each.message

@@ -1,0 +1,97 @@
+"""Rules across objects: what no object can know of itself."""
+
+from collections.abc import Iterator, Mapping
+
+from lmctl.base import diagnostics
+from lmctl.base.diagnostics import Diagnostic
+from lmctl.manifests.chain import resolve
+from lmctl.manifests.instance import Instance
+from lmctl.manifests.mcp import McpServer
+from lmctl.manifests.model import Model
+from lmctl.manifests.not_yet import without_effect
+from lmctl.manifests.preset import Preset
+from lmctl.manifests.problems import shown_path
+from lmctl.manifests.reading import Declared
+from lmctl.manifests.server import Server
+from lmctl.manifests.settings_keys import by_key, validate
+
+Origins = Mapping[tuple[str, str], Declared]
+
+
+def check(origins: Origins, models: Mapping[str, Model]) -> Iterator[Diagnostic]:
+    """Yield what is wrong between objects, and what is read without effect."""
+    yield from _one_server(origins)
+    yield from _identifiers(origins)
+    for each in origins.values():
+        match each.value:
+            case Model():
+                yield from _chain(each, each.value, models)
+            case Server():
+                yield from _unprotected(each, each.value)
+            case Preset():
+                yield from _preset(each, each.value)
+            case McpServer() if not (each.value.command or each.value.url):
+                message = f"tool server `{each.name}` has neither `command` nor `url`"
+                yield diagnostics.warning(each.place(), message, "give one of the two")
+        yield from without_effect(each)
+
+
+def _one_server(origins: Origins) -> Iterator[Diagnostic]:
+    servers = [each for (kind, _), each in origins.items() if kind == "Server"]
+    for each in servers[1:]:
+        message = f"a second Server; the first is at {servers[0].place()}"
+        yield diagnostics.error(each.place(), message, "keep one Server in the whole directory")
+
+
+def _identifiers(origins: Origins) -> Iterator[Diagnostic]:
+    first: dict[str, Declared] = {}
+    for each in origins.values():
+        if not isinstance(each.value, Instance):
+            continue
+        identifier = each.value.identifier
+        other = first.setdefault(identifier, each)
+        if other is not each:
+            given = ("spec", "identifier") if each.value.spec.identifier else ("spec", "model")
+            yield diagnostics.error(
+                each.place(given),
+                f"identifier `{identifier}` is that of Instance `{other.name}` too, at {other.place()}",
+                "give one of them an `identifier` of its own",
+            )
+
+
+def _chain(each: Declared, model: Model, models: Mapping[str, Model]) -> Iterator[Diagnostic]:
+    if not isinstance(model.base, str):
+        return
+    found = resolve(model, models)
+    if found.cyclic:
+        around = " -> ".join((*found.chain, str(models[found.chain[-1]].base)))
+        hint = "let one of them name weights: a list under `base`"
+        yield diagnostics.error(each.place(("base",)), f"`base` runs in a circle: {around}", hint)
+    elif model.base not in models:
+        yield diagnostics.warning(
+            each.place(("base",)),
+            f"no manifest declares the model `{model.base}`",
+            "it works only if that model is already on this machine",
+        )
+
+
+def _unprotected(each: Declared, server: Server) -> Iterator[Diagnostic]:
+    if server.spec.auth.required:
+        yield diagnostics.error(
+            each.place(("spec", "auth", "required")),
+            "this version cannot check tokens; refusing to serve unprotected what you asked to protect",
+            "set `auth.required: false` and keep `listen.host` at 127.0.0.1, "
+            "or put a proxy that checks tokens in front",
+        )
+
+
+def _preset(each: Declared, preset: Preset) -> Iterator[Diagnostic]:
+    for index, setting in enumerate(preset.operation.fields_):
+        path = ("operation", "fields", index)
+        try:
+            validate(setting.key, setting.value)
+        except ValueError as error:
+            name = "value" if by_key(setting.key) else "key"
+            where = shown_path((*path, name))
+            hint = "the setting will be ignored"
+            yield diagnostics.warning(each.place((*path, name)), f"{where}: {error}", hint)

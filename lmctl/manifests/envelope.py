@@ -1,0 +1,102 @@
+"""What all manifests share: strict frozen nodes, names, quantities, and the envelope of our kinds."""
+
+import math
+from typing import Annotated, Any, Final, Literal, TypeVar
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    Strict,
+    WithJsonSchema,
+)
+from pydantic.alias_generators import to_camel
+
+from lmctl.base.quantities import parse_duration, parse_size
+
+API_VERSION: Final = "lmctl/v1alpha1"
+
+Item = TypeVar("Item")
+# Strict pydantic would refuse YAML's lists for tuples; what is in them stays strict.
+Items = Annotated[tuple[Item, ...], Strict(False)]  # noqa: FBT003 # pydantic's own signature
+
+
+class Node(BaseModel):
+    """A part of a manifest: immutable, camelCase outside, nothing converted, nothing unknown."""
+
+    model_config = ConfigDict(
+        strict=True,
+        frozen=True,
+        extra="forbid",
+        alias_generator=to_camel,
+        validate_by_alias=True,
+        validate_by_name=False,
+        use_attribute_docstrings=True,
+        serialize_by_alias=True,
+    )
+
+
+def _size(value: object) -> int:
+    try:
+        return parse_size(value)
+    except OverflowError as error:
+        raise ValueError("expected a size such as 512Mi or 8Gi") from error
+
+
+def _duration(value: object) -> float:
+    try:
+        seconds = parse_duration(value)
+    except OverflowError:
+        seconds = math.inf
+    if not math.isfinite(seconds):
+        raise ValueError("expected a duration such as 30s, 15m or 1h30m")
+    return seconds
+
+
+Size = Annotated[
+    int,
+    BeforeValidator(_size),
+    WithJsonSchema({"type": ["string", "integer"], "examples": ["512Mi", "8Gi"]}),
+]
+Duration = Annotated[
+    float,
+    BeforeValidator(_duration),
+    WithJsonSchema({"type": ["string", "number"], "examples": ["30s", "15m", "1h30m"]}),
+]
+ObjectName = Annotated[str, Field(pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$", max_length=63)]
+ModelKey = Annotated[str, Field(pattern=r"^[^/\s]+/[^/\s]+$")]
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-fA-F]{64}$"), AfterValidator(str.lower)]
+NonEmpty = Annotated[str, Field(min_length=1)]
+
+
+class NativeNode(Node):
+    """A part of LM Studio's own files: as strict, but later versions may add fields to it."""
+
+    model_config = ConfigDict(extra="ignore")
+
+
+class Metadata(Node):
+    """Who an object is."""
+
+    name: ObjectName
+    """Name of the object, unique among its kind: lower-case letters, digits and dashes."""
+
+
+class Envelope(Node):
+    """What a manifest of lmctl's own kinds looks like from outside."""
+
+    api_version: Literal["lmctl/v1alpha1"] = API_VERSION
+    """Version of the manifest's form."""
+    metadata: Metadata
+    """Who this object is."""
+
+    @property
+    def name(self) -> str:
+        return self.metadata.name
+
+
+def plain(node: BaseModel) -> dict[str, Any]:
+    """Return a node as JSON values, defaults filled in, camelCase names; what its digest is of."""
+    return node.model_dump(mode="json", by_alias=True)

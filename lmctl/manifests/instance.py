@@ -1,0 +1,145 @@
+"""`Instance`: a model that should be loaded, with these settings, under this name."""
+
+import re
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Field, field_validator, model_validator
+
+from lmctl.base.spec import EngineName
+from lmctl.manifests.envelope import Duration, Envelope, Items, Node, NonEmpty, ObjectName
+from lmctl.manifests.settings_block import SettingsBlock
+from lmctl.manifests.settings_keys import Section
+
+PRESET = "preset"
+ModelReference = Annotated[str, Field(pattern=r"^[^/@\s]+/[^/@\s]+(@[^/@\s]+)?$")]
+
+
+class Residency(Node):
+    """How long an instance stays loaded."""
+
+    mode: Literal["pinned", "jit"] = "pinned"
+    """`pinned` stays loaded, `jit` is loaded by the first request."""
+    ttl: Duration | None = None
+    """How long a `jit` instance stays without requests; the server's `jit.ttl` if left out."""
+    priority: int = 0
+    """Who stays when memory is short: the higher number."""
+
+    @model_validator(mode="after")
+    def _only_jit_ends(self) -> Self:
+        if self.ttl is not None and self.mode == "pinned":
+            raise ValueError("`ttl` needs `mode: jit`; a pinned instance stays loaded")
+        return self
+
+
+class Strategy(Node):
+    """How a changed instance takes the place of the running one."""
+
+    type: Literal["auto", "surge", "drain"] = "auto"
+    """`surge` loads the new one first, `drain` unloads the old one first, `auto` goes by memory."""
+    max_drain: Duration = 30.0
+    """How long running requests may take before they are ended."""
+    on_failure: Literal["keepOld"] = "keepOld"
+    """What happens if the new one does not come up."""
+
+
+class Expectation(Node):
+    """What an answer must look like."""
+
+    regex: NonEmpty
+    """Regular expression (Python's) that must be found in the answer."""
+
+    @field_validator("regex")
+    @classmethod
+    def _compiles(cls, regex: str) -> str:
+        try:
+            re.compile(regex)
+        except (re.error, OverflowError, RecursionError) as error:
+            raise ValueError(f"not a regular expression: {error}") from error
+        return regex
+
+
+class Check(Node):
+    """A question the instance must answer well before it serves."""
+
+    prompt: NonEmpty
+    """The question."""
+    expect: Expectation
+    """What the answer must look like."""
+    max_seconds: Annotated[float, Field(gt=0)] = 30.0
+    """How long it may take, in seconds."""
+
+
+class Placement(Node):
+    """Which machines may hold the instance."""
+
+    labels: Mapping[str, str] = Field(default_factory=dict)
+    """Labels a machine must have."""
+
+
+class InstanceSpec(Node):
+    """What an instance should be."""
+
+    model: ModelReference
+    """Key of the model, or `key@variant` to choose among its variants."""
+    identifier: NonEmpty | None = None
+    """Name clients use; the model's key if left out."""
+    runtime: EngineName | None = None
+    """What runs it; whatever runs the chosen variant on this machine if left out."""
+    load: Annotated[Mapping[str, Any], SettingsBlock(Section.LOAD)] = Field(default_factory=dict)
+    """Settings for loading, by SDK name; a change starts a new process."""
+    operation_block: Annotated[
+        Mapping[str, Any],
+        SettingsBlock(
+            Section.OPERATION, {PRESET: "Name of a preset whose settings lie below these."}
+        ),
+    ] = Field(default_factory=dict, alias="operation")
+    """Prediction defaults, by SDK name; a change counts from the next request."""
+    custom_fields: Mapping[str, Any] = Field(default_factory=dict)
+    """Values for the model's custom fields."""
+    residency: Residency = Residency()
+    """How long it stays loaded."""
+    strategy: Strategy = Strategy()
+    """How a change takes its place."""
+    checks: Items[Check] = ()
+    """Questions it must answer well before it serves."""
+    placement: Placement = Placement()
+    """Which machines may hold it."""
+    suspend: bool = False
+    """Whether lmctl should leave it as it is."""
+    renamed_from: ObjectName | None = None
+    """Name it had before, so that a rename is no restart."""
+
+    @property
+    def operation(self) -> dict[str, Any]:
+        """Return the prediction defaults as `{full key: value}`, None for one turned off."""
+        return {key: each for key, each in self.operation_block.items() if key != PRESET}
+
+    @property
+    def preset(self) -> str | None:
+        """Return the name of the preset, if one is named."""
+        return self.operation_block.get(PRESET)
+
+    @property
+    def model_key(self) -> str:
+        """Return the model's key without the variant."""
+        return self.model.partition("@")[0]
+
+    @property
+    def variant(self) -> str | None:
+        """Return the variant asked for, if one is."""
+        return self.model.partition("@")[2] or None
+
+
+class Instance(Envelope):
+    """A model that should be loaded."""
+
+    kind: Literal["Instance"] = "Instance"
+    """Kind of object."""
+    spec: InstanceSpec
+    """What it should be."""
+
+    @property
+    def identifier(self) -> str:
+        """Return the name clients use."""
+        return self.spec.identifier or self.spec.model_key

@@ -1,0 +1,34 @@
+"""`mcp.json`: the tool servers of this box, in Cursor's notation."""
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+from pydantic import Field
+
+from lmctl.manifests.envelope import Items, NativeNode, NonEmpty
+
+
+class McpServer(NativeNode):
+    """One tool server: a command to start here, or an address elsewhere."""
+
+    kind: ClassVar[str] = "McpServer"
+
+    command: NonEmpty | None = None
+    """Program to start."""
+    args: Items[str] = ()
+    """Arguments of the program."""
+    env: Mapping[str, str] = Field(default_factory=dict)
+    """Environment variables of the program."""
+    cwd: str | None = None
+    """Folder the program starts in."""
+    url: NonEmpty | None = None
+    """Address of a remote server."""
+    headers: Mapping[str, str] = Field(default_factory=dict)
+    """Headers sent to a remote server."""
+
+
+class McpFile(NativeNode):
+    """A whole mcp.json."""
+
+    mcp_servers: Mapping[str, McpServer] = Field(default_factory=dict)
+    """The tool servers, by name."""

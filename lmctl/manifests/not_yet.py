@@ -1,0 +1,125 @@
+"""What is read and checked, but not honoured by this version: one list, told as warnings.
+
+Whoever makes something work deletes its row here (or adds its key to HONOURED).
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Final
+
+from lmctl.base import diagnostics
+from lmctl.base.diagnostics import Diagnostic
+from lmctl.manifests.instance import Instance
+from lmctl.manifests.problems import shown_path
+from lmctl.manifests.reading import Declared
+from lmctl.manifests.settings_keys import by_key
+
+
+@dataclass(frozen=True, slots=True)
+class NotYet:
+    """A field without effect. `quiet` is the value that asks for nothing, so needs no warning."""
+
+    kind: str
+    path: tuple[str, ...]
+    quiet: Any
+
+
+FIELDS: Final = (
+    NotYet("Server", ("spec", "auth", "tokens"), []),
+    NotYet("Server", ("spec", "jit", "enabled"), quiet=False),
+    NotYet("Server", ("spec", "jit", "ttl"), 3600.0),
+    NotYet("Server", ("spec", "jit", "autoUnload"), quiet=True),
+    NotYet("Server", ("spec", "jit", "keepOnlyLast"), quiet=True),
+    NotYet("Server", ("spec", "mcp", "allowFile"), quiet=False),
+    NotYet("Server", ("spec", "mcp", "allowPerRequest"), quiet=False),
+    NotYet("Server", ("spec", "guardrails", "mode"), "balanced"),
+    NotYet("Server", ("spec", "guardrails", "customThreshold"), 4 * 1024**3),
+    NotYet("Instance", ("spec", "customFields"), {}),
+    NotYet("Instance", ("spec", "residency", "mode"), "pinned"),
+    NotYet("Instance", ("spec", "residency", "priority"), 0),
+    NotYet("Instance", ("spec", "strategy", "type"), "auto"),
+    NotYet("Instance", ("spec", "checks"), []),
+    NotYet("Instance", ("spec", "placement", "labels"), {}),
+    NotYet("Instance", ("spec", "operation", "preset"), None),
+    NotYet("Instance", ("spec", "renamedFrom"), None),
+)
+
+# The settings runner and gateway act on; every other one is told to have no effect.
+HONOURED: Final = frozenset(
+    {
+        "llm.load.contextLength",
+        "llm.load.numParallelSessions",
+        "llm.load.offloadKVCacheToGpu",
+        "llm.load.promptTemplate",
+        "llm.load.seed",
+        "llm.load.useUnifiedKvCache",
+        *(
+            f"llm.load.llama.{tail}"
+            for tail in (
+                "acceleration.offloadRatio",
+                "cpuThreadPoolSize",
+                "evalBatchSize",
+                "flashAttention",
+                "kCacheQuantizationType",
+                "keepModelInMemory",
+                "physicalBatchSize",
+                "ropeFrequencyBase",
+                "ropeFrequencyScale",
+                "tryMmap",
+                "vCacheQuantizationType",
+            )
+        ),
+        *(
+            f"llm.prediction.{tail}"
+            for tail in (
+                "llama.frequencyPenalty",
+                "llama.logitBias",
+                "llama.presencePenalty",
+                "maxPredictedTokens",
+                "minPSampling",
+                "repeatPenalty",
+                "seed",
+                "stopStrings",
+                "temperature",
+                "topKSampling",
+                "topPSampling",
+            )
+        ),
+    }
+)
+
+
+def without_effect(each: Declared) -> Iterator[Diagnostic]:
+    """Yield a warning per thing an object asks for that this version does not do."""
+    for row in FIELDS:
+        if (
+            row.kind == each.kind
+            and each.given(row.path)
+            and _value(each.value, row.path) != row.quiet
+        ):
+            yield _warning(each, row.path)
+    if isinstance(each.value, Instance):
+        for block, values in (
+            ("load", each.value.spec.load),
+            ("operation", each.value.spec.operation),
+        ):
+            for key, value in values.items():
+                setting = by_key(key)
+                if setting and key not in HONOURED and value != setting.default:
+                    yield _warning(each, ("spec", block, *setting.name.split(".")))
+
+
+def _warning(each: Declared, path: tuple[str, ...]) -> Diagnostic:
+    return diagnostics.warning(
+        each.place(path),
+        f"{shown_path(path)}: is read but has no effect yet",
+        "leave it out, or keep it for a later version",
+    )
+
+
+def _value(value: Any, path: tuple[str, ...]) -> Any:
+    """Return a part of an object in its normal form."""
+    here = value.model_dump(mode="json", by_alias=True)
+    for part in path:
+        here = here[part]
+    return here

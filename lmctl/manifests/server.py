@@ -1,0 +1,159 @@
+"""`Server`: how this box listens, who may ask, and its limits. At most one per bundle."""
+
+from typing import Annotated, Final, Literal, Self
+
+from pydantic import Field, model_validator
+
+from lmctl.manifests.envelope import (
+    API_VERSION,
+    Duration,
+    Envelope,
+    Items,
+    Node,
+    NonEmpty,
+    Size,
+)
+
+Scope = Literal["models:read", "models:write", "inference", "mcp:ephemeral", "mcp:local", "admin"]
+
+
+class Listen(Node):
+    """Where the gateway listens."""
+
+    host: NonEmpty = "127.0.0.1"
+    """Address to listen on; `0.0.0.0` is every address of this machine."""
+    port: Annotated[int, Field(ge=0, le=65535)] = 1234
+    """TCP port; 0 takes a free one."""
+    workers: Annotated[int, Field(ge=1, le=256)] = 1
+    """Number of gateway processes."""
+
+
+class SecretRef(Node):
+    """Where a secret is found; secrets themselves never stand in a manifest."""
+
+    env: Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
+    """Environment variable that holds it."""
+
+
+class Token(Node):
+    """A token clients can show."""
+
+    name: NonEmpty
+    """Name of the token, for people and logs."""
+    scopes: Items[Scope] = ()
+    """What its holder may do."""
+    secret_ref: SecretRef
+    """Where the token itself is found."""
+
+
+class Auth(Node):
+    """Who may ask."""
+
+    required: bool = False
+    """Whether every call needs a token."""
+    tokens: Items[Token] = ()
+    """The tokens there are."""
+
+
+class CorsRules(Node):
+    """Whether web pages of other origins may call."""
+
+    enabled: bool = False
+    """Whether they may."""
+    origins: Items[NonEmpty] = ("*",)
+    """Origins that may; `*` is any."""
+
+
+class Jit(Node):
+    """Loading on request."""
+
+    enabled: bool = True
+    """Whether a request loads a model that is not loaded."""
+    ttl: Duration = 3600.0
+    """How long such a model stays without requests."""
+    auto_unload: bool = True
+    """Whether such models are unloaded when that time is over."""
+    keep_only_last: bool = True
+    """Whether loading one unloads the one loaded before."""
+
+
+class McpAccess(Node):
+    """Which tool servers requests may use."""
+
+    allow_file: bool = False
+    """Whether requests may use the servers of mcp.json; needs `auth.required`."""
+    allow_per_request: bool = False
+    """Whether requests may bring remote servers of their own."""
+
+
+class Guardrails(Node):
+    """How careful loading is with memory."""
+
+    mode: Literal["off", "relaxed", "balanced", "strict", "custom"] = "balanced"
+    """How careful; `custom` goes by `customThreshold`."""
+    custom_threshold: Size = 4 * 1024**3
+    """Memory models may use together, in mode `custom`."""
+
+
+class LimitRules(Node):
+    """Bounds that keep one client from starving the rest."""
+
+    queue: Annotated[int, Field(ge=0)] = 64
+    """Requests that may wait per instance."""
+    queue_deadline: Annotated[Duration, Field(gt=0)] = 30.0
+    """How long a request may wait."""
+    body_size: Annotated[Size, Field(gt=0)] = 32 * 1024**2
+    """Largest request body."""
+
+
+class Logging(Node):
+    """What is written down about requests."""
+
+    prompts: bool = False
+    """Whether prompts and answers are logged."""
+
+
+class ServerSpec(Node):
+    """What a server.yaml says."""
+
+    listen: Listen = Listen()
+    """Where the gateway listens."""
+    auth: Auth = Auth()
+    """Who may ask."""
+    cors: CorsRules = CorsRules()
+    """Whether web pages of other origins may call."""
+    jit: Jit = Jit()
+    """Loading on request."""
+    mcp: McpAccess = McpAccess()
+    """Which tool servers requests may use."""
+    guardrails: Guardrails = Guardrails()
+    """How careful loading is with memory."""
+    limits: LimitRules = LimitRules()
+    """Bounds that keep one client from starving the rest."""
+    logging: Logging = Logging()
+    """What is written down about requests."""
+
+    @model_validator(mode="after")
+    def _tools_need_tokens(self) -> Self:
+        """LM Studio's rule (contract 2.1): tools of this machine only for known callers."""
+        if self.mcp.allow_file and not self.auth.required:
+            raise ValueError("`mcp.allowFile` needs `auth.required: true`")
+        names = [each.name for each in self.auth.tokens]
+        for name in names:
+            if names.count(name) > 1:
+                raise ValueError(f"two tokens are called `{name}`")
+        return self
+
+
+class Server(Envelope):
+    """The box as clients see it."""
+
+    kind: Literal["Server"] = "Server"
+    """Kind of object."""
+    spec: ServerSpec = ServerSpec()
+    """What it should be."""
+
+
+DEFAULT: Final = Server.model_validate(
+    {"apiVersion": API_VERSION, "kind": "Server", "metadata": {"name": "server"}}
+)

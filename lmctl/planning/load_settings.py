@@ -1,0 +1,47 @@
+"""Flat `llm.load.*` keys (contract 3.2) -> the settings a runner is started with."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from lmctl.base.spec import LoadSettings
+
+# What one request may use when nobody says: enough for tools and a few turns, small enough to
+# fit beside others. A model trained for less uses what it was trained for.
+CONTEXT_LENGTH = 4096
+
+_FIELDS = {
+    "llm.load.contextLength": "context_length",
+    "llm.load.numParallelSessions": "parallel",
+    "llm.load.useUnifiedKvCache": "unified_kv",
+    "llm.load.offloadKVCacheToGpu": "offload_kv",
+    "llm.load.seed": "seed",
+    "llm.load.llama.cpuThreadPoolSize": "threads",
+    "llm.load.llama.evalBatchSize": "batch_size",
+    "llm.load.llama.physicalBatchSize": "physical_batch_size",
+    "llm.load.llama.flashAttention": "flash_attention",
+    "llm.load.llama.keepModelInMemory": "keep_in_memory",
+    "llm.load.llama.tryMmap": "use_mmap",
+    "llm.load.llama.ropeFrequencyBase": "rope_frequency_base",
+    "llm.load.llama.ropeFrequencyScale": "rope_frequency_scale",
+}
+_CACHE_TYPES = {
+    "llm.load.llama.kCacheQuantizationType": "kv_key_type",
+    "llm.load.llama.vCacheQuantizationType": "kv_value_type",
+}
+_RATIOS = {"max": 1.0, "off": 0.0}
+
+
+def load_settings(values: Mapping[str, Any]) -> LoadSettings:
+    """Return the settings; keys that are not about loading are passed over."""
+    found: dict[str, Any] = {"context_length": CONTEXT_LENGTH}
+    for key, name in _FIELDS.items():
+        if values.get(key) is not None:
+            found[name] = values[key]
+    for key, name in _CACHE_TYPES.items():
+        found[name] = values.get(key) or "f16"
+    ratio = values.get("llm.load.llama.acceleration.offloadRatio", "max")
+    found["offload_ratio"] = _RATIOS.get(ratio, ratio)
+    template = values.get("llm.load.promptTemplate")
+    if isinstance(template, Mapping):
+        found["chat_template"] = (template.get("jinjaPromptTemplate") or {}).get("template")
+    return LoadSettings(**found)

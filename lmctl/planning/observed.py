@@ -1,0 +1,95 @@
+"""What was seen, once, from every adapter. Already old when it is read; never called *actual*.
+
+The values cross the control socket to `lmctl diff`, so they are msgspec structs.
+"""
+
+import msgspec
+
+from lmctl.base.spec import FailureKind, LoadSettings, Phase
+from lmctl.planning.surface import Surface
+from lmctl.planning.weights_values import SeenWeights, WeightsState
+
+
+class ModelFacts(msgspec.Struct, frozen=True):
+    """What the weights' header says that planning needs; sizes in bytes, lengths in tokens.
+
+    `kv_bytes_per_token` is for an f16 cache over all layers; `sliding_window` 0 means none.
+    """
+
+    architecture: str
+    context_length: int
+    weights_size: int
+    kv_bytes_per_token: int
+    sliding_window: int = 0
+    quantization: str = ""
+    parameters: int = 0
+
+
+class SeenRuntime(msgspec.Struct, frozen=True):
+    """A build of an engine that passed its self-test; `version` is the package's."""
+
+    name: str
+    version: str
+
+
+class SeenRunner(msgspec.Struct, frozen=True):
+    """A runner process, or what one left behind (phase FAILED, pid 0)."""
+
+    name: str
+    uid: str
+    spec_digest: str
+    phase: Phase
+    pid: int = 0
+    weights: tuple[str, ...] = ()
+    load: LoadSettings = LoadSettings()
+    max_drain: float = 30.0
+    socket: str = ""
+    progress: float = 0.0
+    memory: int = 0
+    running: int = 0
+    queued: int = 0
+    parallel: int = 0
+    tokens: int = 0
+    requests: int = 0
+    started_at: float = 0.0
+    reason: str | None = None
+    failure: FailureKind | None = None
+
+
+class SeenGateway(msgspec.Struct, frozen=True):
+    """A listening gateway: its pid, the digest it was started with, its addresses."""
+
+    pid: int
+    digest: str
+    binds: tuple[str, ...] = ()
+    started_at: float = 0.0
+    listening: bool = True
+
+
+class ObservedState(msgspec.Struct, frozen=True):
+    """Everything seen in one look.
+
+    Weights, facts of their headers, and download sizes (bytes, where known) are by weights key.
+    """
+
+    weights: dict[str, SeenWeights] = {}
+    facts: dict[str, ModelFacts] = {}
+    downloads: dict[str, int] = {}
+    runtimes: dict[str, SeenRuntime] = {}
+    runners: tuple[SeenRunner, ...] = ()
+    gateway: SeenGateway | None = None
+    surface: Surface | None = None
+
+    def seen_weights(self, key: str) -> SeenWeights:
+        """Return what is known of a set of weights; absent when nothing is."""
+        return self.weights.get(key) or SeenWeights(key, WeightsState.ABSENT)
+
+    def sha256_of(self, key: str) -> tuple[str, ...]:
+        """Return the digests of a set of weights on disk, in order; empty when not stored."""
+        stored = self.seen_weights(key).stored
+        return tuple(each.sha256 for each in stored.files) if stored else ()
+
+    def runners_of(self, name: str) -> tuple[SeenRunner, ...]:
+        """Return the runners of an instance, live ones first, newest first."""
+        found = [each for each in self.runners if each.name == name]
+        return tuple(sorted(found, key=lambda r: (r.phase is Phase.FAILED, -r.started_at, r.uid)))

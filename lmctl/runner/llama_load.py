@@ -1,0 +1,157 @@
+"""Weights and settings become a llama.cpp model and context, or a reason why not."""
+
+import ctypes
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import llama_cpp as library
+import psutil
+
+from lmctl.base.spec import FailureKind, LoadSettings
+from lmctl.runner.amx import amx_withheld
+from lmctl.runner.llama_library import complaints, kv_type, start
+from lmctl.runner.port import LoadFailed
+
+Progress = Callable[[float], bool]
+
+_ALL_LAYERS: Final = -1
+_OUTPUT_LAYER: Final = 1
+_FLASH: Final = {
+    None: library.LLAMA_FLASH_ATTN_TYPE_AUTO,
+    True: library.LLAMA_FLASH_ATTN_TYPE_ENABLED,
+    False: library.LLAMA_FLASH_ATTN_TYPE_DISABLED,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Handles:
+    """Pointers into the library; `close` frees them."""
+
+    model: Any
+    context: Any
+
+    def close(self) -> None:
+        library.llama_free(self.context)
+        library.llama_model_free(self.model)
+
+
+def load(paths: Sequence[Path], settings: LoadSettings, *, progress: Progress) -> Handles:
+    """Return a model and a context made as the settings say.
+
+    Raises LoadFailed: CAPACITY when memory is short, TRANSIENT when `progress` called it off,
+    CONFIG for everything that will fail again (no such file, unknown architecture, damaged file,
+    settings that contradict each other).
+    """
+    _check(paths, settings)
+    start()
+    complaints.forget()
+    with amx_withheld():
+        model = _model(paths, settings, progress)
+    try:
+        return Handles(model, _context(model, settings))
+    except BaseException:
+        library.llama_model_free(model)
+        raise
+
+
+def _check(paths: Sequence[Path], settings: LoadSettings) -> None:
+    for path in paths:
+        if not path.is_file():
+            raise LoadFailed(f"there is no file {path}", kind=FailureKind.CONFIG)
+    if settings.kv_value_type not in {"f16", "f32"} and settings.flash_attention is False:
+        raise LoadFailed(
+            f"the V cache can be {settings.kv_value_type} only with flash attention",
+            kind=FailureKind.CONFIG,
+            hint="turn `flashAttention` on, or leave `vCacheQuantizationType` at f16",
+        )
+
+
+def _model(paths: Sequence[Path], settings: LoadSettings, progress: Progress) -> Any:
+    called_off = False
+
+    def report(share: float, _data: Any) -> bool:
+        nonlocal called_off
+        called_off = not progress(share)
+        return not called_off
+
+    callback = library.llama_progress_callback(report)
+    params = library.llama_model_default_params()
+    params.n_gpu_layers = _gpu_layers(paths, settings.offload_ratio)
+    params.load_mode = _load_mode(settings)
+    params.progress_callback = callback
+    model = _open(paths, params)
+    if model:
+        return model
+    if called_off:
+        raise LoadFailed("the load was called off", kind=FailureKind.TRANSIENT)
+    raise complaints.failure(f"llama.cpp cannot load {paths[0].name}")
+
+
+def _open(paths: Sequence[Path], params: Any) -> Any:
+    """Return a model or None; several paths are the parts of one model, in order."""
+    if len(paths) == 1:
+        return library.llama_model_load_from_file(os.fsencode(paths[0]), params)
+    names = (ctypes.c_char_p * len(paths))(*[os.fsencode(path) for path in paths])
+    return library.llama_model_load_from_splits(names, len(paths), params)
+
+
+def _gpu_layers(paths: Sequence[Path], ratio: float) -> int:
+    """Return how many layers go to the GPU: the ratio of all, the output layer counted."""
+    if ratio >= 1:
+        return _ALL_LAYERS
+    if ratio <= 0 or not library.llama_supports_gpu_offload():
+        return 0
+    params = library.llama_model_default_params()
+    params.vocab_only = True
+    model = _open(paths, params)
+    if not model:
+        raise complaints.failure(f"llama.cpp cannot read {paths[0].name}")
+    layers = library.llama_model_n_layer(model) + _OUTPUT_LAYER
+    library.llama_model_free(model)
+    return round(ratio * int(layers))
+
+
+def _load_mode(settings: LoadSettings) -> int:
+    match settings.use_mmap, settings.keep_in_memory:
+        case True, True:
+            found = library.LLAMA_LOAD_MODE_MMAP_MLOCK
+        case True, False:
+            found = library.LLAMA_LOAD_MODE_MMAP
+        case False, True:
+            found = library.LLAMA_LOAD_MODE_MLOCK
+        case _:
+            found = library.LLAMA_LOAD_MODE_NONE
+    return int(found)
+
+
+def _context(model: Any, settings: LoadSettings) -> Any:
+    params = library.llama_context_default_params()
+    params.n_ctx = settings.context_length * settings.parallel
+    params.n_seq_max = settings.parallel
+    params.n_batch = max(settings.batch_size, settings.parallel + 1)
+    params.n_ubatch = min(settings.physical_batch_size, params.n_batch)
+    # One output per sequence is all a step asks for; the default reserves one per batch token.
+    params.n_outputs_max = settings.parallel
+    params.n_threads = params.n_threads_batch = settings.threads or available_cores()
+    params.kv_unified = settings.unified_kv
+    params.flash_attn_type = _FLASH[settings.flash_attention]
+    params.type_k = kv_type(settings.kv_key_type)
+    params.type_v = kv_type(settings.kv_value_type)
+    params.offload_kqv = settings.offload_kv
+    params.rope_freq_base = settings.rope_frequency_base or 0.0
+    params.rope_freq_scale = settings.rope_frequency_scale or 0.0
+    params.no_perf = True
+    context = library.llama_init_from_model(model, params)
+    if not context:
+        tokens = settings.context_length * settings.parallel
+        raise complaints.failure(f"llama.cpp cannot make a context of {tokens} tokens")
+    return context
+
+
+def available_cores() -> int:
+    """Return the physical cores this process may use: a second thread on a core gains nothing."""
+    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return max(1, min(allowed or 1, psutil.cpu_count(logical=False) or 1))

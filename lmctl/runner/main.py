@@ -1,0 +1,142 @@
+"""The runner's process: `python -m lmctl.runner.main --spec …/spec.json`.
+
+The socket comes first, so that loading can be watched; then one thread loads the weights and
+owns the engine until the end. SIGTERM drains, a second one ends at once. It outlives whoever
+started it, on purpose. Exits 0 after a drain and 1 when the engine failed; then `failure.json`
+lies beside the spec.
+"""
+
+import argparse
+import asyncio
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+import structlog
+
+from lmctl.base.spec import FailureKind, Phase, RunnerSpec
+from lmctl.runner.engines import open_engine
+from lmctl.runner.logs import configure_logs
+from lmctl.runner.port import LoadFailed
+from lmctl.runner.scheduler import Scheduler
+from lmctl.runner.server import Loaded, Server
+from lmctl.runner.weights import verify
+
+LAST_STEP: Final = 2.0
+"""Seconds the engine's thread has to finish its step before the process ends without it."""
+
+log = structlog.get_logger("lmctl.runner")
+
+
+class Runner:
+    """One process: the server on the event loop, the engine on its own thread."""
+
+    def __init__(self, spec: RunnerSpec, folder: Path) -> None:
+        self._spec = spec
+        self._folder = folder
+        self._server = Server(spec)
+        self._loop = asyncio.get_running_loop()
+        self._scheduler: Scheduler | None = None
+        self._called_off = threading.Event()
+        self._engine = threading.Thread(target=self._own_engine, name="engine", daemon=True)
+
+    async def run(self) -> int:
+        """Serve until drained or failed; return the exit code."""
+        self._loop.add_signal_handler(signal.SIGTERM, self._terminate)
+        self._loop.add_signal_handler(signal.SIGINT, self._terminate)
+        await self._server.listen()
+        self._server.board.move(Phase.LOADING)
+        self._engine.start()
+        await self._server.finished.wait()
+        self._called_off.set()
+        failed = self._server.board.phase is Phase.FAILED
+        await self._server.close()
+        if self._scheduler is not None:
+            self._scheduler.stop()
+        await asyncio.to_thread(self._engine.join, LAST_STEP)
+        log.info("ended", failed=failed)
+        return int(failed)
+
+    def _terminate(self) -> None:
+        again = self._server.board.phase is Phase.DRAINING
+        self._server.drain(0.0 if again else self._spec.max_drain)
+
+    def _own_engine(self) -> None:
+        """Load, serve, close: the engine's whole life, on its thread."""
+        try:
+            weights = verify(self._spec.weights)
+            engine = open_engine(self._spec, progress=self._progress)
+        except LoadFailed as error:
+            self._fail(error.kind, _words(error))
+            return
+        except Exception as error:
+            log.exception("load failed")
+            self._fail(FailureKind.BUG, f"the engine failed to load: {error!r}")
+            return
+        try:
+            self._scheduler = Scheduler(engine, self._in_loop(self._server.dispatch))
+            self._in_loop(self._server.ready)(Loaded(engine, self._scheduler, weights))
+            self._scheduler.run()
+        except Exception as error:
+            log.exception("engine failed")
+            self._fail(FailureKind.BUG, f"the engine failed: {error}")
+        finally:
+            engine.close()
+
+    def _progress(self, share: float) -> bool:
+        self._loop.call_soon_threadsafe(self._server.board.load, share)
+        return not self._called_off.is_set()
+
+    def _fail(self, kind: FailureKind, reason: str) -> None:
+        if self._called_off.is_set():
+            return  # told to end while loading: not a failure
+        write_failure(self._folder, kind, reason)
+        log.error("failed", kind=kind.value, reason=reason)
+        self._in_loop(self._server.fail)(kind, reason)
+
+    def _in_loop(self, act: Callable[..., None]) -> Callable[..., None]:
+        def call(*args: Any) -> None:
+            self._loop.call_soon_threadsafe(act, *args)
+
+        return call
+
+
+def _words(error: LoadFailed) -> str:
+    return f"{error}; {error.hint}" if error.hint else str(error)
+
+
+def write_failure(folder: Path, kind: FailureKind, reason: str) -> None:
+    """Leave `failure.json` for whoever looks after the process is gone; never half of it."""
+    staged = folder / f"failure.json.{os.getpid()}"
+    staged.write_bytes(msgspec.json.encode({"kind": kind, "reason": reason}))
+    staged.replace(folder / "failure.json")
+
+
+async def _serve(spec: RunnerSpec, folder: Path) -> int:
+    return await Runner(spec, folder).run()
+
+
+def main() -> None:
+    """Read the spec, serve it, exit."""
+    parser = argparse.ArgumentParser(prog="lmctl-runner", description=__doc__)
+    parser.add_argument("--spec", type=Path, required=True, help="the RunnerSpec as JSON")
+    path: Path = parser.parse_args().spec
+    try:
+        spec = msgspec.json.decode(path.read_bytes(), type=RunnerSpec)
+    except (OSError, msgspec.DecodeError) as error:
+        sys.exit(f"error: {path} is no runner spec: {error}")
+    configure_logs(spec.name)
+    code = asyncio.run(_serve(spec, path.parent))
+    sys.stdout.flush()
+    sys.stderr.flush()
+    # Not sys.exit: a thread stuck in native code would keep the process, and its memory, alive.
+    os._exit(code)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,89 @@
+"""From a call to a job: the conversation as text, the text as tokens, the limits checked."""
+
+import math
+from datetime import datetime
+
+from lmctl.base.errors import BadRequest
+from lmctl.base.talk import Call, Chat, Prompt, Sampling
+from lmctl.chat.template import Markers, render
+from lmctl.runner.job import Job
+from lmctl.runner.port import Engine
+from lmctl.runner.text import TextAssembler
+
+
+def prepare(
+    engine: Engine, call: Call, *, chat_template: str | None, now: datetime, deadline: float
+) -> Job:
+    """Return the call as a job for the scheduler.
+
+    `chat_template` is what the instance was told to use instead of the model's own. Raises
+    BadRequest when the call cannot be answered by this model.
+    """
+    if call.max_tokens is not None and call.max_tokens < 1:
+        raise BadRequest(
+            f"max_tokens is {call.max_tokens}, expected at least 1",
+            param="max_tokens",
+            hint="leave it out to let the model decide when to stop",
+        )
+    _check_bias(call.sampling, engine.facts.vocabulary)
+    text = _text(engine, call.input, chat_template=chat_template, now=now)
+    facts = engine.facts
+    add_bos = facts.adds_bos and not (facts.bos and text.startswith(facts.bos))
+    tokens = engine.tokenize(text, add_bos=add_bos, parse_special=True)
+    _check_size(len(tokens), facts.context_length, param=_param(call.input))
+    return Job(
+        id=call.id,
+        prompt=tokens,
+        sampling=call.sampling,
+        max_tokens=call.max_tokens,
+        text=TextAssembler(call.stop),
+        deadline=deadline,
+    )
+
+
+def _text(engine: Engine, given: Chat | Prompt, *, chat_template: str | None, now: datetime) -> str:
+    if isinstance(given, Prompt):
+        return given.text
+    facts = engine.facts
+    template = chat_template if chat_template is not None else facts.chat_template
+    if template is None:
+        raise BadRequest(
+            "this model has no chat template",
+            param="messages",
+            hint="set `promptTemplate` of the instance, or send a raw prompt (`/v1/completions`)",
+        )
+    return render(
+        template,
+        given.messages,
+        now=now,
+        markers=Markers(facts.bos, facts.eos),
+        tools=given.tools,
+        variables=given.template_variables,
+    )
+
+
+def _check_bias(sampling: Sampling, vocabulary: int) -> None:
+    """Engines index their logits with these: a token beyond the vocabulary must not reach them."""
+    for token, bias in sampling.logit_bias:
+        if not 0 <= token < vocabulary or math.isnan(bias):
+            raise BadRequest(
+                f"logit_bias {token}: {bias} is not a token and a number",
+                param="logit_bias",
+                hint=f"tokens of this model are 0 to {vocabulary - 1}",
+            )
+
+
+def _check_size(size: int, context_length: int, *, param: str) -> None:
+    if size == 0:
+        raise BadRequest("the prompt is empty", param=param, hint="send at least one character")
+    if size >= context_length:
+        raise BadRequest(
+            f"the prompt has {size} tokens and the context length is {context_length}:"
+            " there is no room for an answer",
+            param=param,
+            hint="shorten the conversation, or load the model with a larger `contextLength`",
+        )
+
+
+def _param(given: Chat | Prompt) -> str:
+    return "prompt" if isinstance(given, Prompt) else "messages"

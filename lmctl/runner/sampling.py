@@ -1,0 +1,95 @@
+"""How the next token is chosen from llama.cpp's logits: LM Studio's samplers in LM Studio's order.
+
+Bias and penalties, then top-k, top-p, min-p, temperature, draw. Bias and penalties touch a few
+tokens, so they are done in place with numpy: the C sampler for penalties looks every token of
+the vocabulary up in a hash table. The rest is a C chain, which begins with the cut to top-k.
+"""
+
+import secrets
+from collections import deque
+from collections.abc import Iterable
+from typing import Any, Final
+
+import llama_cpp as library
+import numpy as np
+from numpy.typing import NDArray
+
+from lmctl.base.talk import Sampling
+
+REMEMBERED: Final = 64
+"""Tokens that penalties look back on, the prompt's included: llama.cpp's default."""
+GREEDY_BELOW: Final = 1e-4
+_FARTHEST: Final = 1e30
+_SEEDS: Final = 2**32 - 1  # the one left out means "random" to llama.cpp
+
+Logits = NDArray[np.float32]
+
+
+class Sampler:
+    """Chooses tokens for one sequence. The same seed, prompt and settings choose the same."""
+
+    def __init__(self, sampling: Sampling, *, seed: int | None, history: Iterable[int]) -> None:
+        self._greedy = sampling.temperature < GREEDY_BELOW
+        self._recent = deque(history, maxlen=REMEMBERED)
+        self._repeat = sampling.repeat_penalty or 1.0
+        self._presence = sampling.presence_penalty or 0.0
+        self._frequency = sampling.frequency_penalty or 0.0
+        self._penalises = (self._repeat, self._presence, self._frequency) != (1.0, 0.0, 0.0)
+        self._biased = np.array([token for token, _ in sampling.logit_bias], np.int64)
+        bias = np.array([bias for _, bias in sampling.logit_bias], np.float32)
+        self._bias = np.clip(bias, -_FARTHEST, _FARTHEST)
+        self._chain = None if self._greedy else _chain(sampling, _seed(sampling.seed, seed))
+
+    def choose(self, logits: Logits, *, context: Any, row: int) -> int:
+        """Return the next token; `logits` are the context's own at that row, and are changed."""
+        if self._biased.size:
+            logits[self._biased] += self._bias
+        if self._penalises and self._recent:
+            self._penalise(logits)
+        if self._chain is None:
+            token = int(logits.argmax())
+        else:
+            token = int(library.llama_sampler_sample(self._chain, context, row))
+        self._recent.append(token)
+        return token
+
+    def close(self) -> None:
+        """Free the chain."""
+        if self._chain is not None:
+            library.llama_sampler_free(self._chain)
+            self._chain = None
+
+    def _penalise(self, logits: Logits) -> None:
+        """Apply llama.cpp's rule: divide what is likely, multiply what is not, then subtract."""
+        tokens, counts = np.unique(np.fromiter(self._recent, np.int64), return_counts=True)
+        seen = logits[tokens]
+        seen = np.where(seen > 0, seen / self._repeat, seen * self._repeat)
+        logits[tokens] = seen - counts * self._frequency - self._presence
+
+
+def _seed(asked: int | None, loaded: int | None) -> int:
+    """Return the seed to use: the call's, else the one the model was loaded with, else a fresh one."""
+    for seed in (asked, loaded):
+        if seed is not None and seed >= 0:
+            return seed % _SEEDS
+    return secrets.randbelow(_SEEDS)
+
+
+def _chain(sampling: Sampling, seed: int) -> Any:
+    params = library.llama_sampler_chain_default_params()
+    params.no_perf = True
+    chain = library.llama_sampler_chain_init(params)
+    for each in _links(sampling, seed):
+        library.llama_sampler_chain_add(chain, each)
+    return chain
+
+
+def _links(sampling: Sampling, seed: int) -> Iterable[Any]:
+    if sampling.top_k > 0:
+        yield library.llama_sampler_init_top_k(sampling.top_k)
+    if sampling.top_p is not None and sampling.top_p < 1:
+        yield library.llama_sampler_init_top_p(sampling.top_p, 1)
+    if sampling.min_p:
+        yield library.llama_sampler_init_min_p(sampling.min_p, 1)
+    yield library.llama_sampler_init_temp(sampling.temperature)
+    yield library.llama_sampler_init_dist(seed)

@@ -1,0 +1,269 @@
+"""The runner's unix socket: questions in, frames out, and the door that decides who comes in."""
+
+import asyncio
+import contextlib
+import os
+import stat
+import time
+from collections.abc import Coroutine
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+import structlog
+
+from lmctl.base.errors import EngineFailed, LmctlError
+from lmctl.base.spec import FailureKind, Phase, RunnerSpec
+from lmctl.base.talk import Call
+from lmctl.runner import prompting, wire
+from lmctl.runner.admission import Admission
+from lmctl.runner.job import Job
+from lmctl.runner.outbox import Outbox
+from lmctl.runner.port import Engine
+from lmctl.runner.scheduler import Scheduler, Turn
+from lmctl.runner.status import Board
+from lmctl.runner.trouble import trouble
+
+QUESTION_TIMEOUT: Final = 30.0
+GOODBYE_TIMEOUT: Final = 2.0
+
+log = structlog.get_logger("lmctl.runner")
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """What is there once loading is done."""
+
+    engine: Engine
+    scheduler: Scheduler
+    weights: tuple[str, ...]
+
+
+class Server:
+    """Answers over the socket. Everything in it runs on the event loop; the engine runs elsewhere."""
+
+    def __init__(self, spec: RunnerSpec) -> None:
+        self._spec = spec
+        self._admission = Admission(spec.name, queue=spec.queue)
+        self._loaded: Loaded | None = None
+        self._asks: dict[Job, Outbox] = {}
+        self._connections: set[asyncio.Task[Any]] = set()
+        self._prompts = ThreadPoolExecutor(2, thread_name_prefix="prompt")
+        self._running = 0
+        self._draining: asyncio.TimerHandle | None = None
+        self._listener: asyncio.Server | None = None
+        self._inode = 0
+        self.board = Board(spec)
+        self.finished = asyncio.Event()
+
+    async def listen(self) -> None:
+        """Bind the socket, for this user only; one left behind by a dead runner is replaced."""
+        # Asyncio itself removes a stale socket; the umask is there from the first moment on.
+        umask = os.umask(stat.S_IXUSR | stat.S_IRWXG | stat.S_IRWXO)
+        try:
+            self._listener = await asyncio.start_unix_server(self._connected, self._spec.socket)
+        finally:
+            os.umask(umask)
+        self._inode = _inode(self._spec.socket)
+
+    def ready(self, loaded: Loaded) -> None:
+        """Open the door, unless it was told to close while loading."""
+        self._loaded = loaded
+        facts = loaded.engine.facts
+        self._admission.open(facts.slots)
+        phase = Phase.DRAINING if self._draining else Phase.READY
+        self.board.move(
+            phase,
+            weights=loaded.weights,
+            progress=1.0,
+            parallel=facts.slots,
+            context_length=facts.context_length,
+        )
+        log.info("loaded", model=self._spec.model, slots=facts.slots, context=facts.context_length)
+
+    def fail(self, kind: FailureKind, reason: str) -> None:
+        """Tell everyone that the engine is gone, and end."""
+        self._admission.close()
+        self.board.fail(kind, reason)
+        self._abandon(reason)
+
+    def drain(self, seconds: float) -> None:
+        """Take no new requests; end when the last is done, or after `seconds` at the latest."""
+        loop = asyncio.get_running_loop()
+        if self._draining is None:
+            log.info("draining", seconds=seconds, inside=self._admission.inside)
+            self._admission.close()
+            if self.board.phase is not Phase.FAILED:
+                self.board.move(Phase.DRAINING)
+        elif loop.time() + seconds < self._draining.when():
+            self._draining.cancel()
+        else:
+            return
+        reason = f"the instance was unloaded: {self._spec.name} did not finish within {seconds:g} s"
+        self._draining = loop.call_later(seconds, self._abandon, reason)
+        self._end_if_idle()
+
+    def dispatch(self, turn: Turn) -> None:
+        """Hand out what one step made."""
+        for output in turn.outputs:
+            outbox = self._asks[output.job]
+            outbox.put(*output.events, last=output.ended and output.error is None)
+            if output.error is not None:
+                outbox.put(trouble(output.error), last=True)
+            if output.ended:
+                self._ended(output.job)
+        self._running = turn.running
+        self._count(tokens=turn.tokens)
+        self._end_if_idle()
+
+    async def close(self) -> None:
+        """Let everyone hear their last frame, then shut the socket."""
+        if self._listener is not None:
+            self._listener.close()
+        self._unlink()
+        self.board.close()
+        if self._connections:
+            await asyncio.wait(self._connections, timeout=GOODBYE_TIMEOUT)
+        for connection in self._connections:
+            connection.cancel()
+        await asyncio.gather(*self._connections, return_exceptions=True)
+        self._prompts.shutdown(wait=False, cancel_futures=True)
+
+    def _unlink(self) -> None:
+        """Remove the socket file, if it is still ours and not already a successor's."""
+        if self._inode and _inode(self._spec.socket) == self._inode:
+            Path(self._spec.socket).unlink()
+
+    def _abandon(self, reason: str) -> None:
+        for outbox in self._asks.values():
+            outbox.put(trouble(EngineFailed(reason)), last=True)
+        self.finished.set()
+
+    def _end_if_idle(self) -> None:
+        if self._draining is not None and self._admission.inside == 0:
+            self._draining.cancel()
+            self.finished.set()
+
+    def _count(self, *, requests: int = 0, tokens: int = 0) -> None:
+        inside = self._admission.inside
+        self.board.count(running=self._running, inside=inside, requests=requests, tokens=tokens)
+
+    async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None  # noqa: S101 - streams run this callback as a task
+        self._connections.add(task)
+        try:
+            await self._converse(reader, writer)
+        except ConnectionError as error:
+            log.debug("asker left", error=str(error))
+        finally:
+            self._connections.discard(task)
+            writer.close()
+
+    async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            async with asyncio.timeout(QUESTION_TIMEOUT):
+                question = await wire.read_question(reader)
+        except (msgspec.DecodeError, ValueError, TimeoutError) as error:
+            await _say(writer, wire.Trouble("bad_request", f"expected a question: {error}"))
+            return
+        match question:
+            case wire.Ask(call):
+                await _until_gone(self._answer(call, writer), reader)
+            case wire.Watch():
+                await _until_gone(self._report(writer), reader)
+            case wire.Status():
+                await _say(writer, wire.Report(self.board.status()))
+            case wire.Drain(seconds):
+                self.drain(seconds)
+                await _say(writer, wire.Report(self.board.status()))
+            case None:
+                return
+
+    async def _report(self, writer: asyncio.StreamWriter) -> None:
+        async with contextlib.aclosing(self.board.reports()) as reports:
+            async for status in reports:
+                await _say(writer, wire.Report(status))
+
+    async def _answer(self, call: Call, writer: asyncio.StreamWriter) -> None:
+        try:
+            waiting = self._admission.admit()
+            job, loaded = await self._prepared(call)
+        except LmctlError as error:
+            log.info("refused", request=call.id, error=str(error))
+            await _say(writer, trouble(error))
+            return
+        log.info("admitted", request=call.id, prompt_tokens=len(job.prompt), waiting=waiting)
+        outbox = self._asks[job] = Outbox()
+        outbox.put(wire.Admitted(waiting))
+        loaded.scheduler.submit(job)
+        try:
+            await outbox.write_all(writer)
+        finally:
+            if job in self._asks:
+                log.info("asker left", request=call.id)
+                loaded.scheduler.cancel(job)
+
+    async def _prepared(self, call: Call) -> tuple[Job, Loaded]:
+        """Return the call as a job; the place claimed for it is given back if it becomes none."""
+        loaded = self._loaded
+        assert loaded is not None  # noqa: S101 - nobody is admitted before
+        self._count(requests=1)
+        prepare = partial(
+            prompting.prepare,
+            loaded.engine,
+            call,
+            chat_template=self._spec.load.chat_template,
+            now=datetime.now().astimezone(),
+            deadline=time.monotonic() + self._spec.queue_deadline,
+        )
+        try:
+            job = await asyncio.get_running_loop().run_in_executor(self._prompts, prepare)
+        except BaseException as error:
+            self._release()
+            if isinstance(error, Exception) and not isinstance(error, LmctlError):
+                log.exception("prompt failed", request=call.id)
+                raise EngineFailed(f"the prompt could not be prepared: {error!r}") from error
+            raise
+        return job, loaded
+
+    def _ended(self, job: Job) -> None:
+        del self._asks[job]
+        log.info("ended", request=job.id, tokens=job.produced)
+        self._admission.release()
+
+    def _release(self) -> None:
+        self._admission.release()
+        self._count()
+        self._end_if_idle()
+
+
+def _inode(path: str) -> int:
+    """Return the number of the file at a path, 0 if there is none."""
+    try:
+        return Path(path).stat().st_ino
+    except FileNotFoundError:
+        return 0
+
+
+async def _say(writer: asyncio.StreamWriter, answer: wire.Answer) -> None:
+    writer.write(wire.frame(answer))
+    await writer.drain()
+
+
+async def _until_gone(work: Coroutine[Any, Any, None], reader: asyncio.StreamReader) -> None:
+    """Do the work, and stop doing it when the other side closes (or breaks the rules by talking)."""
+    working = asyncio.ensure_future(work)
+    gone = asyncio.ensure_future(reader.read(1))
+    try:
+        await asyncio.wait({working, gone}, return_when=asyncio.FIRST_COMPLETED)
+        if working.done():
+            working.result()
+    finally:
+        working.cancel()
+        gone.cancel()
+        await asyncio.wait({working, gone})

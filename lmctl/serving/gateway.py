@@ -1,0 +1,173 @@
+"""Take a request to the runner that can answer it: resolve, ask, resolve again, park.
+
+A refusal that comes before the first event means the runner never touched the request, so asking
+again is safe. While nothing is up the request is parked: bounded in number and time, woken by a
+changed surface, a changed health report or a changed socket.
+"""
+
+import asyncio
+import os
+import time
+from collections.abc import AsyncGenerator, Callable, Iterator
+from contextlib import AsyncExitStack, contextmanager
+from dataclasses import dataclass
+
+import structlog
+
+from lmctl.base.errors import Busy, EngineFailed, NotReady, Unreachable
+from lmctl.base.talk import Call, Event
+from lmctl.planning.surface import Health, Limits, ServedRoute
+from lmctl.serving.routes import identity, resolve
+from lmctl.serving.snapshot import Snapshot, Snapshots
+
+Ask = Callable[[str, Call], AsyncGenerator[Event, None]]
+MakeCall = Callable[[ServedRoute], Call]
+
+_log = structlog.get_logger("lmctl.serving")
+
+_POLL = 0.05  # seconds between two looks while parked
+_ASK_AGAIN = 0.5  # a runner may become ready without any file telling so (the daemon may be down)
+_HOPELESS = frozenset({"failed", "stalled"})
+
+_Mark = tuple[Snapshot, tuple[int, int] | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A request a runner has begun to answer.
+
+    `model` is the id to tell the client; `first` has been taken from `events` already.
+    """
+
+    model: str
+    route: ServedRoute
+    first: Event
+    events: AsyncGenerator[Event, None]
+
+
+class Gateway:
+    """The data plane of one worker."""
+
+    def __init__(self, snapshots: Snapshots, ask: Ask) -> None:
+        self._snapshots = snapshots
+        self._ask = ask
+        self._parked = 0
+
+    @property
+    def parked(self) -> int:
+        """How many requests wait for something to be up."""
+        return self._parked
+
+    def snapshot(self) -> Snapshot:
+        """Return what the control plane last wrote."""
+        return self._snapshots.now()
+
+    async def open(self, model: str | None, make: MakeCall, *, over: AsyncExitStack) -> Answer:
+        """Return the begun answer of the runner behind `model`; `over` closes it.
+
+        `make` builds the call for a route, because the settings of a route are part of it.
+        Raises UnknownModel, BadRequest, Busy (queue full), NotReady (deadline over, or the
+        instance has failed) and EngineFailed.
+        """
+        snapshot = self._snapshots.now()
+        try:
+            return await self._begin(snapshot, resolve(snapshot.surface, model), make, over=over)
+        except Busy:
+            raise
+        except (NotReady, Unreachable) as trouble:
+            with self._place(snapshot.surface.limits):
+                _log.info("parked", model=model, why=str(trouble))
+                return await self._park(model, make, trouble=trouble, over=over)
+
+    async def _park(
+        self,
+        model: str | None,
+        make: MakeCall,
+        *,
+        trouble: NotReady | Unreachable,
+        over: AsyncExitStack,
+    ) -> Answer:
+        deadline = time.monotonic() + self._snapshots.now().surface.limits.queue_deadline
+        while True:
+            # Marked before asking: what changes while we ask must wake us afterwards.
+            snapshot = self._snapshots.now()
+            route = resolve(snapshot.surface, model)
+            mark = (snapshot, _socket_mark(route.socket))
+            if mark[1] is not None:
+                try:
+                    return await self._begin(snapshot, route, make, over=over)
+                except Busy:
+                    raise
+                except (NotReady, Unreachable) as error:
+                    trouble = error
+            _refuse_hopeless(snapshot.health, route)
+            await self._wait(mark, route, deadline=deadline, trouble=trouble)
+
+    async def _begin(
+        self, snapshot: Snapshot, route: ServedRoute, make: MakeCall, *, over: AsyncExitStack
+    ) -> Answer:
+        events = self._ask(route.socket, make(route))
+        try:
+            first = await anext(events)
+        except StopAsyncIteration:
+            raise EngineFailed(f"the runner of {route.instance} answered nothing") from None
+        except BaseException:
+            await events.aclose()
+            raise
+        over.push_async_callback(events.aclose)
+        return Answer(identity(snapshot.surface, route), route, first, events)
+
+    async def _wait(
+        self,
+        mark: _Mark,
+        route: ServedRoute,
+        *,
+        deadline: float,
+        trouble: NotReady | Unreachable,
+    ) -> None:
+        """Return when something changed or it is time to ask again anyway."""
+        until = time.monotonic() + _ASK_AGAIN
+        while (now := time.monotonic()) < min(until, deadline):
+            await asyncio.sleep(min(_POLL, deadline - now))
+            if (self._snapshots.now(), _socket_mark(route.socket)) != mark:
+                return
+        if time.monotonic() >= deadline:
+            raise NotReady(
+                f"{route.instance} is not ready: {trouble}",
+                retry_after=getattr(trouble, "retry_after", 1.0),
+                hint=trouble.hint or "`lmctl status` tells what it is waiting for",
+            ) from trouble
+
+    @contextmanager
+    def _place(self, limits: Limits) -> Iterator[None]:
+        if self._parked >= limits.queue:
+            raise Busy(f"{self._parked} requests already wait for a model to be ready")
+        self._parked += 1
+        try:
+            yield
+        finally:
+            self._parked -= 1
+
+
+def _refuse_hopeless(health: Health, route: ServedRoute) -> None:
+    for instance in health.instances:
+        if instance.name == route.instance and instance.phase in _HOPELESS:
+            why = f": {instance.reason}" if instance.reason else ""
+            raise NotReady(
+                f"{route.instance} has {_verb(instance.phase)}{why}",
+                retry_after=5.0,
+                hint=f"see `lmctl explain instance {route.instance}`",
+            )
+
+
+def _verb(phase: str) -> str:
+    return "failed" if phase == "failed" else "stalled and needs a change of its manifest"
+
+
+def _socket_mark(path: str) -> tuple[int, int] | None:
+    """Return which socket lies at a path (a restarted runner makes another), None for none."""
+    try:
+        status = os.stat(path)  # noqa: PTH116 - as in snapshot
+    except OSError:
+        return None
+    return status.st_mtime_ns, status.st_ino

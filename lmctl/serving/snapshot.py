@@ -1,0 +1,82 @@
+"""What the control plane last wrote, read from two files, without asking anybody.
+
+`surface.json` and `health.json` are replaced whole by the daemon. A `stat` of both per request is
+some microseconds, so a change is served by the next request and no watcher has to live in every
+worker. A file that is missing or broken changes nothing: the last good one goes on being served.
+"""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Generic, TypeVar
+
+import msgspec
+import structlog
+
+from lmctl.planning.surface import Health, Surface
+
+SURFACE_FILE = "surface.json"
+HEALTH_FILE = "health.json"
+
+_log = structlog.get_logger("lmctl.serving")
+_Content = TypeVar("_Content", bound=msgspec.Struct)
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """One reading of both files. `written_at` is when the surface was written, in unix seconds,
+    0 before there was one.
+    """
+
+    surface: Surface
+    health: Health
+    written_at: int
+
+
+class Snapshots:
+    """The two files of a run folder, as they are now."""
+
+    def __init__(self, folder: Path) -> None:
+        self._surface = _File(folder / SURFACE_FILE, Surface())
+        self._health = _File(folder / HEALTH_FILE, Health())
+        self._last = Snapshot(self._surface.value, self._health.value, 0)
+
+    def now(self) -> Snapshot:
+        """Return the newest good reading; the same object as long as nothing changed."""
+        changed = self._surface.refresh()
+        if self._health.refresh() or changed:
+            self._last = Snapshot(self._surface.value, self._health.value, self._surface.written_at)
+        return self._last
+
+
+class _File(Generic[_Content]):
+    def __init__(self, path: Path, value: _Content) -> None:
+        self.value: _Content = value
+        self.written_at = 0
+        self._path = path
+        self._decoder: msgspec.json.Decoder[_Content] = msgspec.json.Decoder(type(value))
+        self._seen: tuple[int, int, int] | None = None
+
+    def refresh(self) -> bool:
+        """Read the file again if it is another one than last time; tell whether the value is new."""
+        try:
+            mark = _mark(os.stat(self._path))  # noqa: PTH116 - the cheapest there is
+            if mark == self._seen:
+                return False
+            self._seen = mark
+            with self._path.open("rb") as file:
+                status = os.fstat(file.fileno())
+                self._seen = _mark(status)
+                self.value = self._decoder.decode(file.read())
+        except FileNotFoundError:
+            return False
+        except (OSError, msgspec.DecodeError) as error:
+            # Once per version of the file: a broken one is not decoded again until it is replaced.
+            _log.warning("kept the last good version", file=self._path.name, problem=str(error))
+            return False
+        self.written_at = int(status.st_mtime)
+        return True
+
+
+def _mark(status: os.stat_result) -> tuple[int, int, int]:
+    return status.st_mtime_ns, status.st_ino, status.st_size

@@ -1,0 +1,58 @@
+import asyncio
+
+import pytest
+
+from lmctl.adapters.runner_client import ask as ask_runner
+from lmctl.api.app import create_app
+from lmctl.serving.gateway import Gateway
+from lmctl.serving.snapshot import Snapshots
+from tests.support import asgi
+from tests.support.gateway_box import Box
+from tests.support.tiny_runner import tiny_runner
+
+HELLO = {"messages": [{"role": "user", "content": "one two three"}]}
+
+
+class GatewayUnderTest:
+    """The real app over a real run folder; `post` and `get` speak ASGI to it."""
+
+    def __init__(self, box: Box) -> None:
+        self.box = box
+        self.gateway = Gateway(Snapshots(box.folder), ask_runner)
+        self.app = create_app(self.gateway, silence=0.02)
+
+    async def ask(self, method, path, **given):
+        async with asyncio.timeout(10):
+            return await asgi.ask(self.app, method, path, **given)
+
+    async def get(self, path, **given):
+        return await self.ask("GET", path, **given)
+
+    async def chat(self, *, hang_up=None, heard=None, headers=None, **body):
+        return await self.ask(
+            "POST",
+            "/v1/chat/completions",
+            json_body=HELLO | body,
+            hang_up=hang_up,
+            heard=heard,
+            headers=headers,
+        )
+
+
+@pytest.fixture
+def box(tmp_path):
+    return Box(tmp_path)
+
+
+@pytest.fixture
+def server(box):
+    return GatewayUnderTest(box)
+
+
+@pytest.fixture
+async def runner(box):
+    """One ready runner behind the route `chat`."""
+    box.serve(box.route())
+    box.health(chat="ready")
+    async with tiny_runner(box.socket()) as running:
+        yield running

@@ -1,0 +1,94 @@
+"""Layers of prediction settings: pure, so no gateway is needed."""
+
+import math
+
+import pytest
+
+from lmctl.base.talk import Message, Sampling
+from lmctl.chat.effective import PREFIX, effective, with_system_prompt
+
+
+def layer(**values):
+    return {PREFIX + name.replace("__", "."): value for name, value in values.items()}
+
+
+def test_saying_nothing_gives_lm_studios_defaults():
+    chosen = effective()
+
+    assert chosen.sampling == Sampling(0.8, 40, 0.95, 0.05, 1.1)
+    assert (chosen.max_tokens, chosen.stop, chosen.system_prompt) == (None, (), "")
+
+
+def test_an_earlier_layer_wins_over_a_later_one():
+    chosen = effective(layer(temperature=0.1), layer(temperature=0.5, topKSampling=7))
+
+    assert (chosen.sampling.temperature, chosen.sampling.top_k) == (0.1, 7)
+
+
+@pytest.mark.parametrize(
+    "off", [None, False, {"checked": False, "value": 0.5}], ids=["none", "false", "unchecked"]
+)
+def test_an_unchecked_box_turns_its_sampler_off(off):
+    chosen = effective(
+        layer(topPSampling=off, minPSampling=off, repeatPenalty=off, maxPredictedTokens=off)
+    )
+
+    assert chosen.sampling.top_p is None
+    assert chosen.sampling.min_p is None
+    assert chosen.sampling.repeat_penalty is None
+    assert chosen.max_tokens is None
+
+
+def test_a_checked_box_holds_its_number():
+    chosen = effective(layer(topPSampling={"checked": True, "value": 0.5}))
+
+    assert chosen.sampling.top_p == 0.5
+
+
+def test_a_request_can_turn_on_what_the_route_turned_off():
+    assert effective(layer(topPSampling=0.3), layer(topPSampling=None)).sampling.top_p == 0.3
+
+
+def test_minus_one_is_a_fresh_seed_and_no_limit():
+    chosen = effective(layer(seed=-1, maxPredictedTokens=-1))
+
+    assert chosen.sampling.seed is None
+    assert chosen.max_tokens is None
+    assert effective(layer(seed=0)).sampling.seed == 0
+
+
+def test_penalties_and_biases_are_off_until_given():
+    chosen = effective(
+        layer(
+            llama__presencePenalty=0.5,
+            llama__frequencyPenalty=0.25,
+            llama__logitBias=[[3, "-inf"], [4, 2]],
+        )
+    )
+
+    assert (chosen.sampling.presence_penalty, chosen.sampling.frequency_penalty) == (0.5, 0.25)
+    assert chosen.sampling.logit_bias == ((3, -math.inf), (4, 2.0))
+
+
+def test_an_empty_stop_string_stops_nothing():
+    assert effective(layer(stopStrings=["", "END"])).stop == ("END",)
+
+
+def test_null_where_there_is_no_off_is_the_default():
+    chosen = effective(layer(temperature=None, stopStrings=None, systemPrompt=None))
+
+    assert chosen.sampling.temperature == 0.8
+    assert (chosen.stop, chosen.system_prompt) == ((), "")
+
+
+def test_temperature_zero_is_kept():
+    assert effective(layer(temperature=0)).sampling.temperature == 0
+
+
+def test_a_system_prompt_goes_first_unless_the_conversation_has_one():
+    user = Message("user", "hi")
+    own = (Message("system", "mine"), user)
+
+    assert with_system_prompt((user,), "be terse") == (Message("system", "be terse"), user)
+    assert with_system_prompt(own, "be terse") == own
+    assert with_system_prompt((user,), "") == (user,)

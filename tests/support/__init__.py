@@ -1,0 +1,1 @@
+"""Builders and small real things the tests share."""

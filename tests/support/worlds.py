@@ -1,0 +1,162 @@
+"""Small worlds for planning tests: what is wanted, what is seen, and what a step leaves behind."""
+
+import msgspec
+
+from lmctl.base.digests import digest
+from lmctl.base.spec import LoadSettings, Phase
+from lmctl.planning.desired import DesiredState, WantedGateway, WantedInstance, WantedRuntime
+from lmctl.planning.observed import (
+    ModelFacts,
+    ObservedState,
+    SeenGateway,
+    SeenRunner,
+    SeenRuntime,
+)
+from lmctl.planning.plan import (
+    EnsureRuntime,
+    FetchWeights,
+    LinkWeights,
+    LoadInstance,
+    PublishSurface,
+    StartGateway,
+    Step,
+    StopGateway,
+    UnloadInstance,
+    VerifyWeights,
+)
+from lmctl.planning.surface import ServedRoute, Surface
+from lmctl.planning.weights_values import (
+    FileSource,
+    SeenWeights,
+    StoredFile,
+    StoredWeights,
+    Weights,
+    WeightsState,
+)
+
+MIB = 1024 * 1024
+
+
+def weights(name: str = "w1") -> Weights:
+    return Weights(f"acme/{name}", (FileSource(f"/weights/{name}.gguf"),))
+
+
+def stored(wanted: Weights, *, linked: bool = True) -> SeenWeights:
+    file = StoredFile("model.gguf", digest(wanted.model), 98 * MIB, 1, 1)
+    record = StoredWeights(wanted.key, wanted.model, "file", (file,), (), 0.0)
+    return SeenWeights(wanted.key, WeightsState.STORED, record, linked)
+
+
+def suspect(wanted: Weights) -> SeenWeights:
+    return SeenWeights(
+        wanted.key, WeightsState.SUSPECT, stored(wanted).stored, linked=True, reason="changed"
+    )
+
+
+def want(name: str = "chat", *, on: str = "w1", context: int = 4096) -> WantedInstance:
+    load = LoadSettings(context_length=context)
+    spec_digest = digest({"weights": weights(on).key, "load": load})
+    return WantedInstance(
+        name=name,
+        identifier=name,
+        model=f"acme/{on}",
+        engine="llama.cpp",
+        runtime="llama.cpp",
+        weights=weights(on),
+        load=load,
+        spec_digest=spec_digest,
+        socket=f"/run/{name}-{spec_digest[:8]}.sock",
+    )
+
+
+def seen(
+    wanted: WantedInstance, phase: Phase = Phase.READY, *, uid: str = "", started_at: float = 1.0
+) -> SeenRunner:
+    """A runner of what is wanted."""
+    return SeenRunner(
+        name=wanted.name,
+        uid=uid or f"{wanted.name}-{wanted.spec_digest[:6]}",
+        spec_digest=wanted.spec_digest,
+        phase=phase,
+        pid=0 if phase is Phase.FAILED else 100,
+        weights=(digest(wanted.weights.model),) if phase is Phase.READY else (),
+        load=wanted.load,
+        socket=wanted.socket,
+        memory=200 * MIB,
+        started_at=started_at,
+        reason="killed by SIGKILL" if phase is Phase.FAILED else None,
+    )
+
+
+def gateway(port: int = 1234) -> WantedGateway:
+    return WantedGateway("127.0.0.1", port, 1, f"gateway-{port}")
+
+
+def seen_gateway(port: int = 1234, *, listening: bool = True) -> SeenGateway:
+    return SeenGateway(7, f"gateway-{port}", (f"127.0.0.1:{port}",), listening=listening)
+
+
+def surface_for(instances: tuple[WantedInstance, ...], generation: int = 1) -> Surface:
+    routes = tuple(
+        ServedRoute(each.identifier, each.name, each.model, each.socket, each.spec_digest)
+        for each in instances
+    )
+    return Surface(generation=generation, routes=routes)
+
+
+def desired(*instances: WantedInstance, port: int = 1234, generation: int = 1) -> DesiredState:
+    by_key = {each.weights.key: each.weights for each in instances}
+    return DesiredState(
+        generation=generation,
+        weights=tuple(by_key.values()),
+        runtimes=(WantedRuntime("llama.cpp", "llama.cpp"),) if instances else (),
+        instances=instances,
+        gateway=gateway(port),
+        surface=surface_for(instances, generation),
+    )
+
+
+def observed(
+    *runners: SeenRunner,
+    weights: tuple[SeenWeights, ...] = (),
+    port: int | None = 1234,
+    surface: Surface | None = None,
+    runtimes: tuple[str, ...] = ("llama.cpp",),
+) -> ObservedState:
+    facts = ModelFacts("llama", 8192, 98 * MIB, 23 * 1024)
+    return ObservedState(
+        weights={each.key: each for each in weights},
+        facts={each.key: facts for each in weights},
+        runtimes={name: SeenRuntime(name, "0.3.36") for name in runtimes},
+        runners=runners,
+        gateway=seen_gateway(port) if port is not None else None,
+        surface=surface,
+    )
+
+
+def carry_out(step: Step, world: ObservedState) -> ObservedState:
+    """What a step leaves behind when it goes well."""
+    replace = msgspec.structs.replace
+    match step:
+        case EnsureRuntime(runtime):
+            found = SeenRuntime(runtime.name, "0.3.36")
+            return replace(world, runtimes={**world.runtimes, runtime.name: found})
+        case FetchWeights(wanted) | VerifyWeights(wanted) | LinkWeights(wanted):
+            return replace(world, weights={**world.weights, wanted.key: stored(wanted)})
+        case LoadInstance(instance):
+            others = [
+                each
+                for each in world.runners
+                if (each.name, each.spec_digest) != (instance.name, instance.spec_digest)
+            ]
+            return replace(world, runners=(*others, seen(instance, started_at=9.0)))
+        case UnloadInstance(_, uid, _):
+            return replace(world, runners=tuple(r for r in world.runners if r.uid != uid))
+        case StartGateway(wanted):
+            return replace(world, gateway=SeenGateway(8, wanted.digest, ("127.0.0.1:1",)))
+        case StopGateway():
+            return replace(world, gateway=None)
+        case PublishSurface(surface):
+            return replace(world, surface=surface)
+
+

@@ -1,0 +1,178 @@
+"""Desired and observed in, plan out."""
+
+from itertools import permutations, product
+
+import msgspec
+import pytest
+
+from lmctl.base.spec import Phase
+from lmctl.planning.desired import DesiredState
+from lmctl.planning.observed import ObservedState
+from lmctl.planning.planner import make_plan
+from tests.support import worlds
+from tests.support.worlds import carry_out, desired, observed, seen, stored, suspect, want, weights
+
+A, B = want("a"), want("b", on="w2")
+A_LONGER = want("a", context=8192)
+A_OTHER = want("a", on="w2")
+
+
+def keys(goal: DesiredState, world: ObservedState) -> list[str]:
+    return [each.key.split("@")[0].split("#")[0] for each in make_plan(goal, world).steps]
+
+
+def in_sync(*instances, **more):
+    return observed(
+        *(seen(each) for each in instances),
+        weights=tuple(stored(each.weights) for each in instances),
+        surface=worlds.surface_for(instances),
+        **more,
+    )
+
+
+FETCH, LOAD, UNLOAD = "fetch model/acme/w1", "load instance/a", "unload instance/a"
+
+
+@pytest.mark.parametrize(
+    ("goal", "world", "expected"),
+    [
+        pytest.param(
+            desired(A),
+            observed(port=None, runtimes=()),
+            ["ensure runtime/llama.cpp", FETCH, "publish surface", "start gateway", LOAD],
+            id="an empty box",
+        ),
+        pytest.param(desired(A), in_sync(A), [], id="in sync"),
+        pytest.param(
+            desired(A, generation=7), in_sync(A), [], id="a new generation alone is nothing to do"
+        ),
+        pytest.param(desired(), in_sync(A), ["publish surface", UNLOAD], id="removed"),
+        pytest.param(
+            desired(A_LONGER), in_sync(A), ["publish surface", UNLOAD, LOAD], id="settings edited"
+        ),
+        pytest.param(
+            desired(A_OTHER),
+            in_sync(A),
+            ["fetch model/acme/w2", "publish surface", UNLOAD, LOAD],
+            id="other weights: the old runner serves while they are fetched",
+        ),
+        pytest.param(
+            desired(A),
+            msgspec.structs.replace(in_sync(A), runners=(seen(A, Phase.LOADING),)),
+            [LOAD],
+            id="still loading is still to do",
+        ),
+        pytest.param(
+            desired(A),
+            msgspec.structs.replace(in_sync(A), runners=(seen(A, Phase.FAILED),)),
+            [LOAD],
+            id="a dead runner is loaded again in its place",
+        ),
+        pytest.param(
+            desired(A),
+            msgspec.structs.replace(in_sync(A), runners=(seen(A, Phase.DRAINING),)),
+            [UNLOAD, LOAD],
+            id="a draining runner must be gone first",
+        ),
+        pytest.param(
+            desired(A),
+            msgspec.structs.replace(
+                in_sync(A), runners=(seen(A, uid="one"), seen(A, uid="two", started_at=0.0))
+            ),
+            [UNLOAD],
+            id="a second runner is ended",
+        ),
+        pytest.param(
+            desired(A),
+            msgspec.structs.replace(in_sync(A), weights={weights().key: suspect(weights())}),
+            ["verify model/acme/w1"],
+            id="files that changed on disk are hashed while the runner goes on",
+        ),
+        pytest.param(
+            desired(A),
+            msgspec.structs.replace(
+                in_sync(A), weights={weights().key: stored(weights(), linked=False)}
+            ),
+            ["link model/acme/w1"],
+            id="missing links are put back",
+        ),
+        pytest.param(
+            desired(A, port=4321), in_sync(A), ["stop gateway", "start gateway"], id="another port"
+        ),
+        pytest.param(DesiredState(0), in_sync(A), ["stop gateway", UNLOAD], id="taken down"),
+    ],
+)
+def test_plan(goal, world, expected):
+    assert keys(goal, world) == expected
+
+
+def test_a_runner_with_other_weights_than_those_on_disk_is_replaced():
+    wrong = msgspec.structs.replace(seen(A), weights=("0" * 64,))
+    plan = make_plan(desired(A), msgspec.structs.replace(in_sync(A), runners=(wrong,)))
+    assert [each.because for each in plan.steps] == ["it runs other weights than those on disk"] * 2
+
+
+def test_the_reason_for_a_reload_names_what_changed():
+    unload = next(s for s in make_plan(desired(A_LONGER), in_sync(A)).steps if "unload" in s.key)
+    assert unload.because == "context_length: 4096 -> 8192"
+
+
+def test_the_memory_of_a_load_is_weights_and_cache_and_compute():
+    load = make_plan(desired(A), in_sync()).steps[-1]
+    assert load.memory is None
+    world = msgspec.structs.replace(in_sync(A), runners=())
+    expected = 98 * worlds.MIB + 4 * 4096 * 23 * 1024 + 40 * worlds.MIB
+    assert make_plan(desired(A), world).steps[-1].memory == expected
+
+
+ABSENT = None
+
+
+def worlds_of_two():
+    """Every small world: two names, each absent or a runner of one of three specs in a phase."""
+    phases = (Phase.READY, Phase.LOADING, Phase.FAILED, Phase.DRAINING)
+    for_a = [ABSENT, *product((A, A_LONGER, A_OTHER), phases)]
+    for_b = [ABSENT, *product((B,), phases)]
+    kept = [(), (stored(weights("w1")),), (suspect(weights("w1")), stored(weights("w2")))]
+    surfaces = (None, worlds.surface_for((A,)))
+    for a, b, there, surface, port in product(for_a, for_b, kept, surfaces, (None, 1234, 99)):
+        runners = tuple(seen(*each) for each in (a, b) if each is not ABSENT)
+        yield observed(*runners, weights=there, surface=surface, port=port, runtimes=())
+
+
+def goals():
+    for a, b in product((ABSENT, A, A_LONGER, A_OTHER), (ABSENT, B)):
+        yield desired(*(each for each in (a, b) if each is not ABSENT))
+    yield DesiredState(0)
+
+
+def test_carrying_out_any_plan_leaves_nothing_to_plan():
+    """Over every small world there is: rules that fight each other have nowhere to hide."""
+    tried = 0
+    for goal, start in product(goals(), worlds_of_two()):
+        world = start
+        for planned in make_plan(goal, start).steps:
+            world = carry_out(planned.step, world)
+        assert make_plan(goal, world).empty, (goal, start)
+        tried += 1
+    assert tried == 9 * (13 * 5 * 3 * 2 * 3)
+
+
+def test_a_plan_never_starts_what_it_says_must_wait():
+    for goal, start in product(goals(), worlds_of_two()):
+        plan = make_plan(goal, start)
+        done: set[str] = set()
+        for planned in plan.steps:
+            assert done.issuperset(set(planned.after) & plan.keys)
+            done.add(planned.key)
+
+
+def test_shuffled_input_gives_the_same_plan():
+    c = want("c", on="w3")
+    runners = [seen(A), seen(B, Phase.FAILED), seen(c)]
+    plans = set()
+    for order in permutations(runners):
+        for instances in permutations((A_LONGER, B, c)):
+            world = observed(*order, weights=(), runtimes=())
+            plans.add(str(make_plan(desired(*sorted(instances, key=lambda i: i.name)), world)))
+    assert len(plans) == 1

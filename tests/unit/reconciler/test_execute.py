@@ -1,0 +1,182 @@
+"""Plans are carried out: side by side, one step per subject, with patience."""
+
+import asyncio
+
+import pytest
+
+from lmctl.base.spec import FailureKind
+from lmctl.planning.outcome import Done, Failed, Stalled
+from lmctl.planning.plan import LoadInstance, Plan, Planned, UnloadInstance
+from lmctl.reconciler.execute import Executor
+from tests.support.worlds import want
+
+A, B = want("a"), want("b")
+
+
+class Bench:
+    """An executor whose steps end when the test says so."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        self.begun: list[str] = []
+        self.ended: list[tuple[str, object]] = []
+        self.woken = asyncio.Event()
+        self.endings: dict[str, asyncio.Future[object]] = {}
+        self.executor = Executor(
+            self.act,
+            wake=self.woken.set,
+            clock=lambda: self.now,
+            started=lambda planned: self.begun.append(planned.key),
+            ended=lambda planned, outcome: self.ended.append((planned.key, outcome)),
+            jitter=lambda: 1.0,
+        )
+
+    async def act(self, step):
+        future = asyncio.get_running_loop().create_future()
+        self.endings[step.key] = future
+        return await future
+
+    async def settle(self, *steps: Planned) -> float | None:
+        pause = self.executor.settle(Plan(1, steps))
+        await asyncio.sleep(0)
+        return pause
+
+    async def end(self, key: str, outcome: object) -> None:
+        self.woken.clear()
+        self.endings[key].set_result(outcome)
+        await asyncio.wait_for(self.woken.wait(), 5)
+
+
+def load(instance, *after: str) -> Planned:
+    return Planned(LoadInstance(instance), "declared", after)
+
+
+async def test_steps_of_different_subjects_run_side_by_side():
+    bench = Bench()
+    await bench.settle(load(A), load(B))
+    assert bench.begun == [load(A).key, load(B).key]
+
+
+async def test_a_step_waits_for_what_comes_first():
+    bench = Bench()
+    unload = Planned(UnloadInstance("a", "u", 1.0), "replaced")
+    await bench.settle(unload, load(A, unload.key))
+    assert bench.begun == [unload.key]
+
+
+async def test_a_step_under_way_is_not_started_twice():
+    bench = Bench()
+    await bench.settle(load(A))
+    await bench.settle(load(A))
+    assert bench.begun == [load(A).key]
+
+
+async def test_a_step_that_left_the_plan_is_cancelled_before_another_touches_its_subject():
+    bench = Bench()
+    await bench.settle(load(A))
+    longer = load(want("a", context=8192))
+    bench.woken.clear()
+    await bench.settle(longer)
+    await asyncio.wait_for(bench.woken.wait(), 5)
+    await bench.settle(longer)
+    assert bench.endings[load(A).key].cancelled()
+    assert bench.begun == [load(A).key, longer.key]
+
+
+async def test_failures_back_off_from_one_second_to_sixty():
+    bench = Bench()
+    pauses = []
+    for _ in range(8):
+        assert await bench.settle(load(A)) is None
+        await bench.end(load(A).key, Failed("no", FailureKind.TRANSIENT))
+        pause = await bench.settle(load(A))
+        pauses.append(pause)
+        bench.now += pause
+    assert pauses == [1, 2, 4, 8, 16, 32, 60, 60]
+
+
+async def test_what_the_other_side_asks_for_is_honoured():
+    bench = Bench()
+    await bench.settle(load(A))
+    await bench.end(load(A).key, Failed("slow down", FailureKind.TRANSIENT, retry_after=17))
+    assert await bench.settle(load(A)) == 17
+
+
+async def test_what_does_not_fit_is_looked_at_again_after_ten_minutes():
+    bench = Bench()
+    await bench.settle(load(A))
+    await bench.end(load(A).key, Failed("no room", FailureKind.CAPACITY))
+    assert await bench.settle(load(A)) == 600
+
+
+async def test_a_stalled_step_is_not_tried_again_until_it_changes_or_a_person_asks():
+    bench = Bench()
+    await bench.settle(load(A))
+    await bench.end(load(A).key, Stalled("no such architecture"))
+    bench.now += 1e6
+    assert await bench.settle(load(A)) is None
+    assert len(bench.begun) == 1
+    await bench.settle(load(want("a", context=8192)))
+    assert len(bench.begun) == 2
+    await bench.end(load(want("a", context=8192)).key, Done())
+    bench.executor.forgive()
+    await bench.settle(load(A))
+    assert len(bench.begun) == 3
+
+
+async def test_wrong_bytes_are_fetched_three_times_at_most():
+    bench = Bench()
+    for _ in range(3):
+        await bench.settle(load(A))
+        await bench.end(load(A).key, Failed("wrong hash", FailureKind.INTEGRITY))
+        bench.now += 100
+    await bench.settle(load(A))
+    assert len(bench.begun) == 3
+    assert bench.executor.outcomes[load(A).key] == Stalled("wrong hash")
+
+
+async def test_a_runner_that_dies_is_restarted_at_once_and_then_ever_more_slowly():
+    bench = Bench()
+    await bench.settle(load(A))
+    await bench.end(load(A).key, Done())
+    assert await bench.settle(load(A)) is None
+    assert len(bench.begun) == 2
+    await bench.end(load(A).key, Done())
+    assert await bench.settle(load(A)) == 1
+    bench.now += 1
+    await bench.settle(load(A))
+    await bench.end(load(A).key, Done())
+    assert await bench.settle(load(A)) == 2
+
+
+async def test_ten_healthy_minutes_make_up_for_old_failures():
+    bench = Bench()
+    await bench.settle(load(A))
+    await bench.end(load(A).key, Failed("no", FailureKind.TRANSIENT))
+    bench.now += 1
+    await bench.settle(load(A))
+    await bench.end(load(A).key, Done())
+    bench.now += 601
+    await bench.settle()
+    assert await bench.settle(load(A)) is None
+    await bench.end(load(A).key, Failed("no", FailureKind.TRANSIENT))
+    assert await bench.settle(load(A)) == 1
+
+
+async def test_a_bug_in_a_step_is_an_ending_not_the_end():
+    bench = Bench()
+    await bench.settle(load(A))
+    bench.woken.clear()
+    bench.endings[load(A).key].set_exception(ZeroDivisionError("oops"))
+    await asyncio.wait_for(bench.woken.wait(), 5)
+    ((_, outcome),) = bench.ended
+    assert outcome == Failed("ZeroDivisionError: oops", FailureKind.BUG)
+
+
+@pytest.mark.parametrize("how_many", [0, 3])
+async def test_stopping_cancels_what_runs(how_many):
+    bench = Bench()
+    await bench.settle(*(load(want(f"i{n}")) for n in range(how_many)))
+    await bench.executor.stop()
+    assert all(each.cancelled() for each in bench.endings.values())
+    assert bench.executor.running == frozenset()
