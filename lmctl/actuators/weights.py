@@ -25,11 +25,13 @@ class WeightsActuator:
 
     async def fetch(self, step: FetchWeights, report: Report) -> Outcome:
         """Bring weights to the disk and link them; a name taken in the folder is only noted."""
-        report(Progress(f"fetching {step.weights.model}"))
+        report(Progress(f"asking {step.weights.sources[0]}"))
         try:
             stored = await self._store.fetch(step.weights, lambda each: report(_told(each)))
         except LmctlError as error:
             return _ending(error)
+        except OSError as error:  # the home itself: not writable, read-only, gone
+            return Failed(f"cannot store {step.weights.model}: {error}", FailureKind.TRANSIENT)
         note = f"fetched {format_size(stored.size)} from {stored.source}"
         try:
             self._tree.link(step.weights, stored)
@@ -45,6 +47,8 @@ class WeightsActuator:
             stored = await self._store.verify(step.weights)
         except LmctlError as error:
             return _ending(error)
+        except OSError as error:
+            return Failed(f"cannot read {step.weights.model}: {error}", FailureKind.TRANSIENT)
         return Done(f"verified {format_size(stored.size)}")
 
     async def link(self, step: LinkWeights, report: Report) -> Outcome:
@@ -75,5 +79,5 @@ def _told(progress: Bytes) -> Progress:
     done = format_size(progress.done)
     of = f" of {format_size(progress.total)}" if progress.total is not None else ""
     speed = f", {format_size(progress.rate)}/s" if progress.rate else ""
-    text = f"fetching {progress.what}: {done}{of}{speed}"
+    text = f"fetching {done}{of}{speed}"
     return Progress(text, progress.done, progress.total or 0, progress.rate)

@@ -29,6 +29,7 @@ _SCALARS: Final = {
     11: struct.Struct("<q"),
     12: struct.Struct("<d"),
 }
+_MOST: Final = 200_000  # tensors or entries; the largest models have some thousands
 _STRING: Final = 8
 _ARRAY: Final = 9
 _DEEPEST: Final = 4
@@ -243,9 +244,14 @@ class _Reader:
         version = self._number(4)
         if version not in {2, 3}:
             raise _Damaged(f"version {version} is not known, expected 2 or 3")
-        tensors = self._count(_SMALLEST_TENSOR, "tensors")
-        pairs = self._number(8)
-        self._must_fit(pairs * _SMALLEST_PAIR, f"{pairs} metadata entries")
+        tensors, pairs = self._number(8), self._number(8)
+        for count, each, what in (
+            (tensors, _SMALLEST_TENSOR, "tensors"),
+            (pairs, _SMALLEST_PAIR, "metadata entries"),
+        ):
+            self._must_fit(count * each, f"{count} {what}")
+            if count > _MOST:
+                raise _Damaged(f"{count} {what} are more than any model has")
         metadata = {}
         for _ in range(pairs):
             key = self._string()
@@ -265,7 +271,9 @@ class _Reader:
             return scalar.unpack(self._take(scalar.size))[0]
         if kind == _STRING:
             return self._string()
-        if kind == _ARRAY and depth < _DEEPEST:
+        if kind == _ARRAY:
+            if depth == _DEEPEST:
+                raise _Damaged("arrays are nested too deeply")
             return self._array(depth)
         raise _Damaged(f"value type {kind} is not known")
 
@@ -315,9 +323,9 @@ class _Reader:
 def _per_block(found: Any, blocks: int) -> tuple[int, ...]:
     """Return one number per block: the header has a number for all, or an array."""
     if isinstance(found, list):
-        return tuple(each for each in found if isinstance(each, int))
+        return tuple(max(each, 0) for each in found if isinstance(each, int))
     # More blocks than any model has would only come from a crafted file.
-    return (found,) * min(blocks, 10_000) if isinstance(found, int) else ()
+    return (max(found, 0),) * min(blocks, 10_000) if isinstance(found, int) else ()
 
 
 def _text(found: Any) -> str:

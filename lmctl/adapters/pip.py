@@ -5,21 +5,23 @@ certificates and find-links work here as they do on the command line.
 """
 
 import asyncio
+import base64
 import contextlib
 import os
 import re
 import signal
 import sys
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
 import msgspec
+import structlog
 
+from lmctl.adapters.pip_find import PROGRAM
 from lmctl.adapters.threads import settled
 from lmctl.base.errors import LmctlError, NotFound, Refused, Unreachable
 
-# With an index that does not publish metadata separately, pip reads the whole wheel to resolve it.
+# A dry run of an older pip, and `pip download`, read the whole wheel.
 _WITHIN: Final = 600.0
 _ONE_WHEEL: Final = (
     "--no-deps",
@@ -30,6 +32,7 @@ _ONE_WHEEL: Final = (
     "--retries=1",  # our own back-off decides; pip would keep an unreachable index for minutes
     "--quiet",
 )
+_log = structlog.get_logger()
 _SECRET: Final = re.compile(r"(?<=://)[^/\s@]+@")
 _NETWORK: Final = re.compile(
     r"NewConnectionError|ConnectionError|ConnectTimeout|ReadTimeout|Max retries|Connection refused"
@@ -37,17 +40,29 @@ _NETWORK: Final = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class WheelPlace:
-    """Where pip would take a wheel from. `url` may carry credentials: never shown, never stored."""
+class WheelPlace(msgspec.Struct, frozen=True):
+    """Where pip would take a wheel from. All but the name may be secret: never shown or stored."""
 
-    url: str = field(repr=False)
-    sha256: str | None
+    url: str
+    sha256: str | None = None
+    user: str | None = None
+    password: str | None = None
+
+    def __repr__(self) -> str:
+        return f"WheelPlace({self.name})"
 
     @property
     def name(self) -> str:
         """The file name of the wheel."""
         return self.url.partition("#")[0].partition("?")[0].rpartition("/")[2]
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """The header that opens the index, if it needs one."""
+        if self.user is None:
+            return {}
+        words = base64.b64encode(f"{self.user}:{self.password or ''}".encode()).decode()
+        return {"Authorization": f"Basic {words}"}
 
 
 class _Archive(msgspec.Struct):
@@ -72,10 +87,32 @@ async def locate(package: str, version: str) -> WheelPlace:
 
     Raises NotFound (no such version, no wheel), Unreachable (the index), Refused (no pip).
     """
+    return await _found(package, version) or await _tried(package, version)
+
+
+async def _found(package: str, version: str) -> WheelPlace | None:
+    """Ask the part of pip that finds wheels; None when it finds none or is built differently."""
+    try:
+        output = await _run("-c", PROGRAM, package, version, *_ONE_WHEEL, what=package)
+        return msgspec.json.decode(output, type=WheelPlace | None)
+    except (LmctlError, msgspec.DecodeError) as error:
+        # Whatever went wrong, the dry run says it in pip's own words, or succeeds.
+        _log.debug("pip was not asked directly", package=package, why=str(error))
+        return None
+
+
+async def _tried(package: str, version: str) -> WheelPlace:
+    """Let pip pretend to install, and read its report."""
     wanted = f"{package}=={version}"
     options = ("install", "--dry-run", "--ignore-installed", "--report=-", *_ONE_WHEEL)
-    output = await _run(*options, wanted, what=wanted)
-    report = msgspec.json.decode(output, type=_Report)
+    output = await _run("-m", "pip", *options, wanted, what=wanted)
+    try:
+        report = msgspec.json.decode(output, type=_Report)
+    except msgspec.DecodeError as error:
+        raise Refused(
+            f"cannot fetch {wanted}: pip's report cannot be read ({error})",
+            hint="pip 23.0 or newer is needed: python -m pip install --upgrade pip",
+        ) from error
     if not report.install:
         raise NotFound(f"pip names no wheel for {wanted}")
     info = report.install[0].download_info
@@ -85,7 +122,7 @@ async def locate(package: str, version: str) -> WheelPlace:
 async def download(package: str, version: str, folder: Path) -> Path:
     """Let pip itself fetch the wheel into an empty folder; return it. Raises as `locate` does."""
     wanted = f"{package}=={version}"
-    await _run("download", f"--dest={folder}", *_ONE_WHEEL, wanted, what=wanted)
+    await _run("-m", "pip", "download", f"--dest={folder}", *_ONE_WHEEL, wanted, what=wanted)
     wheels = await settled(lambda: list(folder.glob("*.whl")))
     if len(wheels) != 1:
         raise NotFound(f"pip fetched {len(wheels)} wheels for {wanted}, expected one")
@@ -93,11 +130,10 @@ async def download(package: str, version: str, folder: Path) -> Path:
 
 
 async def _run(*words: str, what: str) -> bytes:
-    """Run pip and return what it printed; a cancelled caller ends it and its children."""
+    """Run Python with pip and return what it printed; a cancelled caller ends it and its children."""
     process = await asyncio.create_subprocess_exec(
         sys.executable,
-        "-m",
-        "pip",
+        "-P",  # no folder of ours comes before pip's own modules
         *words,
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,

@@ -1,6 +1,7 @@
 """Blocking work beside the event loop, in the two ways it can end when the caller is cancelled."""
 
 import asyncio
+import contextlib
 import threading
 from collections.abc import Callable, Coroutine
 from typing import Any, Concatenate, ParamSpec, TypeVar
@@ -72,7 +73,7 @@ async def abandonable(function: Callable[P, T], *args: P.args, **kwargs: P.kwarg
             result = function(*args, **kwargs)
         except BaseException as error:  # noqa: BLE001 - handed to the caller, whatever it is
             caught = error
-        if not loop.is_closed():
+        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
             loop.call_soon_threadsafe(deliver, result, caught)
 
     threading.Thread(target=work, name="abandonable", daemon=True).start()

@@ -108,9 +108,7 @@ class WeightsStore:
         quarantine and the record gone, so the next look says absent and the weights are fetched.
         """
         async with self._blobs.lock(f"weights-{weights.key}"):
-            stored = self._read(weights.key)
-            if stored is None:
-                raise NotFound(f"{weights.model} is not stored", hint="fetch it first")
+            stored = self._known(weights.key, weights.model)
             try:
                 for each in stored.files:
                     await self._blobs.verify(each.sha256, each.name)
@@ -138,9 +136,7 @@ class WeightsStore:
 
         Raises NotFound when nothing is stored under it.
         """
-        stored = self._read(key)
-        if stored is None:
-            raise NotFound(f"no weights are stored under {key[:12]}", hint="fetch them first")
+        stored = self._known(key, f"weights {key[:12]}")
         return tuple((each, self._blobs.path(each.sha256)) for each in stored.files)
 
     async def _from(self, source: Source, meter: Meter) -> tuple[FetchedFile, ...]:
@@ -181,6 +177,15 @@ class WeightsStore:
     def _read(self, key: str) -> StoredWeights | None:
         content = read_if_there(self._path(key))
         return None if content is None else msgspec.json.decode(content, type=StoredWeights)
+
+    def _known(self, key: str, what: str) -> StoredWeights:
+        try:
+            stored = self._read(key)
+        except msgspec.DecodeError as error:
+            raise NotFound(f"the record of {what} is damaged: {error}", hint="fetch it") from error
+        if stored is None:
+            raise NotFound(f"{what} is not stored", hint="fetch it first")
+        return stored
 
     def _write(self, stored: StoredWeights) -> StoredWeights:
         self._records.mkdir(parents=True, exist_ok=True)

@@ -4,6 +4,7 @@ import asyncio
 import secrets
 import string
 from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
 from typing import Any, Protocol
 
 import structlog
@@ -73,15 +74,16 @@ class Asking:
         exchange = exchange_of(req)
         answer = await self._open(exchange)
         pieces: list[str] = []
-        async for event in _all(answer):
-            match event:
-                case TextDelta(text=text):
-                    pieces.append(text)
-                case Finished():
-                    _note_usage(exchange, event)
-                    resp.content_type = JSON_TYPE
-                    resp.data = self._writer(answer.model).whole("".join(pieces), event)
-                    return
+        async with aclosing(_all(answer)) as events:
+            async for event in events:
+                match event:
+                    case TextDelta(text=text):
+                        pieces.append(text)
+                    case Finished():
+                        _note_usage(exchange, event)
+                        resp.content_type = JSON_TYPE
+                        resp.data = self._writer(answer.model).whole("".join(pieces), event)
+                        return
         raise _cut_short(answer)
 
     async def stream(self, req: Request, resp: Response, *, usage: bool, silence: float) -> None:
@@ -111,28 +113,34 @@ class Asking:
         try:
             answer = await opening
             writer = self._writer(answer.model)
-            async for event in _all(answer):
-                match event:
-                    case TextDelta(text=text):
-                        yield writer.text(text)
-                    case Finished():
-                        _note_usage(exchange, event)
-                        counts = writer.usage(event.usage) if usage else b""
-                        yield writer.last(event) + counts + sse.DONE
-                        return
-            yield sse.event(openai_body(_cut_short(answer)))
+            async with aclosing(_all(answer)) as events:
+                async for event in events:
+                    match event:
+                        case TextDelta(text=text):
+                            yield writer.text(text)
+                        case Finished():
+                            _note_usage(exchange, event)
+                            counts = writer.usage(event.usage) if usage else b""
+                            yield writer.last(event) + counts + sse.DONE
+                            return
+            yield _told(exchange, _cut_short(answer))
         except LmctlError as error:
-            exchange.notes["error"] = str(error)
-            yield sse.event(openai_body(error))
+            yield _told(exchange, error)
         except Exception:  # noqa: BLE001 - the status is out; the client must be told somehow
             _log.exception("internal error in a stream", request_id=exchange.request_id)
-            yield sse.event(openai_body(internal(exchange.request_id)))
+            yield _told(exchange, internal(exchange.request_id))
 
 
 async def _all(answer: Answer) -> AsyncGenerator[Event, None]:
     yield answer.first
     async for event in answer.events:
         yield event
+
+
+def _told(exchange: Exchange, error: LmctlError) -> bytes:
+    """Return an error as the last event of a stream, and keep it for the log line."""
+    exchange.notes["error"] = str(error)
+    return sse.event(openai_body(error))
 
 
 def _note_usage(exchange: Exchange, finished: Finished) -> None:

@@ -11,6 +11,7 @@ import msgspec
 import typer
 
 from lmctl.adapters.home import home_of
+from lmctl.adapters.weights_size import download_sizes
 from lmctl.base.diagnostics import Diagnostic
 from lmctl.cli.client import DaemonClient
 from lmctl.cli.following import follow_until_ready
@@ -20,6 +21,7 @@ from lmctl.cli.render import IN_SYNC, render_plan
 from lmctl.cli.starting import ensure_daemon
 from lmctl.daemon.wiring import Eyes, eyes
 from lmctl.manifests.report import render as render_problems
+from lmctl.planning.conditions import State, conditions
 from lmctl.planning.desired import DesiredState
 from lmctl.planning.observed import ObservedState
 from lmctl.planning.plan import Plan
@@ -63,6 +65,7 @@ def diff(
     """
     printer = Printer(output, quiet=quiet)
     proposal = _propose(printer, directories)
+    proposal.tell_what_is_there(printer)
     printer.data(proposal.data(), render_plan(proposal.steps))
     if not proposal.plan.empty:
         raise typer.Exit(1)
@@ -83,6 +86,7 @@ def apply(
     printer = Printer(output, quiet=quiet)
     proposal = _propose(printer, directories)
     if not printer.machine and not proposal.plan.empty:
+        proposal.tell_what_is_there(printer)
         printer.data(None, render_plan(proposal.steps))
     if not proposal.plan.empty and not yes:
         _confirm(printer)
@@ -108,6 +112,12 @@ def apply(
 @dataclass(frozen=True, slots=True)
 class _Proposal:
     plan: Plan
+    in_place: tuple[str, ...]
+
+    def tell_what_is_there(self, printer: Printer) -> None:
+        """Say what need not be done again."""
+        if not self.plan.empty and self.in_place:
+            printer.note("already in place: " + ", ".join(self.in_place))
 
     @property
     def steps(self) -> list[StepView]:
@@ -134,7 +144,9 @@ def _propose(printer: Printer, directories: Sequence[Path]) -> _Proposal:
             printer.data({"valid": False, "problems": _views(result.problems)}, "")
         raise typer.Exit(2)
     observed = asyncio.run(_observe(see, result.desired))
-    return _Proposal(make_plan(result.desired, observed))
+    plan = make_plan(result.desired, observed)
+    judged = conditions(result.desired, observed, plan, outcomes={}, progress={})
+    return _Proposal(plan, tuple(each.key for each in judged if each.state is State.READY))
 
 
 async def _observe(see: Eyes, desired: DesiredState) -> ObservedState:
@@ -144,9 +156,7 @@ async def _observe(see: Eyes, desired: DesiredState) -> ObservedState:
         for each in desired.weights
         if observed.seen_weights(each.key).state is WeightsState.ABSENT
     ]
-    sizes = await asyncio.gather(*(see.weights.size(each) for each in missing))
-    known = {w.key: size for w, size in zip(missing, sizes, strict=True) if size is not None}
-    return msgspec.structs.replace(observed, downloads=known)
+    return msgspec.structs.replace(observed, downloads=await download_sizes(missing))
 
 
 def _tell_problems(printer: Printer, result: ReadResult) -> None:

@@ -1,6 +1,6 @@
 """The command line's end of the daemon's socket."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from typing import Any
 
 import httpx2
@@ -24,6 +24,10 @@ class DaemonClient:
             transport=transport, base_url="http://lmctl/lmctl/v1/", timeout=_DEADLINE
         )
 
+    def close(self) -> None:
+        """Give the connections back."""
+        self._http.close()
+
     def status(self) -> BoxStatus:
         return msgspec.json.decode(self._ask("GET", "status"), type=BoxStatus)
 
@@ -39,17 +43,17 @@ class DaemonClient:
         answer = msgspec.json.decode(self._ask("GET", f"events?after={after}"))
         return [msgspec.convert(each, Event) for each in answer["events"]]
 
-    def watch(self) -> Iterator[BoxStatus]:
+    def watch(self) -> Generator[BoxStatus, None, None]:
         """Yield how things are now, after every change and every second, until the daemon ends."""
         for line in self._lines("status?watch=1"):
             yield msgspec.json.decode(line, type=BoxStatus)
 
-    def watch_events(self, after: int) -> Iterator[Event]:
+    def watch_events(self, after: int) -> Generator[Event, None, None]:
         """Yield events as they happen."""
         for line in self._lines(f"events?after={after}&watch=1"):
             yield msgspec.json.decode(line, type=Event)
 
-    def _lines(self, path: str) -> Iterator[str]:
+    def _lines(self, path: str) -> Generator[str, None, None]:
         try:
             with self._http.stream("GET", path, timeout=60.0) as answer:
                 yield from answer.iter_lines()

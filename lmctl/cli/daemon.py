@@ -1,7 +1,6 @@
 """`lmctl daemon`: the control plane's process."""
 
 import asyncio
-import time
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -9,9 +8,10 @@ from typing import Annotated
 import typer
 
 from lmctl.adapters.home import home_of
+from lmctl.adapters.processes import Processes, identity_of
 from lmctl.base.errors import Unreachable
 from lmctl.cli.client import DaemonClient
-from lmctl.cli.options import OutputOption, Quiet, absolute
+from lmctl.cli.options import OutputOption, Quiet, Timeout, absolute
 from lmctl.cli.printer import Output, Printer
 from lmctl.cli.starting import ensure_daemon
 
@@ -53,25 +53,25 @@ def up(quiet: Quiet = False) -> None:
 def down(
     quiet: Quiet = False,
     keep: Annotated[bool, typer.Option(help="Leave gateway and runners serving.")] = False,
-    timeout: Annotated[float, typer.Option(help="Seconds to wait.")] = 90.0,
+    timeout: Timeout = 90.0,
 ) -> None:
     """End the daemon and everything it started."""
     printer = Printer(quiet=quiet)
     home = home_of()
     client = DaemonClient(home)
     try:
+        view = client.status().daemon
+        who = identity_of(view.pid) if view else None
         client.shutdown(keep=keep)
     except Unreachable:
         printer.note("no daemon runs")
         return
-    deadline = time.monotonic() + timeout
-    while time.monotonic() < deadline:
-        if not home.locked():
-            printer.note("stopped" if not keep else "stopped; gateway and runners go on serving")
-            return
-        time.sleep(0.05)
-    printer.error(f"the daemon did not end within {timeout:.0f} s", f"see {home.logs}/daemon.log")
-    raise typer.Exit(5)
+    if who is not None and not asyncio.run(Processes().wait(who, seconds=timeout)):
+        printer.error(
+            f"the daemon did not end in time, pid {who.pid}", f"see {home.logs}/daemon.log"
+        )
+        raise typer.Exit(5)
+    printer.note("stopped; gateway and runners go on serving" if keep else "stopped")
 
 
 @app.command()

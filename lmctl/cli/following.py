@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterable
+from contextlib import closing
 from typing import NoReturn
 
 import typer
@@ -28,14 +29,15 @@ def follow_until_ready(
     teller = _Teller(printer)
     deadline = time.monotonic() + timeout
     try:
-        for last in client.watch():
-            teller.tell(last)
-            if any(each.state is State.STALLED for each in _watched(last, keys)):
-                _fail(printer, last, keys)
-            if _all_ready(last, keys):
-                return last
-            if time.monotonic() > deadline:
-                _late(printer, last, keys, timeout)
+        with closing(client.watch()) as statuses:
+            for last in statuses:
+                teller.tell(last)
+                if any(each.state is State.STALLED for each in _watched(last, keys)):
+                    _fail(printer, last, keys)
+                if _all_ready(last, keys):
+                    return last
+                if time.monotonic() > deadline:
+                    _late(printer, last, keys, timeout)
     finally:
         teller.close()
     raise Unreachable("the daemon ended while this waited")
@@ -109,4 +111,4 @@ class _Teller:
 
 def _sentence(view: ObjectView) -> str:
     mark = {State.READY: "ok", State.RETRYING: "retry", State.STALLED: "stalled"}
-    return f"  {mark.get(view.state, '...'):<7} {view.key:<34} {view.message}"
+    return f"  {mark.get(view.state, '...'):<7}  {view.key}: {view.message}"

@@ -4,6 +4,7 @@ Exit codes (design/reconciler.md 3.5): 0 done or in sync; 1 not as it should be;
 lmctl failed; 5 not in time.
 """
 
+import os
 import sys
 from typing import Annotated
 
@@ -65,3 +66,9 @@ def run() -> None:
         sys.exit(2)
     except KeyboardInterrupt:
         sys.exit(130)
+    except Exception as problem:
+        if os.environ.get("LMCTL_DEBUG"):
+            raise
+        what = f"{type(problem).__name__}: {problem}"
+        Printer().error(f"lmctl has a bug: {what}", "LMCTL_DEBUG=1 shows where; please report it")
+        sys.exit(2)

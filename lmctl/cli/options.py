@@ -11,9 +11,10 @@ from lmctl.base.quantities import parse_duration
 from lmctl.cli.printer import Output
 
 
-def _duration(text: str) -> float:
+def _duration(text: object) -> float:
+    """Read a duration; a bare number is seconds."""
     try:
-        return parse_duration(int(text) if text.isdigit() else text)
+        return parse_duration(int(text) if isinstance(text, str) and text.isdigit() else text)
     except ValueError as problem:
         raise typer.BadParameter(str(problem)) from problem
 

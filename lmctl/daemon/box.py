@@ -218,9 +218,14 @@ class Box:
 
 
 def _health(name: str, runners: tuple[SeenRunner, ...], condition: Condition) -> InstanceHealth:
-    if condition.state is State.STALLED:
-        return InstanceHealth(name, "stalled", condition.message)
-    if not runners:
-        return InstanceHealth(name, "waiting", condition.message)
-    reason = None if condition.state is State.READY else condition.message
-    return InstanceHealth(name, runners[0].phase.value, reason)
+    """Return what the gateway should think: only what is in trouble is refused at once, what is
+    being brought up is worth waiting for.
+    """
+    match condition.state:
+        case State.STALLED:
+            return InstanceHealth(name, "stalled", condition.message)
+        case State.RETRYING:
+            return InstanceHealth(name, "failed", condition.message)
+        case State.READY if runners:
+            return InstanceHealth(name, runners[0].phase.value)
+    return InstanceHealth(name, "waiting", condition.message)

@@ -4,6 +4,7 @@ import asyncio
 import fcntl
 import os
 import signal
+import socket
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
@@ -80,9 +81,12 @@ async def _control(box: Box) -> AsyncIterator[None]:
     """Serve the control socket; only the owner can reach it."""
     path = box.home.control
     path.unlink(missing_ok=True)
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    listener.bind(str(path))
+    path.chmod(0o600)  # before it listens: nobody else can have connected
+    listener.listen(128)
     config = uvicorn.Config(
         create_app(box),
-        uds=str(path),
         log_config=None,
         access_log=False,
         lifespan="off",
@@ -90,13 +94,8 @@ async def _control(box: Box) -> AsyncIterator[None]:
     )
     server = uvicorn.Server(config)
     server.capture_signals = _no_signals  # type: ignore[method-assign] # ours say what they mean
-    before = os.umask(0o177)
-    task = asyncio.create_task(server.serve())
+    task = asyncio.create_task(server.serve(sockets=[listener]))
     try:
-        while not server.started and not task.done():
-            await asyncio.sleep(0.01)  # noqa: ASYNC110 # uvicorn has no event for it
-        os.umask(before)
-        path.chmod(0o600)
         yield
     finally:
         server.should_exit = True

@@ -22,6 +22,7 @@ from lmctl.manifests.preset import Preset
 from lmctl.manifests.reading import Declared, counts, read_file
 from lmctl.manifests.server import Server
 
+_WORDS = {"Model": "model", "Preset": "preset", "McpServer": "tool server"}
 Kind = TypeVar("Kind", Model, Instance, Server, Preset, McpServer)
 
 
@@ -105,7 +106,8 @@ def _by_identity(
     for each in declared:
         first = origins.setdefault((each.kind, each.name), each)
         if first is not each:
-            message = f"{each.kind} `{each.name}` is declared twice, first at {first.place()}"
+            kind = _WORDS.get(each.kind, each.kind)
+            message = f"{kind} `{each.name}` is declared twice, first at {first.place()}"
             hint = "give one of them another name or delete it"
             repeated.append(diagnostics.error(each.place(), message, hint))
     return MappingProxyType(origins), repeated

@@ -10,9 +10,11 @@ from pydantic import (
     ConfigDict,
     Field,
     Strict,
+    ValidationError,
     WithJsonSchema,
 )
 from pydantic.alias_generators import to_camel
+from pydantic_core import PydanticCustomError
 
 from lmctl.base.quantities import parse_duration, parse_size
 
@@ -46,10 +48,7 @@ def _size(value: object) -> int:
 
 
 def _duration(value: object) -> float:
-    try:
-        seconds = parse_duration(value)
-    except OverflowError:
-        seconds = math.inf
+    seconds = parse_duration(value)
     if not math.isfinite(seconds):
         raise ValueError("expected a duration such as 30s, 15m or 1h30m")
     return seconds
@@ -77,6 +76,31 @@ class NativeNode(Node):
     model_config = ConfigDict(extra="ignore")
 
 
+def complaint(message: str, *location: str | int, hint: str | None = None) -> ValidationError:
+    """Return an error for a validator to raise at a place below its own."""
+    words = {"message": message, "hint": hint}
+    kind = PydanticCustomError("settings", "{message}", words)
+    return ValidationError.from_exception_data(
+        "manifest", [{"type": kind, "loc": location, "input": None}]
+    )
+
+
+def distinct(attribute: str) -> AfterValidator:
+    """Return the rule that no two items of a list agree in an attribute, such as `name`."""
+
+    def check(items: tuple[BaseModel, ...]) -> tuple[BaseModel, ...]:
+        seen: set[object] = set()
+        for index, each in enumerate(items):
+            value = getattr(each, attribute)
+            if value in seen:
+                message = f"`{value}` is given twice"
+                raise complaint(message, index, attribute, hint="keep one of the two")
+            seen.add(value)
+        return items
+
+    return AfterValidator(check)
+
+
 class Metadata(Node):
     """Who an object is."""
 
@@ -87,7 +111,7 @@ class Metadata(Node):
 class Envelope(Node):
     """What a manifest of lmctl's own kinds looks like from outside."""
 
-    api_version: Literal["lmctl/v1alpha1"] = API_VERSION
+    api_version: Literal["lmctl/v1alpha1"]
     """Version of the manifest's form."""
     metadata: Metadata
     """Who this object is."""

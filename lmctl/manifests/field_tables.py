@@ -48,15 +48,12 @@ def table(name: str) -> str:
     top = made["$defs"]["Server"] if name == "server" else made
     rows = ["| Field | Type | Default | Change | Meaning |", "|---|---|---|---|---|"]
     for path, field, required in _fields(top, made.get("$defs", {}), ""):
-        default = (
-            "required" if required else _code(json.dumps(field.get("default"), ensure_ascii=False))
-        )
         cells = (
             f"`{path}`",
             _type(field, made.get("$defs", {})),
-            default,
+            "required" if required else _default(field.get("default")),
             _change(name, path),
-            field["description"],
+            _meaning(field, made.get("$defs", {})),
         )
         rows.append(
             f"| {' | '.join(each.replace('|', chr(92) + '|').replace(chr(10), ' ') for each in cells)} |"
@@ -99,6 +96,13 @@ def _below(
         yield "", field
 
 
+def _meaning(field: Mapping[str, Any], definitions: Mapping[str, Any]) -> str:
+    """Return a field's own words, or those of the type it refers to."""
+    if "description" in field:
+        return str(field["description"])
+    return str(definitions[field["$ref"].rpartition("/")[2]]["description"])
+
+
 def _type(field: Mapping[str, Any], definitions: Mapping[str, Any]) -> str:
     """Return the type of a field in a word or two."""
     if "$ref" in field:
@@ -119,6 +123,13 @@ def _type(field: Mapping[str, Any], definitions: Mapping[str, Any]) -> str:
 def _change(name: str, path: str) -> str:
     prefixes = _CHANGES[name]
     return prefixes[max((each for each in prefixes if path.startswith(each)), key=len)]
+
+
+def _default(value: Any) -> str:
+    """Return a default as it would be written; that of a mapping stands in the rows of its fields."""
+    if isinstance(value, dict) and value:
+        return "below"
+    return _code(json.dumps(value, ensure_ascii=False))
 
 
 def _code(text: str) -> str:

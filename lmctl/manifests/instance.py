@@ -7,7 +7,15 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, field_validator, model_validator
 
 from lmctl.base.spec import EngineName
-from lmctl.manifests.envelope import Duration, Envelope, Items, Node, NonEmpty, ObjectName
+from lmctl.manifests.envelope import (
+    Duration,
+    Envelope,
+    Items,
+    Node,
+    NonEmpty,
+    ObjectName,
+    complaint,
+)
 from lmctl.manifests.settings_block import SettingsBlock
 from lmctl.manifests.settings_keys import Section
 
@@ -28,7 +36,8 @@ class Residency(Node):
     @model_validator(mode="after")
     def _only_jit_ends(self) -> Self:
         if self.ttl is not None and self.mode == "pinned":
-            raise ValueError("`ttl` needs `mode: jit`; a pinned instance stays loaded")
+            hint = "a pinned instance stays loaded: set the mode, or leave `ttl` out"
+            raise complaint("needs `mode: jit`", "ttl", hint=hint)
         return self
 
 
@@ -134,7 +143,7 @@ class InstanceSpec(Node):
 class Instance(Envelope):
     """A model that should be loaded."""
 
-    kind: Literal["Instance"] = "Instance"
+    kind: Literal["Instance"]
     """Kind of object."""
     spec: InstanceSpec
     """What it should be."""

@@ -1,25 +1,23 @@
 """`model.yaml`, LM Studio's own file (modelyaml.org): read to the last field, never rewritten."""
 
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import (
-    AfterValidator,
     Discriminator,
     Field,
     PlainValidator,
     Tag,
     WithJsonSchema,
-    model_validator,
 )
 
 from lmctl.manifests.custom_fields import CustomField
-from lmctl.manifests.envelope import Items, ModelKey, NativeNode, NonEmpty
+from lmctl.manifests.envelope import Items, ModelKey, NativeNode, NonEmpty, distinct
+from lmctl.manifests.rules import show
 from lmctl.manifests.settings_fields import (
     LoadField,
     OperationField,
     SettingField,
     flat,
-    given_once,
 )
 from lmctl.manifests.sources import Source
 
@@ -34,7 +32,7 @@ class BaseEntry(NativeNode):
 
 
 def _form(value: Any) -> Literal["chain", "list"]:
-    return "list" if isinstance(value, list | tuple) else "chain"
+    return "chain" if isinstance(value, str) else "list"
 
 
 Base = Annotated[
@@ -47,16 +45,14 @@ Base = Annotated[
 class LoadConfig(NativeNode):
     """Settings for loading."""
 
-    fields_: Annotated[Items[LoadField], AfterValidator(given_once)] = Field((), alias="fields")
+    fields_: Annotated[Items[LoadField], distinct("key")] = Field((), alias="fields")
     """Settings as key and value."""
 
 
 class OperationConfig(NativeNode):
     """Settings for prediction."""
 
-    fields_: Annotated[Items[OperationField], AfterValidator(given_once)] = Field(
-        (), alias="fields"
-    )
+    fields_: Annotated[Items[OperationField], distinct("key")] = Field((), alias="fields")
     """Settings as key and value."""
 
 
@@ -72,7 +68,7 @@ class Config(NativeNode):
 def _mixed(value: Any) -> Any:
     if value is True or value is False or value == "mixed":
         return value
-    raise ValueError("expected true, false or `mixed`")
+    raise ValueError(f"expected true, false or `mixed`, found {show(value)}")
 
 
 Mixed = Annotated[
@@ -150,18 +146,10 @@ class Model(NativeNode):
     """Settings this model brings along."""
     metadata_overrides: MetadataOverrides = MetadataOverrides()
     """What is shown about the model."""
-    custom_fields: Items[CustomField] = ()
+    custom_fields: Annotated[Items[CustomField], distinct("key")] = ()
     """Switches a user of this model can turn."""
     suggestions: Items[Suggestion] = ()
     """Advice shown under conditions."""
-
-    @model_validator(mode="after")
-    def _distinct(self) -> Self:
-        keys = [each.key for each in self.custom_fields]
-        for key in keys:
-            if keys.count(key) > 1:
-                raise ValueError(f"two custom fields are called `{key}`")
-        return self
 
     @property
     def name(self) -> str:

@@ -80,6 +80,7 @@ HONOURED: Final = frozenset(
                 "repeatPenalty",
                 "seed",
                 "stopStrings",
+                "systemPrompt",
                 "temperature",
                 "topKSampling",
                 "topPSampling",
@@ -112,7 +113,7 @@ def without_effect(each: Declared) -> Iterator[Diagnostic]:
 def _warning(each: Declared, path: tuple[str, ...]) -> Diagnostic:
     return diagnostics.warning(
         each.place(path),
-        f"{shown_path(path)}: is read but has no effect yet",
+        f"`{shown_path(path[each.hidden :])}` is read but has no effect yet",
         "leave it out, or keep it for a later version",
     )
 

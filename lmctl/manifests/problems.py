@@ -80,15 +80,21 @@ def from_validation(
             path = (*path, "type")
         place = document.key_place(path) if settings_key else document.place(path)
         where = shown_path(path[hidden:])
-        yield diagnostics.error(place, f"{where}: {message}" if where else message, hint)
+        if each["type"] == "missing":
+            message = f"`{where}` is required and missing"
+        else:
+            message = f"{where}: {message}"
+        yield diagnostics.error(place, message, hint)
 
 
-def overlooked(document: Document, root: type[BaseModel]) -> Iterator[Diagnostic]:
+def overlooked(
+    document: Document, root: type[BaseModel], *, hidden: int = 0
+) -> Iterator[Diagnostic]:
     """Yield a warning per key that a native file has and this version does not know."""
     for path, known in unknown_keys(root, document.value):
         yield diagnostics.warning(
             document.key_place(path),
-            f"unknown field `{shown_path(path)}` is ignored",
+            f"unknown field `{shown_path(path[hidden:])}` is ignored",
             suggest.hint(path[-1], known, what="fields here"),
         )
 
@@ -129,8 +135,6 @@ def _explain(each: ErrorDetails, here: Any) -> tuple[str, str | None]:
         case "literal_error" | "union_tag_invalid":
             return _word(context, value, here)
         case "union_tag_not_found":
-            if not isinstance(value, dict):
-                return f"expected a mapping, found {show(value)}", None
             return "`type` is required and missing", f"types: {', '.join(types_of(here))}"
         case "string_pattern_mismatch":
             what, hint = _PATTERNS[context["pattern"]]
@@ -141,8 +145,6 @@ def _explain(each: ErrorDetails, here: Any) -> tuple[str, str | None]:
 def _phrase(each: ErrorDetails, context: Mapping[str, Any]) -> str:
     """Return the message of a complaint that needs no hint."""
     match each["type"]:
-        case "missing":
-            return "is required and missing"
         case "string_too_short":
             return "expected text, found an empty one"
         case "string_too_long":
@@ -153,22 +155,25 @@ def _phrase(each: ErrorDetails, context: Mapping[str, Any]) -> str:
     return words[:1].lower() + words[1:] if words == each["msg"] else words
 
 
-def _word(context: Mapping[str, Any], value: Any, here: Any) -> tuple[str, str]:
+def _word(context: Mapping[str, Any], value: Any, here: Any) -> tuple[str, str | None]:
     """Explain a word that is none of those allowed."""
     if "tag" in context:
         words = types_of(here)
         value = context["tag"]
-        message = f"unknown type `{value}`"
+        message = f"unknown type `{value}`, expected one of {', '.join(words)}"
     else:
         words = words_of(here)
-        message = f"expected one of {', '.join(words)}, found {show(value, named=True)}"
-    return message, suggest.did_you_mean(value, words) or f"one of: {', '.join(words)}"
+        expected = words[0] if len(words) == 1 else f"one of {', '.join(words)}"
+        message = f"expected {expected}, found {show(value, named=True)}"
+    return message, suggest.did_you_mean(value, words) or None
 
 
 def _type_hint(kind: str, value: Any) -> str | None:
     match kind, value:
+        case "model_type" | "model_attributes_type" | "mapping_type" | "tuple_type", None:
+            return "indent what belongs to it below the key"
         case _, None:
-            return "give a value, or leave the line out to keep the default"
+            return "give a value, or leave the line out"
         case "string_type", bool() | int() | float():
             return "put it in quotes"
         case "bool_type", str():

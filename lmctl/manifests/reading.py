@@ -36,13 +36,16 @@ Value = Model | Instance | Server | Preset | McpServer
 
 @dataclass(frozen=True, slots=True)
 class Declared:
-    """One object, and where it stands: at `start` of a document."""
+    """One object, and where it stands: at `start` of a document, the
+    first `hidden` parts of its paths being what the file leaves out.
+    """
 
     kind: str
     name: str
     value: Value
     document: Document
     start: Path = ()
+    hidden: int = 0
 
     def place(self, path: Path = ()) -> Place:
         """Return the place of a part of the object, or of its nearest parent in the file."""
@@ -77,7 +80,8 @@ def read_file(file: str, root: str, content: bytes) -> FileReading:
     reader = _Reader(file, posixpath.dirname(posixpath.join(root, file)))
     for document in parsed.documents:
         reader.read(document)
-    found = (*parsed.diagnostics, *reader.diagnostics)
+    told = {each.place for each in parsed.diagnostics}  # what cannot be read is not checked again
+    found = (*parsed.diagnostics, *(each for each in reader.diagnostics if each.place not in told))
     if not parsed.documents and not found:
         found = (
             diagnostics.error(
@@ -99,7 +103,9 @@ class _Reader:
     def read(self, document: Document) -> None:
         value = document.value
         if not isinstance(value, dict):
-            self._error(document, (), f"expected a mapping, found {show(value)}", _EXPECTED)
+            self._error(
+                document, (), f"expected a mapping, found {show(value)}", _expected(self.name)
+            )
         elif "apiVersion" in value or "kind" in value:
             self._envelope(document, value)
         elif self.name in ("model.yaml", "model.yml") or self.name.endswith(
@@ -122,7 +128,7 @@ class _Reader:
         kind = value.get("kind")
         if value.get("apiVersion") != API_VERSION:
             found = (
-                f"found {show(value['apiVersion'])}"
+                f"found {show(value['apiVersion'], named=True)}"
                 if "apiVersion" in value
                 else "and it is missing"
             )
@@ -130,10 +136,11 @@ class _Reader:
             self._error(document, ("apiVersion",), message, f"write: apiVersion: {API_VERSION}")
         elif "kind" not in value:
             self._error(document, (), "`kind` is required and missing", f"kinds: {_kinds()}")
-        elif not isinstance(kind, str) or kind not in ENVELOPES:
-            self._error(
-                document, ("kind",), f"unknown kind {show(kind, named=True)}", _kind_hint(kind)
-            )
+        elif not isinstance(kind, str):
+            message = f"`kind`: expected text, found {show(kind)}"
+            self._error(document, ("kind",), message, f"kinds: {_kinds()}")
+        elif kind not in ENVELOPES:
+            self._error(document, ("kind",), f"unknown kind `{kind}`", _kind_hint(kind))
         else:
             self._validated(document, ENVELOPES[kind])
 
@@ -159,6 +166,7 @@ class _Reader:
         pasted = "mcpServers" not in value and all(isinstance(v, dict) for v in value.values())
         if pasted:  # LM Studio takes entries without their wrapper too
             document = _below(document, {"mcpServers": value}, "mcpServers")
+        self.diagnostics.extend(overlooked(document, McpFile, hidden=1 if pasted else 0))
         try:
             read = McpFile.model_validate(document.value)
         except ValidationError as error:
@@ -175,7 +183,7 @@ class _Reader:
         except ValidationError as error:
             self.diagnostics.extend(from_validation(error, document, kind, hidden=hidden))
             return
-        self.declared.append(Declared(read.kind, read.name, read, document))
+        self.declared.append(Declared(read.kind, read.name, read, document, hidden=hidden))
 
     def _error(self, document: Document, path: Path, message: str, hint: str) -> None:
         self.diagnostics.append(diagnostics.error(document.place(path), message, hint))
@@ -188,11 +196,17 @@ def _below(document: Document, value: Any, name: str) -> Document:
     return Document(value, {(): document.places[()], **places}, keys)
 
 
+def _expected(name: str) -> str:
+    if name == "mcp.json":
+        return 'write {"mcpServers": {"name": {"command": "..."}}}'
+    return _EXPECTED
+
+
 def _kinds() -> str:
     return ", ".join(sorted(ENVELOPES))
 
 
-def _kind_hint(kind: object) -> str:
-    if str(kind).lower() == "model":
+def _kind_hint(kind: str) -> str:
+    if kind.lower() == "model":
         return "a model has no envelope: it is LM Studio's own model.yaml"
     return suggest.hint(kind, ENVELOPES, what="kinds")

@@ -21,7 +21,7 @@ class Kind(StrEnum):
     LIST = "list"
     OBJECT = "mapping"
     TEXT_MAP = "mapping of texts"
-    LOGIT_BIAS = "list of [token id, number or `-inf`]"
+    LOGIT_BIAS = "list of pairs [token id, number or `-inf`]"
     ANY = "any value"
 
 
@@ -128,7 +128,7 @@ class Rule:
 
     def _bias(self, pair: Any) -> list[Any]:
         if not isinstance(pair, list | tuple) or len(pair) != 2:
-            raise self._unexpected(pair)
+            raise ValueError(f"expected {self.expectation}, found {show(pair)} in it")
         token, bias = pair
         number = bias if bias == "-inf" else Rule(Kind.NUMBER).check(bias)
         return [Rule(Kind.INTEGER, 0).check(token), number]

@@ -48,8 +48,9 @@ def schema(name: str) -> dict[str, Any]:
     if name == "server":
         made = _with_or_without_envelope(made)
     if name == "preset":
-        made["required"] = [each for each in made.get("required", []) if each != "identifier"]
-    return {**head, **{key: each for key, each in made.items() if each != []}}
+        del made["required"]  # the file's name stands in for the one required field
+        made["properties"]["identifier"]["default"] = None
+    return {**head, **made}
 
 
 def _with_or_without_envelope(made: dict[str, Any]) -> dict[str, Any]:

@@ -12,6 +12,8 @@ from lmctl.manifests.envelope import (
     Node,
     NonEmpty,
     Size,
+    complaint,
+    distinct,
 )
 
 Scope = Literal["models:read", "models:write", "inference", "mcp:ephemeral", "mcp:local", "admin"]
@@ -51,7 +53,7 @@ class Auth(Node):
 
     required: bool = False
     """Whether every call needs a token."""
-    tokens: Items[Token] = ()
+    tokens: Annotated[Items[Token], distinct("name")] = ()
     """The tokens there are."""
 
 
@@ -137,18 +139,15 @@ class ServerSpec(Node):
     def _tools_need_tokens(self) -> Self:
         """LM Studio's rule (contract 2.1): tools of this machine only for known callers."""
         if self.mcp.allow_file and not self.auth.required:
-            raise ValueError("`mcp.allowFile` needs `auth.required: true`")
-        names = [each.name for each in self.auth.tokens]
-        for name in names:
-            if names.count(name) > 1:
-                raise ValueError(f"two tokens are called `{name}`")
+            message = "needs `auth.required: true`"
+            raise complaint(message, "mcp", "allowFile", hint="leave it out, or require tokens")
         return self
 
 
 class Server(Envelope):
     """The box as clients see it."""
 
-    kind: Literal["Server"] = "Server"
+    kind: Literal["Server"]
     """Kind of object."""
     spec: ServerSpec = ServerSpec()
     """What it should be."""

@@ -10,14 +10,13 @@ from pydantic_core import InitErrorDetails, PydanticCustomError, core_schema
 from lmctl.manifests import settings_table
 from lmctl.manifests.rules import Kind, Rule, show
 from lmctl.manifests.settings_keys import (
-    ALIASES,
     GPU_FIELDS,
     SETTINGS,
     Domain,
     Section,
     Setting,
     Trouble,
-    by_name,
+    aliases,
     flatten_all,
 )
 
@@ -93,10 +92,8 @@ def block_schema(section: Section, extra: Mapping[str, str]) -> dict[str, Any]:
         if (each.section, each.domain) == (section, Domain.LLM):
             head, _, tail = each.name.rpartition(".")
             (gpu if head else properties)[tail] = setting_schema(each)
-    for alias in ALIASES.get(section, {}):
-        setting = by_name(alias, section)
-        if setting is not None:
-            properties[alias] = setting_schema(setting)
+    for alias, setting in aliases(section).items():
+        properties[alias] = setting_schema(setting)
     if gpu:
         properties["gpu"] = _gpu_schema(gpu)
     for name, text in extra.items():

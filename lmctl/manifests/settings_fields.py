@@ -1,18 +1,16 @@
 """Settings as LM Studio's files write them: a list of `{key, value}`."""
 
 from collections.abc import Iterable
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar
 
-from pydantic import ValidationError, ValidationInfo, field_validator
-from pydantic_core import InitErrorDetails, PydanticCustomError
+from pydantic import ValidationInfo, field_validator
+from pydantic_core import PydanticCustomError
 
 from lmctl.manifests import suggest
 from lmctl.manifests.envelope import NativeNode
 from lmctl.manifests.settings_keys import CUSTOM_FIELD_PREFIX, SETTINGS, Section, by_key, validate
 
 _KEYS = tuple(each.key for each in SETTINGS)
-
-Field = TypeVar("Field", bound="SettingField")
 
 
 class SettingField(NativeNode):
@@ -70,18 +68,3 @@ class OperationField(SettingField):
 def flat(fields: Iterable[SettingField]) -> dict[str, Any]:
     """Return `{full key: value}`."""
     return {each.key: each.value for each in fields}
-
-
-def given_once(fields: tuple[Field, ...]) -> tuple[Field, ...]:
-    """Return the fields, all of different keys; raises a ValidationError at every repeated one."""
-    seen: set[str] = set()
-    repeated: list[InitErrorDetails] = []
-    for index, each in enumerate(fields):
-        if each.key in seen:
-            words = {"message": f"`{each.key}` is given twice", "hint": "keep one of the two"}
-            kind = PydanticCustomError("settings", "{message}", words)
-            repeated.append({"type": kind, "loc": (index, "key"), "input": each.key})
-        seen.add(each.key)
-    if repeated:
-        raise ValidationError.from_exception_data("settings", repeated)
-    return fields

@@ -142,6 +142,12 @@ def by_name(name: str, section: Section, *, domain: Domain = Domain.LLM) -> Sett
     return _BY_NAME.get((section, domain, name))
 
 
+def aliases(section: Section) -> dict[str, Setting]:
+    """Return the settings of a section that have a short alias, by that alias."""
+    short = ALIASES.get(section, {})
+    return {alias: _BY_NAME[section, Domain.LLM, name] for alias, name in short.items()}
+
+
 def names(section: Section, *, domain: Domain = Domain.LLM) -> tuple[str, ...]:
     """Return every SDK name of a section, in the table's order, aliases last."""
     found = [each.name for each in SETTINGS if (each.section, each.domain) == (section, domain)]
@@ -181,6 +187,7 @@ def flatten_all(
 ) -> tuple[dict[str, Any], list[Trouble]]:
     """Return what could be read as `{full key: value}`, and everything wrong with the rest."""
     flat: dict[str, Any] = {}
+    given: dict[str, str] = {}
     troubles: list[Trouble] = []
     for path, value in _spread(settings, section):
         name = ".".join(path)
@@ -188,8 +195,9 @@ def flatten_all(
         if setting is None:
             troubles.append(_unknown(path, section, domain))
             continue
-        if setting.key in flat:
-            message = f"`{name}` and `{setting.name}` are the same setting"
+        first = given.setdefault(setting.key, name)
+        if first != name:
+            message = f"`{name}` and `{first}` are the same setting"
             troubles.append(Trouble(path, message, "keep one of the two"))
             continue
         try:

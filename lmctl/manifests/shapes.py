@@ -29,7 +29,7 @@ def trace(root: type[BaseModel], location: tuple[str | int, ...]) -> tuple[Path,
 
 
 def unknown_keys(root: type[BaseModel], value: Any) -> Iterator[tuple[Path, tuple[str, ...]]]:
-    """Yield the path of every key that lenient types pass over, and the keys known there."""
+    """Yield the path of every key that a native file has beyond its types, and the keys known there."""
     yield from _unknown(root, value, ())
 
 
@@ -63,7 +63,7 @@ def _unknown(here: Any, value: Any, path: Path) -> Iterator[tuple[Path, tuple[st
         for key, each in value.items():
             if key in fields:
                 yield from _unknown(fields[key].annotation, each, (*path, key))
-            elif here.model_config.get("extra") == "ignore":
+            else:
                 yield (*path, key), tuple(fields)
 
 

@@ -3,7 +3,7 @@
 import ipaddress
 import posixpath
 from typing import Annotated, Literal, Self
-from urllib.parse import unquote, urlsplit
+from urllib.parse import SplitResult, unquote, urlsplit
 
 from pydantic import AfterValidator, Field, ValidationInfo, field_validator, model_validator
 
@@ -114,7 +114,7 @@ class UrlSource(NativeNode):
     @field_validator("url")
     @classmethod
     def _safe(cls, url: str) -> str:
-        parts = urlsplit(url)  # raises ValueError itself for a broken host
+        parts = _split(url)
         if parts.scheme not in ("https", "http") or not parts.hostname:
             raise ValueError("expected an address such as https://example.com/model.gguf")
         if parts.scheme == "http" and not _loopback(parts.hostname):
@@ -138,6 +138,13 @@ class UrlSource(NativeNode):
 Source = Annotated[
     HuggingFaceSource | PypiSource | FileSource | UrlSource, Field(discriminator="type")
 ]
+
+
+def _split(url: str) -> SplitResult:
+    try:
+        return urlsplit(url)
+    except ValueError as error:
+        raise ValueError("expected an address such as https://example.com/model.gguf") from error
 
 
 def _loopback(host: str) -> bool:

@@ -35,7 +35,7 @@ class Stop(Exception):
 class _Open:
     """A list or mapping whose end has not been seen. `size` counts nodes, aliases expanded."""
 
-    __slots__ = ("anchor", "key", "key_place", "merges", "path", "place", "size", "value")
+    __slots__ = ("anchor", "key", "merges", "merging", "path", "place", "size", "value")
 
     def __init__(self, value: Any, path: Path, place: Place, anchor: str | None) -> None:
         self.value = value
@@ -44,7 +44,7 @@ class _Open:
         self.anchor = anchor
         self.size = 1
         self.key: str | None = None
-        self.key_place = place
+        self.merging = False
         self.merges: list[tuple[Any, Place]] = []
 
 
@@ -158,8 +158,8 @@ class Builder:
                 f'quote it: "{_shown(word)}"',
             )
         path = (*opened.path, word)
-        # `<<` may merge once, by YAML's own merge rule; it is a name only in quotes.
-        if word in opened.value or (word == _MERGE and opened.merges):
+        merging = word == _MERGE and not text  # in quotes it is a name like any other
+        if word in opened.value or (merging and opened.merges):
             first = self._keys.get(path, opened.place)
             self._report(
                 place,
@@ -168,7 +168,7 @@ class Builder:
             )
         else:
             self._keys[path] = place
-        opened.key, opened.key_place = word, place
+        opened.key, opened.merging = word, merging
 
     def _put(self, value: Any, place: Place, size: int) -> None:
         if not self._open:
@@ -182,7 +182,7 @@ class Builder:
             parent.value.append(value)
             return
         key, parent.key = parent.key, None
-        if key == _MERGE:
+        if parent.merging:
             parent.merges.append((value, place))
         else:
             parent.value.setdefault(key, value)

@@ -9,11 +9,13 @@ from lmctl.base import diagnostics
 from lmctl.base.diagnostics import Diagnostic, Place
 
 _LEADING_TAB = re.compile(r"[ ]*\t")
+_TOP: Final = yaml.Mark("", 0, 0, 0, None, 0)
+_UNCLOSED: Final = re.compile(r"quoted scalar(?s:.)*unexpected (?:end|document)")
 _TAB_HINT: Final = "indent with spaces; YAML does not allow tabs there"
 # (pattern of libyaml's context and problem, our message, our hint)
 _KNOWN: Final = (
     (
-        "quoted scalar.*unexpected end",
+        _UNCLOSED,
         "a quoted text is never closed",
         "add the missing quote; a quote inside is written \\\" in double and '' in single quotes",
     ),
@@ -26,6 +28,11 @@ _KNOWN: Final = (
         "flow mapping",
         "a mapping opened with `{` is not closed or lacks a comma",
         "separate entries with `,` and end with `}`",
+    ),
+    (
+        "flow node",
+        "a value is missing here, or a `[` or `{` above is not closed",
+        "end a list with `]` and a mapping with `}`",
     ),
     (
         "mapping values are not allowed",
@@ -81,20 +88,26 @@ def explain(file: str, text: str, error: yaml.YAMLError) -> Diagnostic:
     problem = getattr(error, "problem", None) or str(error)
     if _LEADING_TAB.match(source) and "scalar" not in problem:
         return diagnostics.error(place, "a tab is used as indentation", _TAB_HINT)
+    language = "not JSON" if file.endswith(".json") else "not YAML"
     for pattern, message, hint in _KNOWN:
         if re.search(pattern, f"{context} {problem}"):
             words = message.replace("CHARACTER", source[column : column + 1])
-            return diagnostics.error(place, f"not YAML: {words}", hint)
-    return diagnostics.error(place, f"not YAML: {problem}", "check the line and the one above")
+            return diagnostics.error(place, f"{language}: {words}", hint)
+    return diagnostics.error(place, f"{language}: {problem}", "check the line and the one above")
 
 
 def _position(error: yaml.YAMLError, lines: list[str]) -> tuple[int, int]:
     """Return line and column, from 0, of where the mistake is.
 
-    What is never closed is noticed at the end of the file; its beginning is the place then.
+    What is never closed is noticed at the end of the file: where it began is the place then, or
+    else the end of the last line that says anything.
     """
-    noticed = getattr(error, "problem_mark", None)
-    began = getattr(error, "context_mark", None)
-    at_end = noticed is not None and not "".join(lines[noticed.line :]).strip()
-    mark = began if began is not None and at_end else noticed
-    return (mark.line, mark.column) if mark is not None else (0, 0)
+    noticed = getattr(error, "problem_mark", None) or _TOP
+    said = [number for number, line in enumerate(lines) if line.strip()]
+    began = getattr(error, "context_mark", None) or noticed
+    past_the_end = noticed.line > said[-1]
+    if past_the_end or _UNCLOSED.search(f"{getattr(error, 'context', '')} {error}"):
+        if began.line <= said[-1]:
+            return began.line, began.column
+        return said[-1], len(lines[said[-1]].rstrip())
+    return noticed.line, noticed.column

@@ -12,8 +12,9 @@ import msgspec
 
 from lmctl.planning.desired import DesiredState, WantedInstance
 from lmctl.planning.observed import ObservedState
-from lmctl.planning.outcome import Failed, Outcome, Stalled, Waiting
+from lmctl.planning.outcome import Done, Failed, Outcome, Stalled, Waiting
 from lmctl.planning.plan import Plan, Planned
+from lmctl.planning.weights_values import StoredWeights
 
 
 class State(StrEnum):
@@ -105,11 +106,21 @@ class _Judge:
                 return State.RETRYING, reason
             case Waiting(reason):
                 return State.RECONCILING, reason
-        for blocker in self._plan.steps:
-            if blocker.key in planned.after:
-                state, message = self._tell(blocker)
-                return state, f"waits for {blocker.step.subject}: {message}"
+            case Done(note):
+                return State.RECONCILING, note  # done, and not yet seen to be
+        blockers = [each for each in self._plan.steps if each.key in planned.after]
+        if blockers:
+            return self._tell_blocked(blockers)
         return State.RECONCILING, planned.because
+
+    def _tell_blocked(self, blockers: list[Planned]) -> tuple[State, str]:
+        """Name what is waited for; say why only when that is in trouble itself."""
+        told = [(each.step.subject, *self._tell(each)) for each in blockers]
+        subject, state, message = max(told, key=lambda each: _worst(each[1:]))
+        if state is State.RECONCILING:
+            names = ", ".join(dict.fromkeys(each[0] for each in told))
+            return state, f"waits for {names}"
+        return state, f"waits for {subject}: {message}"
 
 
 def _worst(told: tuple[State, str]) -> int:
@@ -133,9 +144,7 @@ def _all(desired: DesiredState, observed: ObservedState, judge: _Judge) -> Itera
             "attempts": list(stored.attempts) if stored else [],
             "sha256": [each.sha256 for each in stored.files] if stored else [],
         }
-        yield judge.condition(
-            subject, (subject,), f"stored, from {stored.source}" if stored else "", facts
-        )
+        yield judge.condition(subject, (subject,), _stored(stored), facts)
     if desired.gateway is not None:
         gateway = observed.gateway
         binds = list(gateway.binds) if gateway else []
@@ -147,6 +156,13 @@ def _all(desired: DesiredState, observed: ObservedState, judge: _Judge) -> Itera
         )
     for instance in desired.instances:
         yield _instance(instance, observed, judge)
+
+
+def _stored(stored: StoredWeights | None) -> str:
+    if stored is None:
+        return ""
+    gave_way = "".join(f"; {each}" for each in stored.attempts)
+    return f"stored, from {stored.source}{gave_way}"
 
 
 def _instance(instance: WantedInstance, observed: ObservedState, judge: _Judge) -> Condition:

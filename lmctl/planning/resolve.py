@@ -88,7 +88,9 @@ class _Resolver:
         for name in sorted(self._bundle.models):
             resolved = self._bundle.resolve_base(name)
             local = self._host.local_models.get(resolved.beyond or name)
-            if resolved.entries and (sources := sources_of(resolved.entries[0], user=self._host.user)):
+            if resolved.entries and (
+                sources := sources_of(resolved.entries[0], user=self._host.user)
+            ):
                 yield name, Weights(name, sources)
             elif local is not None:
                 yield name, local

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import msgspec
 
-from lmctl.adapters import manifest_dir
+from lmctl.adapters.manifest_dir import scan
 from lmctl.adapters.files import read_if_there, write_atomically
 from lmctl.base.diagnostics import Diagnostic, Place, error
 from lmctl.base.errors import LmctlError
@@ -37,7 +37,7 @@ def read_folders(roots: Sequence[Path], host: HostFacts) -> ReadResult:
     trouble: tuple[Diagnostic, ...] = ()
     files: Mapping[str, bytes] = {}
     try:
-        scan = manifest_dir.scan(roots)
+        scan = scan(roots)
         files, trouble = scan.files, tuple(scan.diagnostics)
     except LmctlError as problem:
         trouble = (error(Place(str(roots[0])), str(problem), problem.hint),)

@@ -158,6 +158,8 @@ class Server:
         self._connections.add(task)
         try:
             await self._converse(reader, writer)
+            writer.close()
+            await writer.wait_closed()  # the process may end once this is over: all must be out
         except ConnectionError as error:
             log.debug("asker left", error=str(error))
         finally:
@@ -199,7 +201,8 @@ class Server:
             return
         log.info("admitted", request=call.id, prompt_tokens=len(job.prompt), waiting=waiting)
         outbox = self._asks[job] = Outbox()
-        outbox.put(wire.Admitted(waiting))
+        # Out before the engine knows: an asker who never read this knows that nothing was begun.
+        writer.write(wire.frame(wire.Admitted(waiting)))
         loaded.scheduler.submit(job)
         try:
             await outbox.write_all(writer)

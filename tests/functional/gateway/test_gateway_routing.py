@@ -89,7 +89,7 @@ async def test_a_draining_runner_is_left_for_the_one_the_new_surface_names(box, 
 async def test_a_runner_that_becomes_ready_is_found_without_any_file_changing(server, runner):
     runner.behave(refuse=Trouble("not_ready", "loading"))
     asking = asyncio.create_task(server.chat())
-    await until(lambda: server.gateway.parked == 1)
+    await until(lambda: len(runner.calls) == 2)  # the second refusal is what parks it for good
     runner.behave()
 
     assert (await asking).status == 200

@@ -13,12 +13,13 @@ from tests.functional.runner.boxes import PATIENCE, answer, chat
 
 
 async def test_an_answer_is_told_as_started_deltas_and_finished(echo):
-    box = await echo().ready()
+    box = await echo(Script(token_seconds=0.1)).ready()
 
     told = await answer(box, chat("one two three"))
 
     assert isinstance(told.events[0], Started)
-    assert told.deltas == ["one ", "two ", "three"]
+    assert told.text == "one two three"
+    assert len(told.deltas) > 1  # it streams, though a slow machine may join some
     assert told.end.reason == "stop"
     assert told.end.usage == Usage(prompt_tokens=told.events[0].prompt_tokens, completion_tokens=3)
 
@@ -172,7 +173,7 @@ async def test_a_reader_who_stalls_loses_nothing_and_holds_up_nobody(echo):
 
 
 async def test_a_runner_killed_in_mid_answer_is_an_engine_failure(echo):
-    box = await echo(Script(reply="a b c d e f", crash_after_tokens=3)).ready()
+    box = await echo(Script(reply="a b c d e f", token_seconds=0.05, crash_after_tokens=3)).ready()
 
     with pytest.raises(EngineFailed, match="died while answering"):
         await answer(box, chat("?"))
