@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final, NoReturn
 
-import yaml
+from ruamel.yaml import events as yaml
 
 from lmctl.base import diagnostics
 from lmctl.base.diagnostics import Diagnostic, Place
@@ -62,12 +62,12 @@ class Builder:
     _nodes: int = 0
     _aliases: int = 0
 
-    def documents(self, events: Iterable[yaml.Event]) -> Iterator[Built]:
+    def documents(self, found: Iterable[yaml.Event]) -> Iterator[Built]:
         """Yield (value, places of values, places of keys) per document.
 
         Raises Stop at a limit or at something that leaves the rest without meaning.
         """
-        for event in events:
+        for event in found:
             match event:
                 case yaml.ScalarEvent():
                     self._scalar(event)
@@ -84,8 +84,10 @@ class Builder:
 
     def _new_document(self, event: yaml.DocumentStartEvent) -> None:
         if event.version == (1, 1):
+            # The mark is that of the `---`, and the directive stands above it.
+            above = Place(self.file, max(1, self._at(event).line - 1), 1)
             self._stop(
-                self._at(event),
+                above,
                 "`%YAML 1.1` is not supported",
                 "remove the line; manifests are YAML 1.2, where only true and false are booleans",
             )
@@ -113,7 +115,7 @@ class Builder:
         self._put(done.value, done.place, done.size)
 
     def _scalar(self, event: yaml.ScalarEvent) -> None:
-        place = self._at(event)
+        place = self._at(event) if event.value else self._at_nothing(event)
         self._refuse_tag(event, place)
         text = event.tag in _TEXT_TAGS or not event.implicit[0]
         if self._wants_key():
@@ -235,6 +237,16 @@ class Builder:
             return
         short = tag.replace("tag:yaml.org,2002:", "!!")
         self._stop(place, f"tag `{short}` is not allowed", "write the plain value without a tag")
+
+    def _at_nothing(self, event: yaml.ScalarEvent) -> Place:
+        """Return the place of an empty value: right behind its key's colon.
+
+        The parser puts one that is left out where the next token is, lines further down.
+        """
+        key = self._keys.get(self._next_path()) if not self._wants_key() else None
+        if key is None or event.start_mark.index != event.end_mark.index:
+            return self._at(event)
+        return Place(self.file, key.line, key.column + len(str(self._open[-1].key)) + 1)
 
     def _at(self, event: Any) -> Place:
         mark = event.start_mark  # always there: only events made by hand have none

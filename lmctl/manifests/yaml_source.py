@@ -1,8 +1,8 @@
 """Text of one file -> documents whose every value knows its line and column.
 
-One pass over the events of PyYAML's C parser builds the values and keeps the limits. Events are
-flat, so nothing here recurses: a file of 200 kB of `[` ends at depth 64, where the C *composers*
-(PyYAML's and ruamel's alike) end the process with a segmentation fault. Aliases are shared, not
+One pass over the events of ruamel.yaml's C parser builds the values and keeps the limits. Events are
+flat, so nothing here recurses: a file of 200 kB of `[` ends at depth 64, where its C *composer*
+ends the process with a segmentation fault. Aliases are shared, not
 copied, but count with all that is below them, so a file that would explode later is refused.
 """
 
@@ -11,7 +11,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-import yaml
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+from ruamel.yaml.events import Event
 
 from lmctl.base import diagnostics
 from lmctl.base.diagnostics import Diagnostic, Place
@@ -74,14 +76,15 @@ def parse(file: str, content: bytes) -> Parsed:
         documents.extend(Document(*each) for each in builder.documents(_events(text)))
     except Stop as stop:
         trouble.append(stop.diagnostic)
-    except yaml.YAMLError as error:
+    except YAMLError as error:
         trouble.append(explain(file, text, error))
     found = tuple(builder.diagnostics + trouble)
     return Parsed(tuple(each for each in documents if each.value is not None), found)
 
 
-def _events(text: str) -> Iterator[yaml.Event]:
-    return yaml.parse(text, Loader=yaml.CSafeLoader)
+def _events(text: str) -> Iterator[Event]:
+    events: Iterator[Event] = YAML(typ="safe", pure=True).parse(text)
+    return events
 
 
 def _json(text: str) -> str:

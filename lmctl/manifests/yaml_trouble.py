@@ -3,13 +3,13 @@
 import re
 from typing import Final
 
-import yaml
+from ruamel.yaml.error import StringMark, YAMLError
 
 from lmctl.base import diagnostics
 from lmctl.base.diagnostics import Diagnostic, Place
 
 _LEADING_TAB = re.compile(r"[ ]*\t")
-_TOP: Final = yaml.Mark("", 0, 0, 0, None, 0)
+_TOP: Final = StringMark("", 0, 0, 0, "", 0)
 _UNCLOSED: Final = re.compile(r"quoted scalar(?s:.)*unexpected (?:end|document)")
 _TAB_HINT: Final = "indent with spaces; YAML does not allow tabs there"
 # (pattern of libyaml's context and problem, our message, our hint)
@@ -55,12 +55,12 @@ _KNOWN: Final = (
         "write `\\\\` for a backslash, or use single quotes",
     ),
     (
-        "block mapping.*did not find expected key",
+        "block (?:mapping|collection).*expected <block end>",
         "this line is not at the level of the keys above",
         "indent the keys of one mapping by the same number of spaces",
     ),
     (
-        "block collection|expected '-' indicator",
+        "expected '-' indicator",
         "this line is not at the level of the items above",
         "indent the items of one list by the same number of spaces, each starting with `- `",
     ),
@@ -78,7 +78,7 @@ _KNOWN: Final = (
 )
 
 
-def explain(file: str, text: str, error: yaml.YAMLError) -> Diagnostic:
+def explain(file: str, text: str, error: YAMLError) -> Diagnostic:
     """Return a parser error as a problem with a place in the file."""
     lines = text.split("\n")
     line, column = _position(error, lines)
@@ -96,7 +96,7 @@ def explain(file: str, text: str, error: yaml.YAMLError) -> Diagnostic:
     return diagnostics.error(place, f"{language}: {problem}", "check the line and the one above")
 
 
-def _position(error: yaml.YAMLError, lines: list[str]) -> tuple[int, int]:
+def _position(error: YAMLError, lines: list[str]) -> tuple[int, int]:
     """Return line and column, from 0, of where the mistake is.
 
     What is never closed is noticed at the end of the file: where it began is the place then, or

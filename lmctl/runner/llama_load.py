@@ -11,7 +11,6 @@ import llama_cpp as library
 import psutil
 
 from lmctl.base.spec import FailureKind, LoadSettings
-from lmctl.runner.amx import amx_withheld
 from lmctl.runner.llama_library import complaints, kv_type, start
 from lmctl.runner.port import LoadFailed
 
@@ -48,8 +47,7 @@ def load(paths: Sequence[Path], settings: LoadSettings, *, progress: Progress) -
     _check(paths, settings)
     start()
     complaints.forget()
-    with amx_withheld():
-        model = _model(paths, settings, progress)
+    model = _model(paths, settings, progress)
     try:
         return Handles(model, _context(model, settings))
     except BaseException:
