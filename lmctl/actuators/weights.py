@@ -2,10 +2,10 @@
 
 from collections.abc import Callable
 
-from lmctl.adapters.fetch_errors import failure_kind, retry_after
-from lmctl.adapters.models_tree import ModelsTree
-from lmctl.adapters.progress import Progress as Bytes
-from lmctl.adapters.weights_store import WeightsStore
+from lmctl.adapters.weights.fetch_errors import failure_kind, retry_after
+from lmctl.adapters.weights.models_tree import ModelsTree
+from lmctl.adapters.weights.progress import Progress as Bytes
+from lmctl.adapters.weights.store import WeightsStore
 from lmctl.base.errors import LmctlError, Refused
 from lmctl.base.quantities import format_size
 from lmctl.base.spec import FailureKind

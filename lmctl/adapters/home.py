@@ -2,7 +2,7 @@
 
 state.db      generations, events, conditions (a cache: rebuilt when lost)
 lock          held by the daemon while it lives (flock: the kernel frees it)
-blobs/ partial/ quarantine/ weights/ models/     weights, see adapters/weights_store
+blobs/ partial/ quarantine/ weights/ models/     weights, see adapters/weights
 runners/NAME@DIGEST/spec.json                    one folder per runner
 run/          surface.json, health.json, gateway.json
 logs/         daemon.log, gateway.log, runner-NAME.log

@@ -61,8 +61,8 @@ def run(arguments: Sequence[str] | None = None) -> None:
 
 @cache
 def _built() -> Any:
+    from lmctl import logs
     from lmctl.adapters.runner_client import ask
-    from lmctl.api import logs
     from lmctl.api.app import create_app
     from lmctl.serving.gateway import Gateway
     from lmctl.serving.snapshot import Snapshots

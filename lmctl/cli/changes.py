@@ -11,7 +11,7 @@ import msgspec
 import typer
 
 from lmctl.adapters.home import home_of
-from lmctl.adapters.weights_size import download_sizes
+from lmctl.adapters.weights.sizes import download_sizes
 from lmctl.base.diagnostics import Diagnostic
 from lmctl.cli.client import DaemonClient
 from lmctl.cli.following import follow_until_ready

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from lmctl import logs
 from lmctl.adapters.home import home_of
 from lmctl.adapters.processes import Processes, identity_of
 from lmctl.base.errors import Unreachable
@@ -36,6 +37,8 @@ def run(
 ) -> None:
     """Run the daemon in the foreground."""
     from lmctl.daemon.run import run as serve
+
+    logs.configure()
 
     roots = [str(each) for each in absolute(directories or [])]
     asyncio.run(serve(home_of(), roots=roots, keep=on_exit is OnExit.KEEP))

@@ -1,5 +1,6 @@
 """Starting the daemon in the background."""
 
+import os
 import subprocess
 import sys
 import time
@@ -38,6 +39,7 @@ def start_daemon(home: Home, client: DaemonClient) -> None:
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
+            env={**os.environ, "LMCTL_LOG": "json"},
             start_new_session=True,
             cwd="/",
         )

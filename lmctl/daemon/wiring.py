@@ -10,11 +10,12 @@ from functools import lru_cache, partial
 from pathlib import Path
 
 from lmctl.actuators.runtimes import RuntimeActuator
-from lmctl.adapters import gguf, runner_client
+from lmctl.adapters import runner_client
 from lmctl.adapters.home import Home
-from lmctl.adapters.models_tree import ModelsTree
 from lmctl.adapters.processes import Processes
-from lmctl.adapters.weights_store import WeightsStore
+from lmctl.adapters.weights import gguf
+from lmctl.adapters.weights.models_tree import ModelsTree
+from lmctl.adapters.weights.store import WeightsStore
 from lmctl.base.errors import LmctlError
 from lmctl.base.spec import RunnerStatus
 from lmctl.planning.observed import ModelFacts

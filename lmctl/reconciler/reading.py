@@ -7,8 +7,8 @@ from pathlib import Path
 
 import msgspec
 
-from lmctl.adapters.manifest_dir import scan
 from lmctl.adapters.files import read_if_there, write_atomically
+from lmctl.adapters.manifest_dir import scan
 from lmctl.base.diagnostics import Diagnostic, Place, error
 from lmctl.base.errors import LmctlError
 from lmctl.manifests import bundle as bundles
@@ -37,8 +37,8 @@ def read_folders(roots: Sequence[Path], host: HostFacts) -> ReadResult:
     trouble: tuple[Diagnostic, ...] = ()
     files: Mapping[str, bytes] = {}
     try:
-        scan = scan(roots)
-        files, trouble = scan.files, tuple(scan.diagnostics)
+        found = scan(roots)
+        files, trouble = found.files, tuple(found.diagnostics)
     except LmctlError as problem:
         trouble = (error(Place(str(roots[0])), str(problem), problem.hint),)
     if not files and not trouble:

@@ -21,6 +21,6 @@ def open_engine(spec: RunnerSpec, *, progress: Callable[[float], bool]) -> Engin
 
             return echo.load(paths[0], spec.load, progress=progress)
         case "llama.cpp":
-            from lmctl.runner import llamacpp
+            from lmctl.runner.llamacpp import engine as llamacpp
 
             return llamacpp.load(paths, spec.load, progress=progress)

@@ -19,9 +19,9 @@ from typing import Any, Final
 import msgspec
 import structlog
 
+from lmctl import logs
 from lmctl.base.spec import FailureKind, Phase, RunnerSpec
 from lmctl.runner.engines import open_engine
-from lmctl.runner.logs import configure_logs
 from lmctl.runner.port import LoadFailed
 from lmctl.runner.scheduler import Scheduler
 from lmctl.runner.server import Loaded, Server
@@ -130,7 +130,7 @@ def main() -> None:
         spec = msgspec.json.decode(path.read_bytes(), type=RunnerSpec)
     except (OSError, msgspec.DecodeError) as error:
         sys.exit(f"error: {path} is no runner spec: {error}")
-    configure_logs(spec.name)
+    logs.configure(runner=spec.name)
     code = asyncio.run(_serve(spec, path.parent))
     sys.stdout.flush()
     sys.stderr.flush()

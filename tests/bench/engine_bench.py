@@ -17,10 +17,10 @@ import numpy as np
 
 from lmctl.base.spec import LoadSettings
 from lmctl.base.talk import Sampling
-from lmctl.runner import llamacpp
 from lmctl.runner.job import Job
-from lmctl.runner.llama_batch import Batch
-from lmctl.runner.llamacpp import LlamaEngine
+from lmctl.runner.llamacpp import engine as llamacpp
+from lmctl.runner.llamacpp.batch import Batch
+from lmctl.runner.llamacpp.engine import LlamaEngine
 from lmctl.runner.port import Feed
 from lmctl.runner.scheduler import Scheduler, Turn
 from lmctl.runner.text import TextAssembler

@@ -25,7 +25,7 @@ def gguf() -> Path:
 @pytest.fixture(scope="module")
 def engine(gguf: Path) -> Iterator[Engine]:
     """The model in this process, two sequences of 512 tokens."""
-    from lmctl.runner import llamacpp
+    from lmctl.runner.llamacpp import engine as llamacpp
 
     settings = LoadSettings(context_length=512, parallel=2)
     found = llamacpp.load([gguf], settings, progress=lambda _share: True)

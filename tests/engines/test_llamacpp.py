@@ -7,7 +7,8 @@ import pytest
 from lmctl.base.errors import EngineFailed
 from lmctl.base.spec import FailureKind, LoadSettings
 from lmctl.base.talk import Call, Chat, Message, Prompt, Sampling
-from lmctl.runner import llamacpp, prompting
+from lmctl.runner import prompting
+from lmctl.runner.llamacpp import engine as llamacpp
 from lmctl.runner.port import Feed, Interrupted, LoadFailed
 from tests.engines.conftest import decode
 from tests.unit.chat.test_template import NOW
@@ -201,7 +202,7 @@ def test_half_a_model_is_refused_in_llama_cpp_s_own_words(gguf, tmp_path):
 
 def test_a_context_beyond_memory_is_a_lack_of_capacity(gguf):
     with pytest.raises(LoadFailed) as caught:
-        load(gguf, context_length=2**30)
+        load(gguf, context_length=2**22)
 
     assert caught.value.kind is FailureKind.CAPACITY
     assert "contextLength" in caught.value.hint

@@ -2,7 +2,7 @@
 
 import pytest
 
-from lmctl.adapters import gguf
+from lmctl.adapters.weights import gguf
 from tests.support.models import SMOLLM2_SHA256, smollm2
 from tests.support.weights_home import sha256
 

@@ -12,7 +12,9 @@ PATIENCE = 60.0
 
 def ask(url: str, text: str, model: str = "chat", **more: Any) -> str:
     """Return the whole answer."""
-    answer = httpx2.post(f"{url}/v1/chat/completions", json=body(text, model, **more), timeout=PATIENCE)
+    answer = httpx2.post(
+        f"{url}/v1/chat/completions", json=body(text, model, **more), timeout=PATIENCE
+    )
     assert answer.status_code == 200, answer.text
     content: str = answer.json()["choices"][0]["message"]["content"]
     return content

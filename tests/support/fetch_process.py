@@ -7,8 +7,8 @@ import asyncio
 import sys
 from pathlib import Path
 
-from lmctl.adapters.download import Timing
-from lmctl.adapters.weights_store import WeightsStore
+from lmctl.adapters.weights.download import Timing
+from lmctl.adapters.weights.store import WeightsStore
 from lmctl.planning.weights_values import UrlSource, Weights
 
 

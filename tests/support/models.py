@@ -4,7 +4,7 @@ import asyncio
 import os
 from pathlib import Path
 
-from lmctl.adapters.weights_store import WeightsStore
+from lmctl.adapters.weights.store import WeightsStore
 from lmctl.planning.weights_values import PackageSource, Part, Weights
 
 SMOLLM2_SHA256 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"

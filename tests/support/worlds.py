@@ -158,5 +158,3 @@ def carry_out(step: Step, world: ObservedState) -> ObservedState:
             return replace(world, gateway=None)
         case PublishSurface(surface):
             return replace(world, surface=surface)
-
-

@@ -3,7 +3,7 @@
 import pytest
 
 from lmctl.actuators.weights import WeightsActuator
-from lmctl.adapters.models_tree import ModelsTree
+from lmctl.adapters.weights.models_tree import ModelsTree
 from lmctl.base.spec import FailureKind
 from lmctl.planning.outcome import Done, Failed, Stalled
 from lmctl.planning.plan import FetchWeights, LinkWeights, VerifyWeights

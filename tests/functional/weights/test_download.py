@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from lmctl.adapters.fetch_errors import WeightsUnavailable, failure_kind, retry_after
+from lmctl.adapters.weights.fetch_errors import WeightsUnavailable, failure_kind, retry_after
 from lmctl.base.spec import FailureKind
 from lmctl.planning.weights_values import UrlSource, Weights
 from tests.support.file_server import Fault, refusing_port

@@ -2,7 +2,7 @@
 
 import pytest
 
-from lmctl.adapters.fetch_errors import WeightsUnavailable, failure_kind
+from lmctl.adapters.weights.fetch_errors import WeightsUnavailable, failure_kind
 from lmctl.base.spec import FailureKind
 from lmctl.planning.weights_values import HubSource, UrlSource, Weights
 from tests.support.file_server import Fault, FileServer, refusing_port

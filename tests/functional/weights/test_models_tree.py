@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from lmctl.adapters.models_tree import ModelsTree
+from lmctl.adapters.weights.models_tree import ModelsTree
 from lmctl.base.errors import Refused
 from lmctl.planning.weights_values import FileSource, Weights
 from tests.support.weights_home import content

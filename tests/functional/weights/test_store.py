@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from lmctl.adapters.fetch_errors import WeightsUnavailable, failure_kind
+from lmctl.adapters.weights.fetch_errors import WeightsUnavailable, failure_kind
 from lmctl.base.errors import IntegrityError, NotFound
 from lmctl.base.spec import FailureKind
 from lmctl.planning.weights_values import FileSource, Weights, WeightsState

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from lmctl.adapters.gguf import NotGguf, Skipped, facts, read
+from lmctl.adapters.weights.gguf import NotGguf, Skipped, facts, read
 from tests.support.gguf_file import gguf, text
 
 LLAMA = {

@@ -3,7 +3,7 @@
 import httpx2
 import pytest
 
-from lmctl.adapters.http_get import Address, TryAgain, get
+from lmctl.adapters.weights.http_get import Address, TryAgain, get
 from lmctl.base.errors import Refused
 
 

@@ -1,6 +1,6 @@
 """Progress adds up files and tells the rate of the last seconds."""
 
-from lmctl.adapters.progress import Meter
+from lmctl.adapters.weights.progress import Meter
 
 
 class Clock:

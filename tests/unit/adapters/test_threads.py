@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from lmctl.adapters.threads import abandonable, interruptible, settled
+from lmctl.adapters.weights.threads import abandonable, interruptible, settled
 
 
 async def started(task, event):

@@ -4,8 +4,13 @@ import errno
 
 import pytest
 
-from lmctl.adapters.blobs import Blobs
-from lmctl.adapters.fetch_errors import NoSpace, WeightsUnavailable, failure_kind, retry_after
+from lmctl.adapters.weights.blobs import Blobs
+from lmctl.adapters.weights.fetch_errors import (
+    NoSpace,
+    WeightsUnavailable,
+    failure_kind,
+    retry_after,
+)
 from lmctl.base.errors import IntegrityError, NotFound, NotReady, Refused, Unreachable
 from lmctl.base.spec import FailureKind
 from lmctl.planning.weights_values import bare_url

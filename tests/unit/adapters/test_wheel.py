@@ -6,7 +6,7 @@ import zipfile
 
 import pytest
 
-from lmctl.adapters.wheel import append_member, member_size
+from lmctl.adapters.weights.wheel import append_member, member_size
 from lmctl.base.errors import IntegrityError, NotFound
 from tests.support.package_server import build_wheel
 from tests.support.weights_home import content, sha256

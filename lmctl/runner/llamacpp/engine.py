@@ -17,12 +17,12 @@ import numpy as np
 from lmctl.base.errors import EngineFailed
 from lmctl.base.spec import LoadSettings
 from lmctl.base.talk import Sampling
-from lmctl.runner import llama_load
-from lmctl.runner.llama_batch import Batch
-from lmctl.runner.llama_library import complaints
-from lmctl.runner.llama_load import Handles
+from lmctl.runner.llamacpp import load as loading
+from lmctl.runner.llamacpp.batch import Batch
+from lmctl.runner.llamacpp.library import complaints
+from lmctl.runner.llamacpp.load import Handles
+from lmctl.runner.llamacpp.sampling import Logits, Sampler
 from lmctl.runner.port import Facts, Feed, Full, Interrupted
-from lmctl.runner.sampling import Logits, Sampler
 
 _PIECE: Final = 512
 _END: Final = -1  # as the end of a range of positions: all that come after
@@ -32,7 +32,7 @@ def load(
     paths: Sequence[Path], settings: LoadSettings, *, progress: Callable[[float], bool]
 ) -> "LlamaEngine":
     """Load a GGUF model, in one file or in parts. Raises LoadFailed."""
-    return LlamaEngine(llama_load.load(paths, settings, progress=progress), settings)
+    return LlamaEngine(loading.load(paths, settings, progress=progress), settings)
 
 
 class LlamaEngine:

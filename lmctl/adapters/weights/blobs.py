@@ -21,9 +21,9 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final
 
-from lmctl.adapters.fetch_errors import NoSpace
 from lmctl.adapters.files import write_atomically
-from lmctl.adapters.threads import interruptible, settled
+from lmctl.adapters.weights.fetch_errors import NoSpace
+from lmctl.adapters.weights.threads import interruptible, settled
 from lmctl.base.errors import IntegrityError
 
 # Left free for everything else on the disk: logs, the database, other programs.

@@ -14,11 +14,11 @@ from typing import Final
 
 import httpx2
 
-from lmctl.adapters.blobs import Blobs
-from lmctl.adapters.http_get import Address, TryAgain, explain, get, host_of, unreachable
-from lmctl.adapters.partial_file import Note, PartialFile
-from lmctl.adapters.progress import Meter
-from lmctl.adapters.threads import settled
+from lmctl.adapters.weights.blobs import Blobs
+from lmctl.adapters.weights.http_get import Address, TryAgain, explain, get, host_of, unreachable
+from lmctl.adapters.weights.partial_file import Note, PartialFile
+from lmctl.adapters.weights.progress import Meter
+from lmctl.adapters.weights.threads import settled
 from lmctl.base.digests import digest
 from lmctl.base.errors import IntegrityError, NotReady
 from lmctl.planning.weights_values import bare_url

