@@ -28,7 +28,7 @@ Items = Annotated[tuple[Item, ...], Strict(False)]  # noqa: FBT003 # pydantic's 
 class Node(BaseModel):
     """A part of a manifest: immutable, camelCase outside, nothing converted, nothing unknown."""
 
-    model_config = ConfigDict(
+    model_config = ConfigDict(defer_build=True, 
         strict=True,
         frozen=True,
         extra="forbid",
@@ -73,7 +73,7 @@ NonEmpty = Annotated[str, Field(min_length=1)]
 class NativeNode(Node):
     """A part of LM Studio's own files: as strict, but later versions may add fields to it."""
 
-    model_config = ConfigDict(extra="ignore")
+    model_config = ConfigDict(defer_build=True, extra="ignore")
 
 
 def complaint(message: str, *location: str | int, hint: str | None = None) -> ValidationError:

