@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
 # The main job, from files to an answer: validate, diff, apply, ask, look, stop.
-# Everything it makes lies in LMCTL_HOME (default: build/demo-home of this checkout).
+# Everything it makes lies in LMCTL_DEMO_HOME (default: build/demo-home of this checkout), so that
+# a box of yours is not touched.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-export LMCTL_HOME=${LMCTL_HOME:-$PWD/build/demo-home}
+export LMCTL_HOME=${LMCTL_DEMO_HOME:-$PWD/build/demo-home}
 fleet=${1:-examples/quickstart}
 
 say() { printf '\n$ %s\n' "$*"; }

@@ -1,6 +1,7 @@
 """Starts and stops the gateway's process, and tells it routes and settings."""
 
 import asyncio
+import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -57,7 +58,12 @@ class SurfaceActuator:
                 "LMCTL_LOG": "json",
             },
         )
-        note = await self._until_listening(who)
+        try:
+            note = await self._until_listening(who)
+        except asyncio.CancelledError:
+            # Nobody could find it again: it has not noted itself yet.
+            self._processes.signal(who, signal.SIGKILL)
+            raise
         if note is None:
             await self._processes.end(who, grace=5.0)
             ending = self._processes.ending(who)

@@ -21,12 +21,12 @@ from lmctl.cli.render import IN_SYNC, render_plan
 from lmctl.cli.starting import ensure_daemon
 from lmctl.daemon.wiring import Eyes, eyes
 from lmctl.manifests.report import render as render_problems
-from lmctl.planning.conditions import State, conditions
+from lmctl.planning.conditions import State
 from lmctl.planning.desired import DesiredState
 from lmctl.planning.observed import ObservedState
 from lmctl.planning.plan import Plan
-from lmctl.planning.planner import make_plan
 from lmctl.planning.report import ProblemView, StepView, problem_of, step_of
+from lmctl.planning.turn import Reading, take_turn
 from lmctl.planning.weights_values import WeightsState
 from lmctl.reconciler.reading import ReadResult, read_folders
 
@@ -144,9 +144,8 @@ def _propose(printer: Printer, directories: Sequence[Path]) -> _Proposal:
             printer.data({"valid": False, "problems": _views(result.problems)}, "")
         raise typer.Exit(2)
     observed = asyncio.run(_observe(see, result.desired))
-    plan = make_plan(result.desired, observed)
-    judged = conditions(result.desired, observed, plan, outcomes={}, progress={})
-    return _Proposal(plan, tuple(each.key for each in judged if each.state is State.READY))
+    turn = take_turn(Reading(result.desired), observed)
+    return _Proposal(turn.plan, tuple(c.key for c in turn.conditions if c.state is State.READY))
 
 
 async def _observe(see: Eyes, desired: DesiredState) -> ObservedState:

@@ -15,10 +15,9 @@ from lmctl.cli.options import OutputOption, Quiet, Timeout
 from lmctl.cli.printer import Output, Printer
 from lmctl.cli.render import render_event, render_events, render_objects, render_status
 from lmctl.daemon.wiring import eyes
-from lmctl.planning.conditions import State, conditions
-from lmctl.planning.plan import Plan
-from lmctl.planning.planner import make_plan
+from lmctl.planning.conditions import State
 from lmctl.planning.report import BoxStatus, ObjectView, box_status
+from lmctl.planning.turn import Reading, Turn, take_turn
 from lmctl.reconciler.reading import LastGood
 
 KINDS = ("runtime", "model", "server", "instance")
@@ -120,11 +119,8 @@ async def _look(home: Home) -> BoxStatus:
     see = eyes(home, clock=time.time)
     last = LastGood(home.last_good).read(see.host())
     if last is None:
-        return box_status(None, Plan(0), (), problems=(), progress={}, roots=(), daemon=None)
-    observed = await see.observer.look(last.desired)
-    plan = make_plan(last.desired, observed)
-    judged = conditions(last.desired, observed, plan, outcomes={}, progress={})
-    return box_status(last.desired, plan, judged, problems=(), progress={}, roots=(), daemon=None)
+        return box_status(Turn(Reading(None)))
+    return box_status(take_turn(Reading(last.desired), await see.observer.look(last.desired)))
 
 
 def _select(found: list[ObjectView], wanted: str) -> list[ObjectView]:

@@ -22,11 +22,12 @@ from lmctl.daemon.wiring import eyes
 from lmctl.planning.conditions import Condition, State
 from lmctl.planning.observed import SeenRunner
 from lmctl.planning.outcome import Done, Failed, Outcome, Stalled, Waiting
-from lmctl.planning.plan import Plan, Planned
+from lmctl.planning.plan import Planned
 from lmctl.planning.report import BoxStatus, DaemonView, box_status
 from lmctl.planning.surface import Health, InstanceHealth
+from lmctl.planning.turn import Turn
 from lmctl.reconciler.execute import Executor
-from lmctl.reconciler.loop import Reading, Reconciler, Turn
+from lmctl.reconciler.loop import Reconciler
 from lmctl.reconciler.reading import FolderReader, LastGood
 from lmctl.reconciler.runners import RunnerBells
 
@@ -72,6 +73,7 @@ class Box:
             executor=self._executor,
             progress=self._board.latest,
             record=self._record,
+            broke=lambda error: log.error("turn broke", exc_info=error),
             bell=self._bell,
         )
 
@@ -94,20 +96,11 @@ class Box:
 
     def status(self) -> BoxStatus:
         """Return how things are at this very moment."""
-        turn = self.reconciler.last
-        if turn is None:
-            reading, plan, judged = Reading(None), Plan(0), tuple[Condition, ...]()
-        else:
-            reading, plan = turn.reading, turn.plan
-            judged = self.reconciler.conditions(reading, turn.observed, plan)
         return box_status(
-            reading.desired,
-            plan,
-            judged,
-            problems=reading.problems,
-            progress=self._board.latest(),
+            self.reconciler.now(),
             roots=self.store.roots(),
             daemon=self._view,
+            progress=self._board.latest(),
         )
 
     async def follow(self, roots: Sequence[str]) -> BoxStatus:
@@ -136,9 +129,13 @@ class Box:
         self.keep_running = keep
         self.stopping.set()
 
-    async def close(self) -> None:
-        """Let running steps reach a safe point and close what is open."""
+    async def settle(self) -> None:
+        """Cancel running steps and wait until each is at a safe point."""
         await self._executor.stop()
+
+    async def close(self) -> None:
+        """Close what is open."""
+        await self.settle()
         await self._bells.stop()
         self.store.close()
 
@@ -162,9 +159,7 @@ class Box:
                 log.info("step waits", step=planned.key, reason=reason)
 
     def _event(self, subject: str, reason: str, message: str, level: str = "info") -> None:
-        turn = self.reconciler.last
-        desired = turn.reading.desired if turn else None
-        generation = desired.generation if desired else 0
+        generation = self.reconciler.now().generation
         self.store.record(subject, reason, message, level=level, generation=generation)
         self.changes.bump()
 
@@ -177,11 +172,9 @@ class Box:
 
     def _tell(self, turn: Turn) -> None:
         """Write an event for what is new since the last turn."""
-        desired = turn.reading.desired
-        generation = desired.generation if desired else 0
-        if self._is_new("generation", generation) and generation:
-            log.info("new generation", generation=generation)
-            self._event("box", "Generation", f"generation {generation} is desired")
+        if self._is_new("generation", turn.generation) and turn.generation:
+            log.info("new generation", generation=turn.generation)
+            self._event("box", "Generation", f"generation {turn.generation} is desired")
         fatal = [
             str(each.place) + ": " + each.message for each in turn.reading.problems if each.fatal
         ]
@@ -200,7 +193,7 @@ class Box:
         return before != value
 
     def _write_health(self, turn: Turn) -> None:
-        desired = turn.reading.desired
+        desired = turn.desired
         if desired is None:
             return
         states = {each.key: each for each in turn.conditions}

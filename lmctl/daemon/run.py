@@ -14,11 +14,12 @@ import uvicorn
 
 from lmctl.adapters import manifest_dir
 from lmctl.adapters.home import Home
-from lmctl.base.errors import Refused
+from lmctl.base.errors import LmctlError, Refused
 from lmctl.daemon.box import Box
 from lmctl.daemon.control import create_app
 from lmctl.planning.desired import DesiredState
 from lmctl.planning.planner import make_plan
+from lmctl.reconciler.loop import RESYNC
 
 log = structlog.get_logger("lmctl.daemon")
 
@@ -43,6 +44,7 @@ async def run(home: Home, *, roots: list[str], keep: bool) -> None:
                 await box.stopping.wait()
                 loop.cancel()
                 bells.cancel()
+            await box.settle()
             if not box.keep_running:
                 await _take_down(box)
         finally:
@@ -124,7 +126,14 @@ async def _ring(box: Box) -> None:
 
 
 async def _ring_for(box: Box, roots: list[Path]) -> None:
-    async for _ in manifest_dir.bells(roots):
+    """Ring for these folders; a watch that breaks is made anew, and the resync covers the gap."""
+    while True:
+        try:
+            async for _ in manifest_dir.bells(roots):
+                box.ring()
+        except (OSError, RuntimeError, LmctlError) as error:
+            log.warning("cannot watch the folders", why=str(error), resync_seconds=RESYNC)
+        await asyncio.sleep(RESYNC)
         box.ring()
 
 

@@ -28,7 +28,8 @@ Items = Annotated[tuple[Item, ...], Strict(False)]  # noqa: FBT003 # pydantic's 
 class Node(BaseModel):
     """A part of a manifest: immutable, camelCase outside, nothing converted, nothing unknown."""
 
-    model_config = ConfigDict(defer_build=True, 
+    model_config = ConfigDict(
+        defer_build=True,
         strict=True,
         frozen=True,
         extra="forbid",

@@ -1,13 +1,16 @@
 """How a box is, as one value: what `lmctl status -o json` prints and the control socket answers."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import msgspec
 
 from lmctl.base.diagnostics import Diagnostic
 from lmctl.planning.conditions import Condition, Progress, State
 from lmctl.planning.desired import DesiredState
-from lmctl.planning.plan import Plan, Planned
+from lmctl.planning.observed import SeenGateway
+from lmctl.planning.plan import Planned
+from lmctl.planning.turn import Turn
 
 
 class ObjectView(msgspec.Struct, frozen=True, rename="camel", omit_defaults=False):
@@ -122,26 +125,32 @@ def problem_of(diagnostic: Diagnostic) -> ProblemView:
 
 
 def box_status(
-    desired: DesiredState | None,
-    plan: Plan,
-    conditions: tuple[Condition, ...],
+    turn: Turn,
     *,
-    problems: tuple[Diagnostic, ...],
-    progress: Mapping[str, Progress],
-    roots: tuple[str, ...],
-    daemon: DaemonView | None,
+    roots: tuple[str, ...] = (),
+    daemon: DaemonView | None = None,
+    progress: Mapping[str, Progress] | None = None,
 ) -> BoxStatus:
-    """Put the report together."""
-    broken = any(each.fatal for each in problems)
-    settled = all(each.state is State.READY for each in conditions) and plan.empty
-    gateway = desired.gateway if desired else None
+    """Return a turn as the report; `progress` is of running steps, by key."""
+    settled = all(each.state is State.READY for each in turn.conditions) and turn.plan.empty
+    told = progress or {}
     return BoxStatus(
-        ready=desired is not None and settled and not broken,
-        generation=desired.generation if desired else 0,
+        ready=turn.desired is not None and settled and not turn.reading.broken,
+        generation=turn.generation,
         roots=roots,
-        url=gateway.url if gateway else None,
+        url=_url(turn.desired, turn.observed.gateway),
         daemon=daemon,
-        objects=tuple(view_of(each) for each in conditions),
-        steps=tuple(step_of(each, progress.get(each.key)) for each in plan.steps),
-        problems=tuple(problem_of(each) for each in problems),
+        objects=tuple(view_of(each) for each in turn.conditions),
+        steps=tuple(step_of(each, told.get(each.key)) for each in turn.plan.steps),
+        problems=tuple(problem_of(each) for each in turn.reading.problems),
     )
+
+
+def _url(desired: DesiredState | None, seen: SeenGateway | None) -> str | None:
+    """Return where clients reach the gateway; a port that was left open is the one it got."""
+    if desired is None or desired.gateway is None:
+        return None
+    if desired.gateway.port == 0 and seen is not None and seen.binds:
+        port = int(seen.binds[0].rpartition(":")[2])
+        return replace(desired.gateway, port=port).url
+    return desired.gateway.url

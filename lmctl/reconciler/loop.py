@@ -6,44 +6,22 @@ correctness. A bundle with a problem changes nothing: the last good one stays de
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 
-from lmctl.base.diagnostics import Diagnostic
-from lmctl.planning.conditions import Condition, Progress, conditions
+from lmctl.planning.conditions import Progress
 from lmctl.planning.desired import DesiredState
 from lmctl.planning.observed import ObservedState
-from lmctl.planning.plan import Plan
-from lmctl.planning.planner import make_plan
+from lmctl.planning.turn import Reading, Turn, take_turn
 from lmctl.reconciler.execute import Executor
 
+AFTER_TROUBLE = 5.0  # seconds after a turn that broke
 RESYNC = 60.0  # seconds after which a turn is due although nobody rang
-
-
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """What the manifests say now: desired is the last good one, problems are of the newest.
-
-    Without any good one nothing is known to be wanted, so nothing is touched.
-    """
-
-    desired: DesiredState | None
-    problems: tuple[Diagnostic, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Turn:
-    """The last turn, for whoever asks how things are."""
-
-    reading: Reading
-    observed: ObservedState
-    plan: Plan
-    conditions: tuple[Condition, ...]
 
 
 class Reconciler:
     """Runs turns, one at a time, for as long as it lives.
 
-    `read` and `observe` are asked once a turn; `record` is told the result of each.
+    `read` and `observe` are asked once a turn; `record` is told the result of each, and `broke` what
+    ended one early.
     """
 
     def __init__(
@@ -54,6 +32,7 @@ class Reconciler:
         executor: Executor,
         progress: Callable[[], dict[str, Progress]],
         record: Callable[[Turn], None],
+        broke: Callable[[Exception], None],
         bell: asyncio.Event,
     ) -> None:
         self._read = read
@@ -61,6 +40,7 @@ class Reconciler:
         self._executor = executor
         self._progress = progress
         self._record = record
+        self._broke = broke
         self._bell = bell
         self.last: Turn | None = None
 
@@ -72,7 +52,11 @@ class Reconciler:
         """Turn for ever."""
         while True:
             self._bell.clear()
-            pause = await self.turn()
+            try:
+                pause = await self.turn()
+            except Exception as error:  # noqa: BLE001 # a full disk must not end the control plane
+                self._broke(error)
+                pause = AFTER_TROUBLE
             try:
                 async with asyncio.timeout(pause):
                     await self._bell.wait()
@@ -82,24 +66,14 @@ class Reconciler:
     async def turn(self) -> float:
         """One pass. Returns how long to sleep if nobody rings, in seconds."""
         reading = await self._read()
-        desired = reading.desired
-        observed = await self._observe(desired or DesiredState(0))
-        plan = make_plan(desired, observed) if desired is not None else Plan(0)
-        pause = self._executor.settle(plan)
-        self.last = Turn(reading, observed, plan, self.conditions(reading, observed, plan))
+        turn = take_turn(reading, await self._observe(reading.desired or DesiredState(0)))
+        pause = self._executor.settle(turn.plan)
+        self.last = turn.judged(self._executor.outcomes, self._progress())
         self._record(self.last)
         return min(RESYNC, pause if pause is not None else RESYNC)
 
-    def conditions(
-        self, reading: Reading, observed: ObservedState, plan: Plan
-    ) -> tuple[Condition, ...]:
-        """Judge every object with the progress of this very moment."""
-        if reading.desired is None:
-            return ()
-        return conditions(
-            reading.desired,
-            observed,
-            plan,
-            outcomes=self._executor.outcomes,
-            progress=self._progress(),
-        )
+    def now(self) -> Turn:
+        """Return the last turn, its objects judged by the progress of this very moment."""
+        if self.last is None:
+            return Turn(Reading(None))
+        return self.last.judged(self._executor.outcomes, self._progress())

@@ -15,7 +15,7 @@ from lmctl.manifests import bundle as bundles
 from lmctl.manifests.bundle import Bundle
 from lmctl.planning.desired import DesiredState
 from lmctl.planning.resolve import HostFacts, resolve
-from lmctl.reconciler.loop import Reading
+from lmctl.planning.turn import Reading
 
 
 @dataclass(frozen=True, slots=True)
