@@ -67,8 +67,9 @@ class Executor:
 
     @property
     def outcomes(self) -> Mapping[str, Outcome]:
-        """Return the last ending of each step, by key."""
-        return {key: each.outcome for key, each in self._accounts.items()}
+        """Return the last ending of each step that is not being tried again now, by key."""
+        accounts = self._accounts.items()
+        return {key: each.outcome for key, each in accounts if key not in self._running}
 
     @property
     def running(self) -> frozenset[str]:
@@ -160,9 +161,10 @@ class Executor:
 
         The first repeat is free: a runner that died is started again at once.
         """
-        account.due = account.at + (self._pause(account.failures) if account.failures else 0.0)
+        if account.failures:
+            account.due = account.at + self._pause(account.failures)
+            account.outcome = Failed("needed again soon after it was done", FailureKind.TRANSIENT)
         account.failures += 1
-        account.outcome = Failed("needed again soon after it was done", FailureKind.TRANSIENT)
         account.at = now
 
     def _pause(self, failures: int) -> float:

@@ -141,6 +141,7 @@ async def test_a_runner_that_dies_is_restarted_at_once_and_then_ever_more_slowly
     await bench.end(load(A).key, Done())
     assert await bench.settle(load(A)) is None
     assert len(bench.begun) == 2
+    assert bench.executor.outcomes == {}, "it is being tried, not in trouble"
     await bench.end(load(A).key, Done())
     assert await bench.settle(load(A)) == 1
     bench.now += 1
