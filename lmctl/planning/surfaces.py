@@ -41,15 +41,27 @@ def _content(surface: Surface) -> Surface:
 
 
 def _changes(old: Surface | None, new: Surface) -> Iterator[str]:
-    before = {each.name: each for each in old.routes} if old else {}
-    after = {each.name: each for each in new.routes}
-    for name in sorted(before.keys() | after.keys()):
-        yield from _route_changes(name, before.get(name), after.get(name))
+    gone = {each.name: each for each in old.routes} if old else {}
+    come = {each.name: each for each in new.routes}
+    for name in sorted(gone.keys() | come.keys()):
+        yield from _route_changes(name, gone.get(name), come.get(name))
     if old is None:
         return
-    for field in ("cors", "limits", "log_prompts"):
-        if getattr(old, field) != getattr(new, field):
-            yield f"{field}: {getattr(old, field)} -> {getattr(new, field)}"
+    before, after = _settings(old), _settings(new)
+    yield from (
+        f"{key}: {before[key]} -> {after[key]}" for key in after if before[key] != after[key]
+    )
+
+
+def _settings(surface: Surface) -> dict[str, object]:
+    """Return the settings that are not routes, by dotted path."""
+    groups = {"cors": surface.cors, "limits": surface.limits}
+    flat = {
+        f"{name}.{key}": value
+        for name, group in groups.items()
+        for key, value in msgspec.structs.asdict(group).items()
+    }
+    return flat | {"log_prompts": surface.log_prompts}
 
 
 def _route_changes(name: str, old: ServedRoute | None, new: ServedRoute | None) -> Iterator[str]:

@@ -1,5 +1,7 @@
 """Small worlds for planning tests: what is wanted, what is seen, and what a step leaves behind."""
 
+import dataclasses
+
 import msgspec
 
 from lmctl.base.digests import digest
@@ -158,3 +160,7 @@ def carry_out(step: Step, world: ObservedState) -> ObservedState:
             return replace(world, gateway=None)
         case PublishSurface(surface):
             return replace(world, surface=surface)
+
+
+def with_surface(goal: DesiredState, surface: Surface) -> DesiredState:
+    return dataclasses.replace(goal, surface=surface)
