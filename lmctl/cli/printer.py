@@ -62,6 +62,9 @@ def as_yaml(value: Any) -> str:
     """Return plain values as YAML."""
     yaml = YAML()
     yaml.default_flow_style = False
+    yaml.representer.add_representer(
+        type(None), lambda known, _: known.represent_scalar("tag:yaml.org,2002:null", "null")
+    )
     sink = io.StringIO()
     yaml.dump(value, sink)
     return sink.getvalue()

@@ -60,7 +60,6 @@ def _bring_up(
         after=(*first, *unloads),
         memory=fit.memory(observed.facts.get(want.weights.key), want.load),
         disruption=Disruption.PARK if unloads else Disruption.NONE,
-        changes=tuple(_changes(old, want)) if unloads and old else (),
     )
 
 

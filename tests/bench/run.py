@@ -1,0 +1,332 @@
+"""What `make bench` runs: ratios and figures of this machine, each measured within one run.
+
+    python tests/bench/run.py [--quick]
+
+    (a) engine    tokens per second: the scheduler, and a bare llama_decode loop
+    (b) gateway   tokens per second: through HTTP, and through the runner's socket
+    (c) edits     time from saving a file to a new generation, and to everything Ready
+    (d) idle      memory and processor time of the daemon and the gateway
+    (e) commands  time of a few commands
+
+Everything is made in a folder of its own, by processes of its own; both are gone at the end,
+however it ends. It stops by itself in less than four minutes. The first run ever also fetches
+the weights.
+"""
+
+import argparse
+import asyncio
+import contextlib
+import os
+import platform
+import shutil
+import signal
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
+from contextlib import aclosing, contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from types import FrameType
+
+import httpx2
+import msgspec
+import psutil
+
+sys.path.insert(0, str(Path(__file__).parents[2]))
+
+from lmctl.adapters import runner_client
+from lmctl.base.spec import LoadSettings
+from lmctl.base.talk import Call, Prompt, Sampling, TextDelta
+from lmctl.planning.report import BoxStatus
+from lmctl.planning.surface import Surface
+from lmctl.runner.llamacpp import engine as llamacpp
+from tests.bench.engine_bench import bare, scheduled
+from tests.support.box import Box
+from tests.support.models import smollm2
+
+DEADLINE = 225  # seconds
+EDITING = 45.0  # seconds all edits together may take
+LOOK = 0.002  # seconds between two looks at the daemon's status
+MIB = 1024 * 1024
+
+STREAMS = (1, 4, 8)
+CONTEXT = 512
+STORY = "Once upon a time an old man lived in a small village by the sea. " * 3
+ENDS = ((0, -100.0), (2, -100.0))  # the tokens an answer could end with, and their bias
+
+Answer = Callable[[httpx2.AsyncClient, int], AsyncGenerator[None, None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """How much is measured; `idle` is in seconds."""
+
+    repeats: int
+    tokens: int
+    edits: int
+    idle: int
+    commands: int
+
+
+FULL = Size(repeats=3, tokens=32, edits=20, idle=10, commands=5)
+QUICK = Size(repeats=1, tokens=16, edits=5, idle=3, commands=2)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--quick", action="store_true", help="fewer repeats, less exact")
+    size = QUICK if parser.parse_args().quick else FULL
+    begin = time.monotonic()
+    cores, load = os.cpu_count(), os.getloadavg()[0]
+    say(f"{cores} cores, {platform.machine()}, Python {platform.python_version()}, load {load:.1f}")
+    with stopping_in_time():
+        weights = smollm2()
+        measure_engine(weights, size)
+        with box_that(partial(declare_weights, weights=weights)) as box:
+            measure_gateway(box, size)
+        with box_that(declare_echo) as box:
+            measure_edits(box, size)
+            measure_idle(box, size)
+            measure_commands(box, size)
+    say(f"done in {time.monotonic() - begin:.0f} s")
+
+
+def measure_engine(weights: Path, size: Size) -> None:
+    say("(a) engine, tokens/s: scheduler / bare llama_decode loop")
+    settings = LoadSettings(context_length=CONTEXT, parallel=max(STREAMS))
+    engine = llamacpp.load([weights], settings, progress=lambda _share: True)
+    try:
+        for streams in STREAMS:
+            loops = (
+                partial(loop, engine, streams=streams, tokens=size.tokens)
+                for loop in (scheduled, bare)
+            )
+            say_ratio(streams, ("scheduler", "bare"), medians(loops, size.repeats))
+    finally:
+        engine.close()
+
+
+def measure_gateway(box: Box, size: Size) -> None:
+    say("(b) gateway, tokens/s: HTTP / the runner's socket")
+    surface = msgspec.json.decode((box.home.run / "surface.json").read_bytes(), type=Surface)
+    answers = partial(through_http, box.url), partial(through_socket, surface.routes[0].socket)
+    for answer in answers:
+        rate(answer, streams=1, tokens=4)  # whatever is done once only
+    for streams in STREAMS:
+        loops = (partial(rate, each, streams=streams, tokens=size.tokens) for each in answers)
+        say_ratio(streams, ("HTTP", "socket"), medians(loops, size.repeats))
+
+
+def measure_edits(box: Box, size: Size) -> None:
+    say("(c) an edit of an operation default, from saving the file")
+    shown: list[float] = []
+    settled: list[float] = []
+    deadline = time.perf_counter() + EDITING
+    with contextlib.suppress(TimeoutError):
+        for number in range(1, size.edits + 1):
+            wanted = box.status().generation + 1
+            box.instance("chat", "acme/chat", runtime="echo", operation=f"{{maxTokens: {number}}}")
+            saved = time.perf_counter()
+            shown.append(until(box, deadline, lambda now, n=wanted: now.generation >= n) - saved)
+            settled.append(until(box, deadline, lambda now: now.ready) - saved)
+    say_times("new generation", shown)
+    say_times("everything Ready", settled)
+    if len(settled) < size.edits:
+        say(f"    only {len(settled)} of {size.edits} edits were done in {EDITING:.0f} s")
+        box.apply()  # what backs off is tried at once
+
+
+def measure_idle(box: Box, size: Size) -> None:
+    say(f"(d) idle: memory, and processor time over {size.idle} s")
+    daemon = psutil.Process(box.daemon_pid())
+    master = psutil.Process(box.pid("server/gateway"))
+    worker, *more = master.children(recursive=True)
+    found = {"daemon": daemon, "gateway master": master, "gateway worker": worker}
+    found |= {f"gateway worker {n}": each for n, each in enumerate(more, 2)}
+    before = {name: busy(each) for name, each in found.items()}
+    begin = time.perf_counter()
+    time.sleep(size.idle)
+    passed = time.perf_counter() - begin
+    for name, each in found.items():
+        share = (busy(each) - before[name]) / passed
+        memory = each.memory_full_info()
+        pss = f"{memory.pss / MIB:6.1f}" if hasattr(memory, "pss") else "   n/a"
+        say(
+            f"    {name:<16} RSS {memory.rss / MIB:6.1f} MiB  PSS {pss} MiB  {share:6.2%} of a core"
+        )
+
+
+def measure_commands(box: Box, size: Size) -> None:
+    say("(e) commands")
+    for words in (["--help"], ["status"], ["diff", str(box.fleet)]):
+        times = []
+        for _ in range(size.commands):
+            begin = time.perf_counter()
+            ran = box.lmctl(*words)
+            times.append(time.perf_counter() - begin)
+            if ran.code != 0:
+                raise SystemExit(f"`lmctl {words[0]}` ended with {ran.code}: {ran.err}")
+        say_times(f"lmctl {words[0]}", times)
+
+
+def declare_weights(box: Box, *, weights: Path) -> None:
+    box.write(
+        "models/chat/model.yaml",
+        f"""\
+        model: acme/chat
+        base:
+          - key: acme/chat-gguf
+            sources:
+              - {{type: file, path: "{weights}"}}
+        """,
+    )
+    load = f"{{contextLength: {CONTEXT}, parallel: {max(STREAMS)}}}"
+    box.instance("chat", "acme/chat", load=load)
+
+
+def declare_echo(box: Box) -> None:
+    box.echo()
+
+
+def rate(answer: Answer, *, streams: int, tokens: int) -> float:
+    """Return tokens per second of all streams, while every one of them decodes."""
+    return asyncio.run(_rate(answer, streams=streams, tokens=tokens))
+
+
+async def _rate(answer: Answer, *, streams: int, tokens: int) -> float:
+    async with httpx2.AsyncClient(timeout=60) as http, asyncio.TaskGroup() as tasks:
+        found = [tasks.create_task(_arrivals(answer(http, tokens))) for _ in range(streams)]
+    arrivals = [each.result() for each in found]
+    begin, end = max(each[0] for each in arrivals), min(each[-1] for each in arrivals)
+    return sum(begin < at <= end for each in arrivals for at in each) / (end - begin)
+
+
+async def _arrivals(pieces: AsyncGenerator[None, None]) -> list[float]:
+    async with aclosing(pieces):
+        return [time.perf_counter() async for _ in pieces]
+
+
+async def through_socket(
+    socket: str, _http: httpx2.AsyncClient, tokens: int
+) -> AsyncGenerator[None, None]:
+    """Yield for every piece of text of an answer."""
+    sampling = Sampling(temperature=0, repeat_penalty=1.0, logit_bias=ENDS)
+    call = Call("bench", Prompt(STORY), sampling, max_tokens=tokens)
+    async with aclosing(runner_client.ask(socket, call)) as events:
+        async for event in events:
+            if isinstance(event, TextDelta):
+                yield
+
+
+async def through_http(
+    url: str, http: httpx2.AsyncClient, tokens: int
+) -> AsyncGenerator[None, None]:
+    """Yield for every piece of text of an answer."""
+    body = {
+        "model": "chat",
+        "prompt": STORY,
+        "temperature": 0,
+        "repeat_penalty": 1.0,
+        "logit_bias": {str(token): bias for token, bias in ENDS},
+        "max_tokens": tokens,
+        "stream": True,
+    }
+    async with http.stream("POST", f"{url}/v1/completions", json=body) as answer:
+        answer.raise_for_status()
+        async for line in answer.aiter_lines():
+            if '"finish_reason":null' in line:
+                yield
+
+
+def until(box: Box, deadline: float, holds: Callable[[BoxStatus], bool]) -> float:
+    """Return the moment the daemon's status first shows something. Raises TimeoutError."""
+    while not holds(box.status()):
+        if time.perf_counter() > deadline:
+            raise TimeoutError
+        time.sleep(LOOK)
+    return time.perf_counter()
+
+
+def busy(process: psutil.Process) -> float:
+    """Return the seconds of processor time a process has used."""
+    times = process.cpu_times()
+    return times.user + times.system
+
+
+def medians(loops: Iterator[Callable[[], float]], repeats: int) -> list[float]:
+    """Return the median result of each; they take turns, so that a busy minute hits them all."""
+    found = list(loops)
+    rounds = [[each() for each in found] for _ in range(repeats)]
+    return [statistics.median(column) for column in zip(*rounds, strict=True)]
+
+
+def say_ratio(streams: int, names: tuple[str, str], rates: Sequence[float]) -> None:
+    ours, other = rates
+    told = "  ".join(f"{name} {each:6.1f}" for name, each in zip(names, rates, strict=True))
+    say(f"    {streams} streams: {told}  ratio {ours / other:.2f}")
+
+
+def say_times(name: str, seconds: Sequence[float]) -> None:
+    middle, worst = statistics.median(seconds), max(seconds)
+    say(f"    {name:<16} median {middle * 1e3:5.0f} ms  worst {worst * 1e3:5.0f} ms")
+
+
+def say(text: str) -> None:
+    print(text, flush=True)  # noqa: T201
+
+
+@contextmanager
+def stopping_in_time() -> Iterator[None]:
+    """Leave in good order at the deadline and when told to end; only the first word counts."""
+    reasons = {
+        signal.SIGALRM: f"stopped: not done within {DEADLINE} s",
+        signal.SIGINT: "interrupted",
+        signal.SIGTERM: "terminated",
+        signal.SIGHUP: "hung up",
+    }
+
+    def stop(number: int, _frame: FrameType | None) -> None:
+        for each in reasons:
+            signal.signal(each, signal.SIG_IGN)
+        raise SystemExit(reasons[signal.Signals(number)])
+
+    for each in reasons:
+        signal.signal(each, stop)
+    signal.alarm(DEADLINE)
+    try:
+        yield
+    finally:
+        signal.alarm(0)
+
+
+@contextmanager
+def box_that(declare: Callable[[Box], None]) -> Iterator[Box]:
+    """Give a box that serves what is declared; nothing of it is left afterwards."""
+    with tempfile.TemporaryDirectory(prefix="lmctl-bench-", ignore_cleanup_errors=True) as folder:
+        box = Box(Path(folder))
+        try:
+            declare(box)
+            box.apply()
+            yield box
+        finally:
+            take_down(box)
+
+
+def take_down(box: Box) -> None:
+    """End every process of the box, those too that a dying daemon just started."""
+    box.client.close()
+    while left := box.left_over():
+        for each in left:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                each.kill()
+        psutil.wait_procs(left, timeout=5)
+    shutil.rmtree(box.home.sockets, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,117 @@
+"""Whole outputs, so that a changed word is a changed test."""
+
+from textwrap import dedent
+
+import msgspec
+
+from lmctl.adapters.sqlite import Event
+from lmctl.base.diagnostics import Place, error
+from lmctl.base.spec import Phase
+from lmctl.cli.printer import as_yaml
+from lmctl.cli.render import render_event, render_objects, render_plan, render_status
+from lmctl.planning.report import DaemonView, box_status
+from lmctl.planning.turn import Reading, Turn, take_turn
+from tests.support import worlds
+from tests.support.worlds import MIB, desired, observed, seen, stored, want
+
+CHAT = want("chat")
+
+
+def status_of(goal, world, **more):
+    return box_status(take_turn(Reading(goal, **more), world), roots=("/home/you/fleet",))
+
+
+def in_sync(*instances):
+    return observed(
+        *(seen(each) for each in instances),
+        weights=tuple(stored(each.weights) for each in instances),
+        surface=worlds.surface_for(instances),
+    )
+
+
+def test_a_first_plan():
+    world = observed(port=None, runtimes=())
+    world = msgspec.structs.replace(world, downloads={CHAT.weights.key: 93 * MIB})
+    assert render_plan(status_of(desired(CHAT), world).steps) == dedent("""\
+          + ensure  runtime llama.cpp                     # needed by instance chat
+          > fetch   model acme/w1 (93.0 MiB)              # needed by instance chat
+          ~ publish routes                                # first routes
+                route chat: added
+          + start   server gateway                        # declared and not listening
+          + load    instance chat (memory not known yet)  # declared and not loaded
+
+        Plan: 1 to ensure, 1 to fetch, 1 to publish, 1 to start, 1 to load; 93.0 MiB to download""")
+
+
+def test_a_reload():
+    longer = want("chat", context=8192)
+    assert render_plan(status_of(desired(longer), in_sync(CHAT)).steps) == dedent("""\
+          ~ publish routes                           # routes or settings changed
+          - unload  instance chat (frees 200.0 MiB)  # context_length: 4096 -> 8192
+                disruption: requests wait while it reloads
+          + load    instance chat (874.0 MiB)        # context_length: 4096 -> 8192
+                disruption: requests wait while it reloads
+
+        Plan: 1 to publish, 1 to unload, 1 to load""")
+
+
+def test_nothing_to_do():
+    assert render_plan(status_of(desired(CHAT), in_sync(CHAT)).steps) == "In sync - nothing to do"
+
+
+def test_a_box_in_order():
+    status = box_status(
+        take_turn(Reading(desired(CHAT)), in_sync(CHAT)),
+        roots=("/home/you/fleet",),
+        daemon=DaemonView(42, "0.1.0", 0.0),
+    )
+    assert render_status(status) == dedent("""\
+        generation 1: 4 of 4 ready, serving at http://127.0.0.1:1234
+        daemon pid 42 following /home/you/fleet
+
+        OBJECT             STATE  MESSAGE
+        runtime/llama.cpp  Ready  llama.cpp 0.3.36
+        model/acme/w1      Ready  stored, from file
+        server/gateway     Ready  listening on 127.0.0.1:1234
+        instance/chat      Ready  serving as chat""")
+
+
+def test_a_box_in_trouble():
+    world = msgspec.structs.replace(in_sync(CHAT), runners=(seen(CHAT, Phase.FAILED),))
+    problem = error(Place("f.yaml", 3, 7), "unknown kind")
+    assert render_status(status_of(desired(CHAT), world, problems=(problem,))) == dedent("""\
+        generation 1: 3 of 4 ready, serving at http://127.0.0.1:1234, 1 manifest problem(s): the last good ones stay desired
+        no daemon running following /home/you/fleet
+
+        OBJECT             STATE        MESSAGE
+        runtime/llama.cpp  Ready        llama.cpp 0.3.36
+        model/acme/w1      Ready        stored, from file
+        server/gateway     Ready        listening on 127.0.0.1:1234
+        instance/chat      Reconciling  its runner is gone: killed by SIGKILL""")
+
+
+def test_an_empty_home():
+    assert render_status(box_status(Turn(Reading(None)))) == dedent("""\
+        generation 0: 0 of 0 ready
+        no daemon running following nothing""")
+    assert render_objects(()) == "nothing declared"
+
+
+def test_objects_with_their_facts():
+    assert render_objects(status_of(desired(CHAT), in_sync(CHAT)).objects) == dedent("""\
+        OBJECT             STATE  FACTS                           MESSAGE
+        runtime/llama.cpp  Ready  version 0.3.36                  llama.cpp 0.3.36
+        model/acme/w1      Ready  98.0 MiB                        stored, from file
+        server/gateway     Ready  pid 7                           listening on 127.0.0.1:1234
+        instance/chat      Ready  200.0 MiB, pid 100, parallel 0  serving as chat""")
+
+
+def test_an_event_that_repeats():
+    event = Event(1, 0.0, "instance/chat", "Failed", "crashed", "warning", 1, 3)
+    assert render_event(event) == (
+        "1970-01-01T00:00:00Z  instance/chat            Failed         crashed (x3)"
+    )
+
+
+def test_yaml_is_the_same_value():
+    assert as_yaml({"a": [1, None], "b": "x: y"}) == "a:\n- 1\n- null\nb: 'x: y'\n"
