@@ -1,6 +1,7 @@
 """Sizes and durations as people write them (`8Gi`, `15m`), parsed once, numbers ever after."""
 
 import re
+from math import inf
 from typing import Final
 
 _SIZES: Final = {
@@ -38,7 +39,7 @@ def parse_duration(text: object) -> float:
 
     Raises ValueError naming the expected form.
     """
-    if isinstance(text, int | float) and not isinstance(text, bool) and text >= 0:
+    if isinstance(text, int | float) and not isinstance(text, bool) and 0 <= text < inf:
         return float(text)
     if not isinstance(text, str) or not _DURATION.fullmatch(text.strip()):
         raise ValueError("expected a duration such as 30s, 15m or 1h30m")

@@ -1,6 +1,5 @@
 """What all manifests share: strict frozen nodes, names, quantities, and the envelope of our kinds."""
 
-import math
 from typing import Annotated, Any, Final, Literal, TypeVar
 
 from pydantic import (
@@ -41,28 +40,14 @@ class Node(BaseModel):
     )
 
 
-def _size(value: object) -> int:
-    try:
-        return parse_size(value)
-    except OverflowError as error:
-        raise ValueError("expected a size such as 512Mi or 8Gi") from error
-
-
-def _duration(value: object) -> float:
-    seconds = parse_duration(value)
-    if not math.isfinite(seconds):
-        raise ValueError("expected a duration such as 30s, 15m or 1h30m")
-    return seconds
-
-
 Size = Annotated[
     int,
-    BeforeValidator(_size),
+    BeforeValidator(parse_size),
     WithJsonSchema({"type": ["string", "integer"], "examples": ["512Mi", "8Gi"]}),
 ]
 Duration = Annotated[
     float,
-    BeforeValidator(_duration),
+    BeforeValidator(parse_duration),
     WithJsonSchema({"type": ["string", "number"], "examples": ["30s", "15m", "1h30m"]}),
 ]
 ObjectName = Annotated[str, Field(pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$", max_length=63)]

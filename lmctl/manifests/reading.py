@@ -154,8 +154,11 @@ class _Reader:
         self._validated(_below(document, wrapped, "spec"), Server, hidden=1)
 
     def _model(self, document: Document) -> None:
-        self.diagnostics.extend(overlooked(document, Model))
+        before = len(self.diagnostics)
         self._validated(document, Model)
+        refused = {each.place for each in self.diagnostics[before:]}
+        ignored = overlooked(document, Model)
+        self.diagnostics.extend(each for each in ignored if each.place not in refused)
 
     def _preset(self, document: Document, value: dict[str, Any]) -> None:
         stem = self.name.rpartition(".preset.")[0]

@@ -2,12 +2,13 @@
 
 import ipaddress
 import posixpath
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 from urllib.parse import SplitResult, unquote, urlsplit
 
 from pydantic import AfterValidator, Field, ValidationInfo, field_validator, model_validator
 
-from lmctl.manifests.envelope import Items, NativeNode, NonEmpty, Sha256
+from lmctl.manifests.envelope import Items, NativeNode, Node, NonEmpty, Sha256, complaint
+from lmctl.manifests.suggest import closest
 
 
 def _inside(path: str) -> str:
@@ -41,8 +42,18 @@ class HuggingFaceSource(NativeNode):
     sha256: Sha256 | None = None
     """Digest the file must have; refused otherwise."""
 
+    @model_validator(mode="before")
+    @classmethod
+    def _no_near_miss(cls, data: Any) -> Any:
+        """Refuse what looks like a misspelt pin: ignored, it would leave the weights unpinned."""
+        for key in data if isinstance(data, dict) else ():
+            meant = closest(key, ("sha256", "revision", "file"))
+            if key not in cls.model_fields and meant:
+                raise complaint(f"unknown field `{key}`", key, hint=f"did you mean `{meant}`?")
+        return data
 
-class PypiPart(NativeNode):
+
+class PypiPart(Node):
     """One package that holds a part of a file."""
 
     package: PackageName
@@ -51,7 +62,7 @@ class PypiPart(NativeNode):
     """Path of the part inside the package."""
 
 
-class PypiSource(NativeNode):
+class PypiSource(Node):
     """A file inside a Python package, or one joined from parts in several packages."""
 
     type: Literal["pypi"]
@@ -79,7 +90,7 @@ class PypiSource(NativeNode):
         return self
 
 
-class FileSource(NativeNode):
+class FileSource(Node):
     """A file on this machine."""
 
     type: Literal["file"]
@@ -99,7 +110,7 @@ class FileSource(NativeNode):
         return posixpath.normpath(posixpath.join(folder, path))
 
 
-class UrlSource(NativeNode):
+class UrlSource(Node):
     """A file behind a URL."""
 
     type: Literal["url"]
