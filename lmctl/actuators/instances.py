@@ -61,10 +61,7 @@ class InstanceActuator:
         began = self._clock()
         want = step.instance
         folder = folder_of(self._runners, want.name, want.spec_digest)
-        who = folder.process()
-        adopted = who is not None and self._processes.alive(who)
-        if not adopted or who is None:
-            who = self._start(folder, want)
+        who = await self._found(folder) or self._start(folder, want)
         report(Progress("starting its runner"))
         status = await self._until_settled(want, who, report)
         if status is None or status.phase is not Phase.READY:
@@ -88,6 +85,24 @@ class InstanceActuator:
             await self._processes.wait(who, seconds=_KILL_GRACE)
         folder.remove()
         return Done("unloaded")
+
+    async def _found(self, folder: RunnerFolder) -> Identity | None:
+        """Return the process that already runs this spec: by what was written, or by its answer.
+
+        A daemon that died right after starting it had no time to write, and nor perhaps had it.
+        """
+        who, spec = folder.process(), folder.spec()
+        if who is not None and self._processes.alive(who):
+            return who
+        if spec is None:
+            return None
+        try:
+            async with aclosing(self._calls.watch(spec.socket)) as statuses:
+                async for status in statuses:
+                    return identity_of(status.pid) if status.uid == spec.uid else None
+        except LmctlError:
+            return None
+        return None
 
     async def _drain(self, spec: RunnerSpec, seconds: float) -> Identity | None:
         try:

@@ -13,6 +13,7 @@ from lmctl.adapters.gateway_process import GatewayNote, can_bind, read_note, who
 from lmctl.adapters.processes import Identity, Processes, identity_of
 from lmctl.base.spec import FailureKind
 from lmctl.planning.conditions import Progress
+from lmctl.planning.desired import WantedGateway
 from lmctl.planning.outcome import Done, Failed, Outcome
 from lmctl.planning.plan import PublishSurface, StartGateway, StopGateway
 
@@ -40,10 +41,8 @@ class SurfaceActuator:
     async def start(self, step: StartGateway, report: Report) -> Outcome:
         """Return once it listens."""
         want = step.gateway
-        if want.port and not can_bind(want.host, want.port):
-            holder = who_listens(want.port) or "another process"
-            reason = f"port {want.port} of {want.host} is taken by {holder}"
-            return Failed(reason, FailureKind.TRANSIENT)
+        if taken := await asyncio.to_thread(_taken, want):
+            return taken
         report(Progress("starting"))
         host = f"[{want.host}]" if ":" in want.host else want.host
         who = self._processes.start(
@@ -72,12 +71,21 @@ class SurfaceActuator:
 
     async def stop(self, step: StopGateway, report: Report) -> Outcome:
         """Return once its process is gone; running answers may finish."""
+        if taken := await asyncio.to_thread(self._successor_taken, step):
+            return taken
         who = identity_of(step.pid)
         if who is not None:
             report(Progress("letting running answers finish"))
             await self._processes.end(who, grace=STOP_GRACE)
         (self._run / "gateway.json").unlink(missing_ok=True)
         return Done("stopped")
+
+    def _successor_taken(self, step: StopGateway) -> Failed | None:
+        """Return why there would be nowhere to go; the port it holds itself is no hindrance."""
+        note = read_note(self._run)
+        if step.successor is None or note is None or _listens_at(note, step.successor):
+            return None
+        return _taken(step.successor)
 
     async def _until_listening(self, who: Identity) -> GatewayNote | None:
         left = START_DEADLINE
@@ -88,3 +96,17 @@ class SurfaceActuator:
             await asyncio.sleep(_TICK)
             left -= _TICK
         return None
+
+
+def _listens_at(note: GatewayNote, want: WantedGateway) -> bool:
+    """Say whether the running gateway holds the wanted port itself (any of its addresses)."""
+    return any(each.rpartition(":")[2] == str(want.port) for each in note.binds)
+
+
+def _taken(want: WantedGateway) -> Failed | None:
+    """Return why the wanted address cannot be had now, or None."""
+    if not want.port or can_bind(want.host, want.port):
+        return None
+    holder = who_listens(want.port) or "another process"
+    reason = f"port {want.port} of {want.host} is taken by {holder}"
+    return Failed(reason, FailureKind.TRANSIENT)

@@ -8,9 +8,6 @@ import psutil
 
 from lmctl.adapters.files import read_if_there
 
-# How long a loopback connect may take before a port counts as not listening, in seconds.
-_CONNECT = 1.0
-
 
 class GatewayNote(msgspec.Struct, frozen=True):
     """What the gateway writes to `run/gateway.json` once it listens."""
@@ -31,15 +28,6 @@ def read_note(run: Path) -> GatewayNote | None:
         return msgspec.json.decode(content, type=GatewayNote)
     except msgspec.DecodeError:
         return None
-
-
-def accepts(host: str, port: int) -> bool:
-    """Say whether something accepts connections there."""
-    try:
-        with socket.create_connection((host, port), timeout=_CONNECT):
-            return True
-    except OSError:
-        return False
 
 
 def who_listens(port: int) -> str | None:
@@ -64,10 +52,3 @@ def can_bind(host: str, port: int) -> bool:
         except OSError:
             return False
     return True
-
-
-def answers(bind: str) -> bool:
-    """Say whether a `host:port` the gateway noted accepts connections."""
-    host, _, port = bind.removeprefix("http://").rpartition(":")
-    host = host.strip("[]")
-    return accepts({"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host), int(port))  # noqa: S104

@@ -8,9 +8,10 @@ run/          surface.json, health.json, gateway.json
 logs/         daemon.log, gateway.log, runner-NAME.log
 """
 
+import fcntl
 import hashlib
 import os
-import tempfile
+import stat
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +20,9 @@ from lmctl.base.errors import Refused
 # sun_path holds 108 bytes on Linux and 104 on macOS, the final NUL included.
 _SOCKET_PATH = 103
 _LONGEST_NAME = 63 + 14
+# Not `$TMPDIR`: whoever looks for the socket must find the folder of whoever made it.
+_SHORT = Path("/tmp")  # noqa: S108 # what is found there is checked before it is used
+_HINT = "set LMCTL_HOME to a folder you can write"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +61,7 @@ class Home:
         if len(os.fsencode(self.run)) + _LONGEST_NAME <= _SOCKET_PATH:
             return self.run
         name = hashlib.sha256(os.fsencode(self.root)).hexdigest()[:12]
-        return Path(tempfile.gettempdir()) / f"lmctl-{os.getuid()}-{name}"
+        return _SHORT / f"lmctl-{os.getuid()}-{name}"
 
     @property
     def control(self) -> Path:
@@ -66,18 +70,72 @@ class Home:
     def prepare(self) -> None:
         """Create the folders, for the owner only.
 
-        Raises Refused when the socket folder belongs to somebody else.
+        Raises Refused when they cannot be made or the socket folder belongs to somebody else.
         """
-        for folder in (self.root, self.run, self.runners, self.logs, self.sockets):
-            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        if self.sockets.stat().st_uid != os.getuid():
+        try:
+            for folder in (self.root, self.run, self.runners, self.logs, self.sockets):
+                folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            owner = self.run.stat().st_uid
+        except FileExistsError:
+            self.check_sockets()
+            raise _unusable(self.root, "something else is where a folder should be") from None
+        except OSError as problem:
+            raise _unusable(self.root, problem.strerror or str(problem)) from problem
+        if owner != os.getuid():
+            raise _unusable(self.root, "it belongs to another user")
+        self.check_sockets()
+
+    def check_sockets(self) -> None:
+        """Trust a short folder of sockets only where nobody else can have put anything.
+
+        Raises Refused when it is not a directory of our own with mode 0700.
+        """
+        if self.sockets == self.run:
+            return
+        try:
+            seen = self.sockets.lstat()
+        except FileNotFoundError:
+            return
+        ours = stat.S_ISDIR(seen.st_mode) and seen.st_uid == os.getuid()
+        if not ours or stat.S_IMODE(seen.st_mode) != 0o700:
             raise Refused(
-                f"`{self.sockets}` belongs to another user",
-                hint="set LMCTL_HOME to a shorter path of your own",
+                f"`{self.sockets}` is not a directory of yours with mode 0700",
+                hint="remove it, or set LMCTL_HOME to a shorter path",
             )
+
+    def holder(self) -> int | None:
+        """Return the pid of the daemon that holds the lock (0: it did not say), or None."""
+        try:
+            lock = self.lock.open()
+        except OSError:
+            return None
+        with lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except BlockingIOError:
+                said = lock.read().strip()
+                return int(said) if said.isdigit() else 0
+        return None
 
 
 def home_of(environment: dict[str, str] | None = None) -> Home:
-    """Return `$LMCTL_HOME`, by default `~/.lmctl`."""
+    """Return `$LMCTL_HOME`, by default `~/.lmctl`.
+
+    Raises Refused when no folder can be there.
+    """
     given = (environment if environment is not None else dict(os.environ)).get("LMCTL_HOME")
-    return Home(Path(given).expanduser().absolute() if given else Path.home() / ".lmctl")
+    wanted = Path(given or "~/.lmctl")
+    try:
+        root = wanted.expanduser().absolute()
+        first = next(each for each in (root, *root.parents) if each.exists())
+    except (OSError, RuntimeError) as problem:
+        raise _unusable(wanted, str(problem)) from problem
+    if not first.is_dir():
+        raise _unusable(root, f"`{first}` is not a directory")
+    if not os.access(first, os.W_OK | os.X_OK):
+        raise _unusable(root, f"`{first}` cannot be written")
+    return Home(root)
+
+
+def _unusable(root: Path, why: str) -> Refused:
+    return Refused(f"`{root}` cannot hold lmctl's state: {why.rstrip('.')}", hint=_HINT)

@@ -12,7 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from lmctl.base.errors import Refused
+
 KEEP_EVENTS = 10_000
+_HINT = "is the disk full, or the home folder not writable?"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,17 +43,20 @@ class Generation:
 
 
 def _first_tables(connection: sqlite3.Connection) -> None:
-    connection.executescript(
+    connection.execute(
         """
-        CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
         CREATE TABLE generations (
             number INTEGER PRIMARY KEY, digest TEXT NOT NULL, at REAL NOT NULL, roots TEXT NOT NULL
-        ) STRICT;
+        ) STRICT
+        """
+    )
+    connection.execute(
+        """
         CREATE TABLE events (
             id INTEGER PRIMARY KEY AUTOINCREMENT, at REAL NOT NULL, subject TEXT NOT NULL,
             reason TEXT NOT NULL, message TEXT NOT NULL, level TEXT NOT NULL,
             generation INTEGER NOT NULL, count INTEGER NOT NULL
-        ) STRICT;
+        ) STRICT
         """
     )
 
@@ -63,24 +69,47 @@ _NEXT = f"{_FIELDS} WHERE id > ? ORDER BY id ASC LIMIT ?"
 MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (_first_tables,)
 
 
+def _migrate(db: sqlite3.Connection) -> None:
+    """Apply what is new, each migration and its number in one transaction."""
+    (done,) = db.execute("PRAGMA user_version").fetchone()
+    for number, migration in enumerate(MIGRATIONS[done:], start=done + 1):
+        db.execute("BEGIN IMMEDIATE")
+        try:
+            migration(db)
+            db.execute(f"PRAGMA user_version={number}")
+        except BaseException:
+            db.execute("ROLLBACK")
+            raise
+        db.execute("COMMIT")
+
+
 class Store:
     """The state database; every method is one short transaction."""
 
     def __init__(self, path: Path, *, clock: Callable[[], float]) -> None:
+        """Open or make the database; a damaged one is moved aside, for it is only a memory."""
         self._clock = clock
-        self._db = sqlite3.connect(path, isolation_level=None)
-        self._db.execute("PRAGMA journal_mode=WAL")
-        self._db.execute("PRAGMA synchronous=FULL")
-        self._migrate()
+        try:
+            self._db = self._open(path)
+        except sqlite3.DatabaseError as error:
+            if isinstance(error, sqlite3.OperationalError):
+                raise Refused(f"cannot open {path}: {error}", hint=_HINT) from error
+            path.replace(path.with_name(f"{path.name}.damaged-{clock():.0f}"))
+            self._db = self._open(path)
+
+    def _open(self, path: Path) -> sqlite3.Connection:
+        db = sqlite3.connect(path, isolation_level=None)
+        try:
+            db.execute("PRAGMA journal_mode=WAL")
+            db.execute("PRAGMA synchronous=FULL")
+            _migrate(db)
+        except BaseException:
+            db.close()
+            raise
+        return db
 
     def close(self) -> None:
         self._db.close()
-
-    def _migrate(self) -> None:
-        (done,) = self._db.execute("PRAGMA user_version").fetchone()
-        for number, migration in enumerate(MIGRATIONS[done:], start=done + 1):
-            migration(self._db)
-            self._db.execute(f"PRAGMA user_version={number}")
 
     @contextmanager
     def _change(self) -> Iterator[sqlite3.Connection]:
@@ -91,20 +120,6 @@ class Store:
             self._db.execute("ROLLBACK")
             raise
         self._db.execute("COMMIT")
-
-    def roots(self) -> tuple[str, ...]:
-        """Return the folders of manifests this box follows."""
-        row = self._db.execute("SELECT value FROM meta WHERE key='roots'").fetchone()
-        return tuple(json.loads(row[0])) if row else ()
-
-    def follow(self, roots: Sequence[str]) -> None:
-        """Follow these folders from now on."""
-        with self._change() as db:
-            db.execute(
-                "INSERT INTO meta VALUES ('roots', ?)"
-                " ON CONFLICT (key) DO UPDATE SET value=excluded.value",
-                (json.dumps(list(roots)),),
-            )
 
     def last_generation(self) -> Generation | None:
         row = self._db.execute(

@@ -1,7 +1,7 @@
 """/lmctl/v1/*: the control plane's own API, passed on to the daemon's unix socket.
 
-The gateway adds nothing but two rules: who may change things (only this machine), and what is said
-while the daemon is down.
+The gateway adds three rules: only this machine is answered, only what any of its users may do is
+passed on, and what is said while the daemon is down.
 """
 
 import ipaddress
@@ -23,6 +23,12 @@ from lmctl.serving.gateway import Gateway
 PREFIX = "/lmctl/v1"
 _PASSED_ON = ("content-type", "accept", "authorization", "if-match", "if-none-match")
 _PASSED_BACK = ("content-type", "etag", "location", "retry-after", "cache-control")
+# What the daemon's socket, open to its owner only, answers for every local user too.
+ALLOWED = {
+    ("GET", f"{PREFIX}/status"),
+    ("GET", f"{PREFIX}/events"),
+    ("POST", f"{PREFIX}/reconcile"),
+}
 # Watching events is silent for long, so only the first contact has a deadline.
 _TIMEOUT = httpx2.Timeout(None, connect=2.0)
 
@@ -37,8 +43,13 @@ class Control:
         """Answer with what the daemon answers (a Falcon sink)."""
         if resp is None:  # Falcon's way to hand a sink a WebSocket; `closing` lets none through
             raise Refused("the control API has no WebSockets")
-        if req.method not in ("GET", "HEAD"):
-            refuse_strangers(req)
+        refuse_strangers(req)
+        if (req.method, req.path.rstrip("/")) not in ALLOWED:
+            raise Refused(
+                f"{req.method} {req.path} is not served over TCP, where any user of this machine "
+                "could send it",
+                hint="use the `lmctl` command; it asks the daemon's own socket",
+            )
         snapshot = self._gateway.snapshot()
         body = await read_body(req, snapshot.surface.limits.body_size)
         try:
@@ -68,7 +79,7 @@ def refuse_strangers(req: Request) -> None:
         local = local and _is_loopback(urlsplit(f"//{req.get_header('Host') or ''}").hostname or "")
     if not local:
         raise Refused(
-            "the control API changes things only for this machine itself",
+            "the control API answers this machine itself only",
             hint="run `lmctl` on the box, or change the manifests it follows",
         )
 
@@ -109,7 +120,7 @@ async def _pieces(answer: httpx2.Response) -> AsyncGenerator[bytes, None]:
 def _down() -> ControlPlaneDown:
     return ControlPlaneDown(
         "the control plane is down; loaded models go on being served",
-        hint="start it with `lmctl serve`; `GET /lmctl/v1/status` tells what was last known",
+        hint="start it with `lmctl daemon up`; `GET /lmctl/v1/status` tells what was last known",
     )
 
 

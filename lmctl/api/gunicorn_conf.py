@@ -18,6 +18,7 @@ worker_class = "asgi"  # gunicorn's own ASGI worker
 asgi_loop = "auto"  # uvloop where there is one
 asgi_lifespan = "off"  # the app owns nothing that must be opened or closed
 http_parser = "python"  # the C parser's newest release mis-frames some bodies
+backlog = 2048  # connections that may wait to be accepted
 preload_app = False  # a hang-up signal starts workers with fresh code
 control_socket_disable = True  # by default it would lie in the user's home
 accesslog = None  # the app writes its own line, with the model and the tokens

@@ -58,7 +58,9 @@ class Prompt(msgspec.Struct, frozen=True, tag=True):
 class Call(msgspec.Struct, frozen=True):
     """One request for generated text, every setting already decided.
 
-    `max_tokens` None means until the model stops or the context is full.
+    `max_tokens` None means until the model stops or the context is full. `queue` is behind how
+    many others it may wait for a slot and `queue_deadline` for how many seconds; None leaves
+    both to the runner's spec.
     """
 
     id: str
@@ -66,6 +68,8 @@ class Call(msgspec.Struct, frozen=True):
     sampling: Sampling = Sampling()
     max_tokens: int | None = None
     stop: tuple[str, ...] = ()
+    queue: int | None = None
+    queue_deadline: float | None = None
 
 
 class Usage(msgspec.Struct, frozen=True):

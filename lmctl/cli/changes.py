@@ -102,11 +102,19 @@ def apply(
         printer.data(status, IN_SYNC)
         return
     if wait:
-        status = follow_until_ready(client, printer, timeout=timeout)
-        where = f", serving at {status.url}" if status.url else ""
-        printer.note(f"generation {status.generation} is ready{where}")
-    if printer.machine:
+        _wait(client, printer, timeout)
+    else:
         printer.data(status, "")
+
+
+def _wait(client: DaemonClient, printer: Printer, timeout: float) -> None:
+    ended = follow_until_ready(client, printer, timeout=timeout)
+    status = ended.status
+    printer.data(status, "")
+    if ended.code:
+        raise typer.Exit(ended.code)
+    where = f", serving at {status.url}" if status.url else ""
+    printer.note(f"generation {status.generation} is ready{where}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,28 +12,46 @@ from lmctl.base.errors import LmctlError, Unreachable
 from lmctl.planning.report import BoxStatus
 
 _DEADLINE = 35.0  # seconds; one turn may hash files
+_FOLLOW_DEADLINE = 70.0  # two turns
+_WATCH_DEADLINE = 60.0  # a watcher gets a line every second
+
+
+class NoDaemon(Unreachable):
+    """Nobody listens and nobody holds the lock."""
 
 
 class DaemonClient:
-    """Asks a running daemon. Every method raises Unreachable when none answers."""
+    """Asks a running daemon.
 
-    def __init__(self, home: Home) -> None:
+    Every method raises NoDaemon when none runs, Unreachable when one does not answer.
+    """
+
+    def __init__(self, home: Home, *, deadline: float = _DEADLINE) -> None:
+        home.check_sockets()
         self._home = home
         transport = httpx2.HTTPTransport(uds=str(home.control))
         self._http = httpx2.Client(
-            transport=transport, base_url="http://lmctl/lmctl/v1/", timeout=_DEADLINE
+            transport=transport, base_url="http://lmctl/lmctl/v1/", timeout=deadline
         )
 
     def close(self) -> None:
         """Give the connections back."""
         self._http.close()
 
+    def answers(self) -> bool:
+        """Say whether somebody answers, without a look at who holds the lock."""
+        try:
+            return self._http.get("status").is_success
+        except httpx2.HTTPError:
+            return False
+
     def status(self) -> BoxStatus:
         return msgspec.json.decode(self._ask("GET", "status"), type=BoxStatus)
 
     def follow(self, roots: Sequence[str]) -> BoxStatus:
         """Make the daemon follow these folders; returns how things are after it read them."""
-        answer = self._ask("POST", "apply", {"roots": list(roots)})
+        body = {"roots": list(roots)}
+        answer = self._ask("POST", "apply", body, timeout=_FOLLOW_DEADLINE)
         return msgspec.json.decode(answer, type=BoxStatus)
 
     def shutdown(self, *, keep: bool) -> None:
@@ -45,24 +63,28 @@ class DaemonClient:
 
     def watch(self) -> Generator[BoxStatus, None, None]:
         """Yield how things are now, after every change and every second, until the daemon ends."""
-        for line in self._lines("status?watch=1"):
+        for line in self._lines("status?watch=1", silence=_WATCH_DEADLINE):
             yield msgspec.json.decode(line, type=BoxStatus)
 
     def watch_events(self, after: int) -> Generator[Event, None, None]:
         """Yield events as they happen."""
-        for line in self._lines(f"events?after={after}&watch=1"):
+        for line in self._lines(f"events?after={after}&watch=1", silence=None):
             yield msgspec.json.decode(line, type=Event)
 
-    def _lines(self, path: str) -> Generator[str, None, None]:
+    def _lines(self, path: str, *, silence: float | None) -> Generator[str, None, None]:
+        timeout = httpx2.Timeout(_DEADLINE, read=silence)
         try:
-            with self._http.stream("GET", path, timeout=60.0) as answer:
+            with self._http.stream("GET", path, timeout=timeout) as answer:
                 yield from answer.iter_lines()
         except httpx2.HTTPError as problem:
             raise self._nobody(problem) from problem
 
-    def _ask(self, method: str, path: str, body: Any = None) -> bytes:
+    def _ask(
+        self, method: str, path: str, body: Any = None, *, timeout: float | None = None
+    ) -> bytes:
+        patience = self._http.timeout if timeout is None else httpx2.Timeout(timeout)
         try:
-            answer = self._http.request(method, path, json=body)
+            answer = self._http.request(method, path, json=body, timeout=patience)
         except httpx2.HTTPError as problem:
             raise self._nobody(problem) from problem
         if answer.status_code >= 400:
@@ -70,9 +92,17 @@ class DaemonClient:
         return answer.content
 
     def _nobody(self, problem: Exception) -> Unreachable:
-        if isinstance(problem, httpx2.ConnectError):
+        holder = self._home.holder()
+        if holder is not None:
+            who = holder or "unknown"
             return Unreachable(
+                f"the daemon of `{self._home.root}` (pid {who}) does not answer: {problem}",
+                hint=f"it may be starting or ending, see {self._home.logs}/daemon.log; if it stays"
+                f" so: `kill -9 {who}`, then `lmctl daemon up` or `lmctl daemon down`",
+            )
+        if isinstance(problem, httpx2.ConnectError):
+            return NoDaemon(
                 f"no daemon runs for `{self._home.root}`",
                 hint="`lmctl apply DIR` or `lmctl daemon up` starts one",
             )
-        return Unreachable(f"the daemon of `{self._home.root}` does not answer: {problem}")
+        return Unreachable(f"the daemon of `{self._home.root}` went away: {problem}")

@@ -2,25 +2,31 @@
 
 import asyncio
 import time
+from contextlib import closing
 from typing import Annotated
 
 import typer
 
+from lmctl.adapters.followed import Followed
 from lmctl.adapters.home import Home, home_of
 from lmctl.adapters.sqlite import Event, Store
-from lmctl.base.errors import NotFound, Unreachable
-from lmctl.cli.client import DaemonClient
+from lmctl.cli.client import DaemonClient, NoDaemon
 from lmctl.cli.following import follow_until_ready
 from lmctl.cli.options import OutputOption, Quiet, Timeout
 from lmctl.cli.printer import Output, Printer
-from lmctl.cli.render import render_event, render_events, render_objects, render_status
+from lmctl.cli.render import (
+    render_event,
+    render_events,
+    render_objects,
+    render_problem,
+    render_status,
+)
+from lmctl.cli.selecting import check_kind, select
 from lmctl.daemon.wiring import eyes
 from lmctl.planning.conditions import State
 from lmctl.planning.report import BoxStatus, ObjectView, box_status
 from lmctl.planning.turn import Reading, Turn, take_turn
-from lmctl.reconciler.reading import LastGood
-
-KINDS = ("runtime", "model", "server", "instance")
+from lmctl.reconciler.reading import LastGood, with_generation
 
 
 def wait(
@@ -34,13 +40,18 @@ def wait(
 ) -> None:
     """Wait until everything, or what is named, is Ready.
 
-    Exit code 0: it is; 1: it stalled; 5: not in time, with what blocks it.
+    Exit code 0: it is; 1: it stalled; 2: it is not declared or the manifests are broken; 5: not
+    in time, with what blocks it.
     """
     printer = Printer(output, quiet=quiet)
-    keys = tuple(objects or ())
-    status = follow_until_ready(DaemonClient(home_of()), printer, timeout=timeout, keys=keys)
-    if printer.machine:
-        printer.data(status, "")
+    wanted = tuple(objects or ())
+    for each in wanted:
+        check_kind(each.partition("/")[0])
+    client = DaemonClient(home_of())
+    ended = follow_until_ready(client, printer, timeout=timeout, wanted=wanted)
+    printer.data(ended.status, "")
+    if ended.code:
+        raise typer.Exit(ended.code)
 
 
 def status(output: OutputOption = Output.TEXT, quiet: Quiet = False) -> None:
@@ -53,9 +64,7 @@ def status(output: OutputOption = Output.TEXT, quiet: Quiet = False) -> None:
     printer.data(current, render_status(current))
     for each in current.problems:
         if not printer.machine:
-            printer.problem(
-                f"{each.file}:{each.line}:{each.column}: {each.severity}: {each.message}"
-            )
+            printer.problem(render_problem(each))
     if not current.ready:
         raise typer.Exit(1)
 
@@ -73,7 +82,7 @@ def get(
     found = list(current_status(home).objects)
     found += _local_models(home, {each.key for each in found})
     if kind is not None:
-        found = _select(found, kind)
+        found = select(found, kind)
     printer.data({"objects": found}, render_objects(found))
 
 
@@ -91,51 +100,45 @@ def events(
         printer.data({"events": told}, render_events(told))
         return
     for each in DaemonClient(home).watch_events(after):
-        printer.data(each, render_event(each))
+        printer.item(each, render_event(each))
 
 
 def _events(home: Home, after: int) -> list[Event]:
     try:
         return list(DaemonClient(home).events(after))
-    except Unreachable:
+    except NoDaemon:
         if not home.database.exists():
             return []
-        store = Store(home.database, clock=time.time)
-        try:
+        with closing(Store(home.database, clock=time.time)) as store:
             return list(store.events(after=after))
-        finally:
-            store.close()
 
 
 def current_status(home: Home) -> BoxStatus:
     """Return how the box is: from the daemon, or by looking ourselves when none runs."""
     try:
         return DaemonClient(home).status()
-    except Unreachable:
+    except NoDaemon:
         return asyncio.run(_look(home))
 
 
 async def _look(home: Home) -> BoxStatus:
     see = eyes(home, clock=time.time)
     last = LastGood(home.last_good).read(see.host())
+    roots, generation = _remembered(home)
     if last is None:
-        return box_status(Turn(Reading(None)))
-    return box_status(take_turn(Reading(last.desired), await see.observer.look(last.desired)))
+        return box_status(Turn(Reading(None)), roots=roots)
+    desired = with_generation(last.desired, generation)
+    return box_status(take_turn(Reading(desired), await see.observer.look(desired)), roots=roots)
 
 
-def _select(found: list[ObjectView], wanted: str) -> list[ObjectView]:
-    kind = wanted.partition("/")[0]
-    singular = kind.removesuffix("s") if kind.removesuffix("s") in KINDS else kind
-    if singular not in KINDS:
-        raise NotFound(f"unknown kind `{kind}`", hint=f"known kinds: {', '.join(KINDS)}")
-    if "/" not in wanted:
-        return [each for each in found if each.kind == singular]
-    key = f"{singular}/{wanted.partition('/')[2]}"
-    matches = [each for each in found if each.key == key]
-    if not matches:
-        names = ", ".join(each.key for each in found if each.kind == singular) or "none"
-        raise NotFound(f"no `{key}`", hint=f"there is: {names}")
-    return matches
+def _remembered(home: Home) -> tuple[tuple[str, ...], int]:
+    """Return the folders last followed and the last generation a daemon wrote down."""
+    roots = Followed(home.root / "roots.json").roots()
+    if not home.database.exists():
+        return roots, 0
+    with closing(Store(home.database, clock=time.time)) as store:
+        last = store.last_generation()
+    return roots, last.number if last else 0
 
 
 def _local_models(home: Home, known: set[str]) -> list[ObjectView]:

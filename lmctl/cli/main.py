@@ -6,7 +6,7 @@ lmctl failed; 5 not in time.
 
 import os
 import sys
-from typing import Annotated
+from typing import Annotated, TextIO, cast
 
 import typer
 
@@ -53,6 +53,7 @@ def _root(
 
 def run() -> None:
     """Run the command line; every lmctl error becomes one message with a hint and exit code 2."""
+    _open_missing_streams()
     try:
         app()
     except Invalid as problem:
@@ -72,3 +73,19 @@ def run() -> None:
         what = f"{type(problem).__name__}: {problem}"
         Printer().error(f"lmctl has a bug: {what}", "LMCTL_DEBUG=1 shows where; please report it")
         sys.exit(2)
+
+
+def _open_missing_streams() -> None:
+    """Make closed standard streams lead nowhere, so that no other file becomes one of them."""
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # the lowest free number: this one
+    sys.stdin = sys.stdin or _nowhere("r")
+    sys.stdout = sys.stdout or _nowhere("w")
+    sys.stderr = sys.stderr or _nowhere("w")
+
+
+def _nowhere(mode: str) -> TextIO:
+    return cast("TextIO", open(os.devnull, mode, encoding="utf-8"))  # noqa: PTH123

@@ -42,6 +42,18 @@ class Printer:
                 sys.stdout.write(as_yaml(msgspec.to_builtins(value)))
         sys.stdout.flush()
 
+    def item(self, value: Any, text: str) -> None:
+        """Print one value of a stream: a line, compact JSON on a line, or a YAML document."""
+        match self.output:
+            case Output.JSON:
+                sys.stdout.write(msgspec.json.encode(value).decode() + "\n")
+                sys.stdout.flush()
+            case Output.YAML:
+                sys.stdout.write("---\n")
+                self.data(value, text)
+            case Output.TEXT:
+                self.data(value, text)
+
     def note(self, text: str) -> None:
         """Say something nice to know."""
         if not self.quiet:

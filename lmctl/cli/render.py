@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 from lmctl.adapters.sqlite import Event
 from lmctl.base.quantities import format_size
-from lmctl.planning.report import BoxStatus, ObjectView, StepView
+from lmctl.planning.report import BoxStatus, ObjectView, ProblemView, StepView
 
 # Each verb of a step key with its symbol and the word beside it (design: CLI voice).
 _SYMBOLS = {
@@ -79,14 +79,23 @@ def render_status(status: BoxStatus) -> str:
 def _headline(status: BoxStatus) -> str:
     ready = sum(each.ready for each in status.objects)
     where = f", serving at {status.url}" if status.url else ""
-    daemon = f"daemon pid {status.daemon.pid}" if status.daemon else "no daemon running"
-    following = f" following {', '.join(status.roots)}" if status.roots else " following nothing"
+    roots = ", ".join(status.roots)
+    if status.daemon:
+        daemon = f"daemon pid {status.daemon.pid} following {roots or 'nothing'}"
+    else:
+        daemon = f"no daemon running{f', last followed {roots}' if roots else ''}"
     broken = sum(each.severity == "error" for each in status.problems)
     problems = f", {broken} manifest problem(s): the last good ones stay desired" if broken else ""
     return (
         f"generation {status.generation}: {ready} of {len(status.objects)} ready{where}{problems}\n"
-        f"{daemon}{following}"
+        f"{daemon}"
     )
+
+
+def render_problem(problem: ProblemView) -> str:
+    """Return a manifest problem as a line editors can jump from."""
+    place = f"{problem.file}:{problem.line}:{problem.column}"
+    return f"{place}: {problem.severity}: {problem.message}"
 
 
 def render_objects(objects: Sequence[ObjectView]) -> str:

@@ -11,6 +11,7 @@ from lmctl.cli.client import DaemonClient
 from lmctl.cli.printer import Printer
 
 START_DEADLINE = 20.0
+_OTHER_DEADLINE = 5.0  # for a daemon somebody else has just started
 _TICK = 0.05
 
 
@@ -22,7 +23,7 @@ def ensure_daemon(home: Home, printer: Printer) -> bool:
     client = DaemonClient(home)
     try:
         client.status()
-    except Unreachable:
+    except Unreachable:  # also when one is just starting: then ours gives way and we wait for it
         start_daemon(home, client)
         printer.note(f"daemon started, log: {home.logs / 'daemon.log'}")
         return True
@@ -43,13 +44,25 @@ def start_daemon(home: Home, client: DaemonClient) -> None:
             start_new_session=True,
             cwd="/",
         )
-    deadline = time.monotonic() + START_DEADLINE
-    while time.monotonic() < deadline and child.poll() is None:
-        try:
-            client.status()
-        except Unreachable:
-            time.sleep(_TICK)
-        else:
-            return
+    if _answers(home, client, child):
+        return
+    if home.holder() is not None:
+        client.status()  # says who holds this home and does not answer
     last = path.read_text(errors="replace").splitlines()[-3:]
     raise LmctlError(f"the daemon did not start: {' | '.join(last)}", hint=f"see {path}")
+
+
+def _answers(home: Home, client: DaemonClient, child: subprocess.Popen[bytes]) -> bool:
+    """Wait until a daemon answers: our child, or another starter's that won the lock."""
+    deadline = time.monotonic() + START_DEADLINE
+    ended = False
+    while time.monotonic() < deadline:
+        if client.answers():
+            return True
+        if not ended and child.poll() is not None:
+            ended = True
+            deadline = min(deadline, time.monotonic() + _OTHER_DEADLINE)
+        elif ended and home.holder() is None:
+            return client.answers()
+        time.sleep(_TICK)
+    return False

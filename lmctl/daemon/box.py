@@ -14,6 +14,7 @@ from lmctl.actuators.surfaces import SurfaceActuator
 from lmctl.actuators.weights import WeightsActuator
 from lmctl.adapters import runner_client
 from lmctl.adapters.files import read_if_there, write_atomically
+from lmctl.adapters.followed import Followed
 from lmctl.adapters.home import Home
 from lmctl.adapters.sqlite import Store
 from lmctl.daemon.act import Actuators
@@ -21,7 +22,7 @@ from lmctl.daemon.progress import Changes, ProgressBoard
 from lmctl.daemon.wiring import eyes
 from lmctl.planning.conditions import Condition, State
 from lmctl.planning.observed import SeenRunner
-from lmctl.planning.outcome import Done, Failed, Outcome, Stalled, Waiting
+from lmctl.planning.outcome import Done, Failed, Outcome, Stalled, Superseded, Waiting
 from lmctl.planning.plan import Planned
 from lmctl.planning.report import BoxStatus, DaemonView, box_status
 from lmctl.planning.surface import Health, InstanceHealth
@@ -42,6 +43,7 @@ class Box:
     def __init__(self, home: Home) -> None:
         self.home = home
         self.store = Store(home.database, clock=time.time)
+        self.followed = Followed(home.root / "roots.json")
         self.changes = Changes()
         self.stopping = asyncio.Event()
         self.keep_running = False
@@ -61,7 +63,7 @@ class Box:
             ended=self._ended,
         )
         reader = FolderReader(
-            roots=self.store.roots,
+            roots=self.followed.roots,
             host=self._eyes.host,
             number=lambda digest, roots: self.store.generation_of(digest, roots).number,
             last_good=LastGood(home.last_good),
@@ -98,14 +100,14 @@ class Box:
         """Return how things are at this very moment."""
         return box_status(
             self.reconciler.now(),
-            roots=self.store.roots(),
+            roots=self.followed.roots(),
             daemon=self._view,
             progress=self._board.latest(),
         )
 
     async def follow(self, roots: Sequence[str]) -> BoxStatus:
         """Follow these folders from now on; returns after they were read once."""
-        self.store.follow(roots)
+        self.followed.follow(roots)
         log.info("following", roots=list(roots))
         self._executor.forgive()
         # A turn under way may have read the old folders; the one after it has not.
@@ -157,6 +159,9 @@ class Box:
                 self._event(planned.step.subject, "Stalled", f"{planned.key}: {reason}", "error")
             case Waiting(reason):
                 log.info("step waits", step=planned.key, reason=reason)
+            case Superseded(reason):
+                log.info("step superseded", step=planned.key, reason=reason)
+                self._event(planned.step.subject, "Superseded", f"{planned.key}: {reason}")
 
     def _event(self, subject: str, reason: str, message: str, level: str = "info") -> None:
         generation = self.reconciler.now().generation

@@ -18,6 +18,7 @@ from lmctl.base.errors import LmctlError, Refused
 from lmctl.daemon.box import Box
 from lmctl.daemon.control import create_app
 from lmctl.planning.desired import DesiredState
+from lmctl.planning.plan import Planned
 from lmctl.planning.planner import make_plan
 from lmctl.reconciler.loop import RESYNC
 
@@ -33,20 +34,21 @@ async def run(home: Home, *, roots: list[str], keep: bool) -> None:
     with _only_one(home):
         box = Box(home)
         if roots:
-            box.store.follow(roots)
+            box.followed.follow(roots)
         _stop_on_signals(box, keep=keep)
         log.info("daemon started", pid=os.getpid(), home=str(home.root))
         box.store.record("box", "DaemonStarted", f"pid {os.getpid()}")
         try:
-            async with _control(box), asyncio.TaskGroup() as tasks:
-                loop = tasks.create_task(box.reconciler.run())
-                bells = tasks.create_task(_ring(box))
-                await box.stopping.wait()
-                loop.cancel()
-                bells.cancel()
-            await box.settle()
-            if not box.keep_running:
-                await _take_down(box)
+            async with _control(box):
+                async with asyncio.TaskGroup() as tasks:
+                    loop = tasks.create_task(box.reconciler.run())
+                    bells = tasks.create_task(_ring(box))
+                    await box.stopping.wait()
+                    loop.cancel()
+                    bells.cancel()
+                await box.settle()
+                if not box.keep_running:
+                    await _take_down(box)
         finally:
             await box.close()
             log.info("daemon stopped", kept=box.keep_running)
@@ -116,11 +118,11 @@ async def _ring(box: Box) -> None:
     When other folders are followed the watch starts anew.
     """
     while True:
-        roots = box.store.roots()
+        roots = box.followed.roots()
         watched = [Path(each) for each in (*roots, str(box.home.root / "models"))]
         async with asyncio.TaskGroup() as group:
             watching = group.create_task(_ring_for(box, watched))
-            while box.store.roots() == roots and not watching.done():
+            while box.followed.roots() == roots and not watching.done():
                 await box.changes.after(box.changes.number, seconds=5.0)
             watching.cancel()
 
@@ -137,11 +139,32 @@ async def _ring_for(box: Box, roots: list[Path]) -> None:
         box.ring()
 
 
-async def _take_down(box: Box) -> None:
-    """End everything of this box, as a plan towards nothing says."""
+async def take_down_alone(home: Home) -> int:
+    """End what a dead daemon left running; returns how many processes there were.
+
+    Raises Refused when a daemon lives after all.
+    """
+    home.prepare()
+    with _only_one(home):
+        box = Box(home)
+        try:
+            return await _take_down(box)
+        finally:
+            await box.close()
+
+
+async def _take_down(box: Box) -> int:
+    """End everything of this box side by side, as a plan towards nothing says."""
     nothing = DesiredState(0)
-    observed = await box.observe(nothing)
-    for planned in make_plan(nothing, observed).steps:
+    steps = make_plan(nothing, await box.observe(nothing)).steps
+
+    async def end(planned: Planned) -> None:
         log.info("step started", step=planned.key, because="the box is taken down")
         outcome = await box.act(planned.step)
         log.info("step ended", step=planned.key, outcome=type(outcome).__name__)
+
+    endings = await asyncio.gather(*(end(each) for each in steps), return_exceptions=True)
+    for planned, ending in zip(steps, endings, strict=True):
+        if isinstance(ending, BaseException):
+            log.error("step broke", step=planned.key, exc_info=ending)
+    return len(steps)

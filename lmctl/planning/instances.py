@@ -50,7 +50,9 @@ def _bring_up(
                 yield _unload(seen, because=_why_extra(seen))
             continue
         because = _why_replace(seen, want)
-        unload = _unload(seen, because, after=first, disruption=Disruption.PARK)
+        unload = _unload(
+            seen, because, after=first, disruption=Disruption.PARK, max_drain=want.max_drain
+        )
         unloads.append(unload.key)
         yield unload
     old = found[0] if found else None
@@ -103,10 +105,11 @@ def _unload(
     *,
     after: tuple[str, ...] = (),
     disruption: Disruption = Disruption.OUTAGE,
+    max_drain: float | None = None,
 ) -> Planned:
     dead = seen.phase is Phase.FAILED
     return Planned(
-        UnloadInstance(seen.name, seen.uid, seen.max_drain),
+        UnloadInstance(seen.name, seen.uid, seen.max_drain if max_drain is None else max_drain),
         because,
         after=after,
         memory=-seen.memory,

@@ -1,6 +1,6 @@
 """What was seen, once, from every adapter. Already old when it is read; never called *actual*.
 
-The values cross the control socket to `lmctl diff`, so they are msgspec structs.
+Plain values all of them: a look can be printed, compared and thrown away.
 """
 
 import msgspec
@@ -63,7 +63,6 @@ class SeenGateway(msgspec.Struct, frozen=True):
     digest: str
     binds: tuple[str, ...] = ()
     started_at: float = 0.0
-    listening: bool = True
 
 
 class ObservedState(msgspec.Struct, frozen=True):

@@ -40,4 +40,11 @@ class Stalled:
     reason: str
 
 
-Outcome = Done | Waiting | Failed | Stalled
+@dataclass(frozen=True, slots=True)
+class Superseded:
+    """Ended early: the plan no longer has the step, or the daemon stops."""
+
+    reason: str
+
+
+Outcome = Done | Waiting | Failed | Stalled | Superseded

@@ -122,9 +122,12 @@ class StartGateway:
 
 @dataclass(frozen=True, slots=True)
 class StopGateway:
-    """End the process that listens, letting running answers finish."""
+    """End the process that listens, letting running answers finish; not before its successor, if
+    there is one, could take its own address.
+    """
 
     pid: int
+    successor: WantedGateway | None = None
 
     @property
     def key(self) -> str:

@@ -22,9 +22,9 @@ def surfaces(desired: DesiredState, observed: ObservedState) -> Iterator[Planned
     seen, want = observed.gateway, desired.gateway
     if seen is not None and (want is None or seen.digest != want.digest):
         because = "no longer declared" if want is None else "where it listens changed"
-        yield Planned(StopGateway(seen.pid), because, disruption=Disruption.OUTAGE)
-    if want is not None and (seen is None or seen.digest != want.digest or not seen.listening):
-        after = () if seen is None or seen.digest == want.digest else (StopGateway(seen.pid).key,)
+        yield Planned(StopGateway(seen.pid, want), because, disruption=Disruption.OUTAGE)
+    if want is not None and (seen is None or seen.digest != want.digest):
+        after = () if seen is None else (StopGateway(seen.pid).key,)
         because = "declared and not listening" if seen is None else "where it listens changed"
         yield Planned(StartGateway(want), because, after=(*after, *publish))
 

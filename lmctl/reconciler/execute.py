@@ -8,11 +8,12 @@ import asyncio
 import random
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from math import inf
 
 from lmctl.base.errors import LmctlError
 from lmctl.base.spec import FailureKind
-from lmctl.planning.outcome import Done, Failed, Outcome, Stalled, Waiting
-from lmctl.planning.plan import Plan, Planned, Step
+from lmctl.planning.outcome import Done, Failed, Outcome, Stalled, Superseded, Waiting
+from lmctl.planning.plan import LoadInstance, Plan, Planned, StartGateway, Step
 
 Act = Callable[[Step], Awaitable[Outcome]]
 
@@ -22,15 +23,25 @@ LONGEST_PAUSE = 60.0
 HEALTHY = 600.0
 CAPACITY_PAUSE = 600.0
 INTEGRITY_TRIES = 3
+# Seconds a step that left the plan may go on when nothing else wants its subject: what it is for
+# was just seen, and it is about to say so itself.
+LAST_WORDS = 5.0
+
+
+# Steps whose work is a process: one that keeps dying must not be started in a tight loop.
+PROCESSES = (LoadInstance, StartGateway)
 
 
 @dataclass(slots=True)
 class _Account:
-    """How a step went so far; `due` is when it may be tried again."""
+    """How a step went so far: `failures` in a row, `repeats` how often it was done again after
+    the first time, within ten minutes of the last; `due` is when it may be tried again.
+    """
 
     outcome: Outcome
     at: float
     failures: int = 0
+    repeats: int = -1
     due: float = 0.0
 
 
@@ -38,6 +49,8 @@ class _Account:
 class _Running:
     planned: Planned
     task: asyncio.Task[None]
+    unplanned_since: float | None = None
+    cancelled: bool = False
 
 
 class Executor:
@@ -64,6 +77,7 @@ class Executor:
         self._jitter = jitter
         self._running: dict[str, _Running] = {}
         self._accounts: dict[str, _Account] = {}
+        self._generation = 0
 
     @property
     def outcomes(self) -> Mapping[str, Outcome]:
@@ -85,30 +99,59 @@ class Executor:
         Returns the seconds until a step that backs off may be tried again, or None.
         """
         now = self._clock()
-        for key, each in self._running.items():
-            if key not in plan.keys:
-                each.task.cancel("no longer planned")
+        if plan.generation != self._generation:
+            self._generation = plan.generation
+            self.forgive()  # an edit is a person asking for another try
         self._forget_old(now)
-        pauses = []
+        pauses = [self._let_go(each, plan, now) for each in self._running.values()]
         for planned in plan.ready():
-            account = self._accounts.get(planned.key)
             if planned.key in self._running or self._touched(planned.step.subject):
                 continue
-            if account is not None and isinstance(account.outcome, Done):
-                self._charge_repeat(account, now)
-            if account is not None and account.due > now:
-                if account.due != float("inf"):
-                    pauses.append(account.due - now)
-                continue
-            self._start(planned)
-        return min(pauses, default=None)
+            due = self._due(planned, now)
+            if due <= now:
+                self._start(planned)
+            elif due != inf:
+                pauses.append(due - now)
+        return min((each for each in pauses if each is not None), default=None)
 
     async def stop(self) -> None:
         """Cancel what runs and wait for it to reach a safe point."""
-        tasks = [each.task for each in self._running.values()]
-        for task in tasks:
-            task.cancel("the daemon stops")
-        await asyncio.gather(*tasks, return_exceptions=True)
+        running = list(self._running.values())
+        for each in running:
+            self._cancel(each, "the daemon stops")
+        await asyncio.gather(*(each.task for each in running), return_exceptions=True)
+
+    def _let_go(self, running: _Running, plan: Plan, now: float) -> float | None:
+        """Cancel a step that left the plan: at once when another step wants its subject."""
+        if running.planned.key in plan.keys:
+            running.unplanned_since = None
+            return None
+        if running.unplanned_since is None:
+            running.unplanned_since = now
+        subject = running.planned.step.subject
+        wanted = any(each.step.subject == subject for each in plan.steps)
+        left = running.unplanned_since + LAST_WORDS - now
+        if wanted or left <= 0:
+            self._cancel(running, "no longer planned")
+            return None
+        return left
+
+    def _cancel(self, running: _Running, why: str) -> None:
+        """Cancel once: a second time would interrupt what the step does to end well."""
+        if not running.cancelled:
+            running.cancelled = True
+            running.task.cancel(why)
+
+    def _due(self, planned: Planned, now: float) -> float:
+        """Return when a step may start; work that was done and lost again is charged for."""
+        account = self._accounts.get(planned.key)
+        if account is None:
+            return now
+        lost = isinstance(account.outcome, Done) and isinstance(planned.step, PROCESSES)
+        if lost and account.repeats > 0:
+            account.due = account.at + self._pause(account.repeats)
+            account.outcome = Failed("needed again soon after it was done", FailureKind.TRANSIENT)
+        return account.due
 
     def _touched(self, subject: str) -> bool:
         return any(each.planned.step.subject == subject for each in self._running.values())
@@ -122,8 +165,11 @@ class Executor:
         try:
             outcome = await self._outcome(planned.step)
             self._account(planned, outcome)
-            self._ended(planned, outcome)
+        except asyncio.CancelledError as error:
+            outcome = Superseded(str(error) or "cancelled")
+            raise
         finally:
+            self._ended(planned, outcome)
             del self._running[planned.key]
             self._wake()
 
@@ -137,35 +183,25 @@ class Executor:
 
     def _account(self, planned: Planned, outcome: Outcome) -> None:
         now = self._clock()
-        before = self._accounts.get(planned.key)
-        failures = before.failures if before else 0
-        due = now
+        before = self._accounts.get(planned.key) or _Account(outcome, now)
+        failures, repeats, due = before.failures + 1, before.repeats, now
         match outcome:
-            case Failed(kind=FailureKind.INTEGRITY) if failures + 1 >= INTEGRITY_TRIES:
-                outcome, due = Stalled(outcome.reason), float("inf")
+            case Failed(kind=FailureKind.INTEGRITY) if failures >= INTEGRITY_TRIES:
+                outcome, due = Stalled(outcome.reason), inf
             case Failed(kind=FailureKind.CAPACITY):
                 due = now + CAPACITY_PAUSE
             case Failed(retry_after=asked):
-                failures += 1
                 due = now + (asked if asked is not None else self._pause(failures))
             case Waiting(retry_after=asked):
-                due = now + asked
+                failures, due = before.failures, now + asked
             case Stalled():
-                due = float("inf")
+                due = inf
             case Done():
-                pass
-        self._accounts[planned.key] = _Account(outcome, now, failures, due)
-
-    def _charge_repeat(self, account: _Account, now: float) -> None:
-        """Count a step that must be done again soon after it went well: it fails slowly.
-
-        The first repeat is free: a runner that died is started again at once.
-        """
-        if account.failures:
-            account.due = account.at + self._pause(account.failures)
-            account.outcome = Failed("needed again soon after it was done", FailureKind.TRANSIENT)
-        account.failures += 1
-        account.at = now
+                # The first loss of what was done is free: a runner that died is back at once.
+                failures, repeats = 0, repeats + 1
+            case Superseded():
+                return
+        self._accounts[planned.key] = _Account(outcome, now, failures, repeats, due)
 
     def _pause(self, failures: int) -> float:
         longest = min(LONGEST_PAUSE, FIRST_PAUSE * 2.0 ** (failures - 1))

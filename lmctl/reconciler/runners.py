@@ -102,8 +102,14 @@ class RunnerBells:
         self._tasks: dict[str, asyncio.Task[None]] = {}
 
     def follow(self, seen: tuple[SeenRunner, ...]) -> None:
-        """Watch exactly these runners from now on."""
-        wanted = {each.socket: each for each in seen if each.pid}
+        """Watch exactly these runners from now on.
+
+        One that does not answer yet is left to the step that loads it: asking it again and again
+        from here would be a busy loop.
+        """
+        wanted = {
+            each.socket: each for each in seen if each.pid and each.phase is not Phase.STARTING
+        }
         for socket in self._tasks.keys() - wanted.keys():
             self._tasks.pop(socket).cancel()
         for socket in wanted.keys() - self._tasks.keys():

@@ -21,8 +21,10 @@ class Admission:
         """Take no more requests, for good."""
         self._draining = True
 
-    def admit(self) -> int:
+    def admit(self, queue: int | None = None) -> int:
         """Claim a place; return how many places from running it is.
+
+        `queue` is how many may wait, where the asker knows better than the spec.
 
         Raises Draining, NotReady while loading, or Busy with every place taken.
         """
@@ -30,9 +32,10 @@ class Admission:
             raise Draining(f"{self._name} takes no new requests: it is being unloaded")
         if not self._slots:
             raise NotReady(f"{self._name} is still loading")
-        if self.inside >= self._slots + self._queue:
+        places = self._queue if queue is None else queue
+        if self.inside >= self._slots + places:
             raise Busy(
-                f"{self._name} is busy: {self._slots} running and {self._queue} waiting",
+                f"{self._name} is busy: {self._slots} running and {places} waiting",
                 hint="try again, or raise `parallel` of the instance or `queue` of the server",
             )
         self.inside += 1

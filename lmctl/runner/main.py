@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import msgspec
+import psutil
 import structlog
 
 from lmctl import logs
@@ -112,9 +113,19 @@ def _words(error: LoadFailed) -> str:
 
 def write_failure(folder: Path, kind: FailureKind, reason: str) -> None:
     """Leave `failure.json` for whoever looks after the process is gone; never half of it."""
-    staged = folder / f"failure.json.{os.getpid()}"
-    staged.write_bytes(msgspec.json.encode({"kind": kind, "reason": reason}))
-    staged.replace(folder / "failure.json")
+    _leave(folder / "failure.json", {"kind": kind, "reason": reason})
+
+
+def note_process(folder: Path) -> None:
+    """Leave `process.json` at once, so that whoever started us may die before writing it down."""
+    me = psutil.Process()
+    _leave(folder / "process.json", {"pid": me.pid, "started_at": me.create_time()})
+
+
+def _leave(path: Path, content: dict[str, Any]) -> None:
+    staged = path.with_name(f"{path.name}.{os.getpid()}")
+    staged.write_bytes(msgspec.json.encode(content))
+    staged.replace(path)
 
 
 async def _serve(spec: RunnerSpec, folder: Path) -> int:
@@ -131,6 +142,7 @@ def main() -> None:
     except (OSError, msgspec.DecodeError) as error:
         sys.exit(f"error: {path} is no runner spec: {error}")
     logs.configure(runner=spec.name)
+    note_process(path.parent)
     code = asyncio.run(_serve(spec, path.parent))
     sys.stdout.flush()
     sys.stderr.flush()

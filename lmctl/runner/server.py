@@ -193,7 +193,7 @@ class Server:
 
     async def _answer(self, call: Call, writer: asyncio.StreamWriter) -> None:
         try:
-            waiting = self._admission.admit()
+            waiting = self._admission.admit(call.queue)
             job, loaded = await self._prepared(call)
         except LmctlError as error:
             log.info("refused", request=call.id, error=str(error))
@@ -216,13 +216,15 @@ class Server:
         loaded = self._loaded
         assert loaded is not None  # noqa: S101 - nobody is admitted before
         self._count(requests=1)
+        patience = call.queue_deadline
         prepare = partial(
             prompting.prepare,
             loaded.engine,
             call,
             chat_template=self._spec.load.chat_template,
             now=datetime.now().astimezone(),
-            deadline=time.monotonic() + self._spec.queue_deadline,
+            deadline=time.monotonic()
+            + (self._spec.queue_deadline if patience is None else patience),
         )
         try:
             job = await asyncio.get_running_loop().run_in_executor(self._prompts, prepare)

@@ -12,6 +12,7 @@ from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass
 
+import msgspec
 import structlog
 
 from lmctl.base.errors import Busy, EngineFailed, NotReady, Unreachable
@@ -106,7 +107,11 @@ class Gateway:
     async def _begin(
         self, snapshot: Snapshot, route: ServedRoute, make: MakeCall, *, over: AsyncExitStack
     ) -> Answer:
-        events = self._ask(route.socket, make(route))
+        limits = snapshot.surface.limits
+        call = msgspec.structs.replace(
+            make(route), queue=limits.queue, queue_deadline=limits.queue_deadline
+        )
+        events = self._ask(route.socket, call)
         try:
             first = await anext(events)
         except StopAsyncIteration:

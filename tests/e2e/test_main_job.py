@@ -282,7 +282,7 @@ def test_waiting_ends_with_code_5_and_what_blocks(box):
 def test_a_newer_edit_supersedes_a_slow_load(box):
     box.echo(script=json.dumps({"load_seconds": 600}))
     box.lmctl("apply", "--yes", "--no-wait", str(box.fleet))
-    box.until(lambda s: any(each.facts.get("phase") == "loading" for each in s.objects))
+    box.until(lambda s: any(each.message.startswith("loading") for each in s.objects))
     box.echo("quick")
     (box.fleet / "instances" / "chat.yaml").unlink()
     status = box.until_ready(generation=2)

@@ -94,8 +94,8 @@ def gateway(port: int = 1234) -> WantedGateway:
     return WantedGateway("127.0.0.1", port, 1, f"gateway-{port}")
 
 
-def seen_gateway(port: int = 1234, *, listening: bool = True) -> SeenGateway:
-    return SeenGateway(7, f"gateway-{port}", (f"127.0.0.1:{port}",), listening=listening)
+def seen_gateway(port: int = 1234) -> SeenGateway:
+    return SeenGateway(7, f"gateway-{port}", (f"127.0.0.1:{port}",))
 
 
 def surface_for(instances: tuple[WantedInstance, ...], generation: int = 1) -> Surface:

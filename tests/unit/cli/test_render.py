@@ -81,7 +81,7 @@ def test_a_box_in_trouble():
     problem = error(Place("f.yaml", 3, 7), "unknown kind")
     assert render_status(status_of(desired(CHAT), world, problems=(problem,))) == dedent("""\
         generation 1: 3 of 4 ready, serving at http://127.0.0.1:1234, 1 manifest problem(s): the last good ones stay desired
-        no daemon running following /home/you/fleet
+        no daemon running, last followed /home/you/fleet
 
         OBJECT             STATE        MESSAGE
         runtime/llama.cpp  Ready        llama.cpp 0.3.36
@@ -93,7 +93,7 @@ def test_a_box_in_trouble():
 def test_an_empty_home():
     assert render_status(box_status(Turn(Reading(None)))) == dedent("""\
         generation 0: 0 of 0 ready
-        no daemon running following nothing""")
+        no daemon running""")
     assert render_objects(()) == "nothing declared"
 
 

@@ -5,9 +5,10 @@ import asyncio
 import pytest
 
 from lmctl.base.spec import FailureKind
-from lmctl.planning.outcome import Done, Failed, Stalled
-from lmctl.planning.plan import LoadInstance, Plan, Planned, UnloadInstance
-from lmctl.reconciler.execute import Executor
+from lmctl.planning.outcome import Done, Failed, Stalled, Superseded
+from lmctl.planning.plan import LoadInstance, Plan, Planned, PublishSurface, UnloadInstance
+from lmctl.planning.surface import Surface
+from lmctl.reconciler.execute import LAST_WORDS, Executor
 from tests.support.worlds import want
 
 A, B = want("a"), want("b")
@@ -148,6 +149,57 @@ async def test_a_runner_that_dies_is_restarted_at_once_and_then_ever_more_slowly
     await bench.settle(load(A))
     await bench.end(load(A).key, Done())
     assert await bench.settle(load(A)) == 2
+
+
+async def test_hot_changes_are_never_slowed_down():
+    bench = Bench()
+    publish = Planned(PublishSurface(Surface()), "settings changed")
+    for _ in range(20):
+        assert await bench.settle(publish) is None
+        await bench.end(publish.key, Done())
+        await bench.settle()
+    assert len(bench.begun) == 20
+
+
+async def test_an_edit_forgives_what_failed_before():
+    bench = Bench()
+    await bench.settle(load(A))
+    await bench.end(load(A).key, Stalled("no such file"))
+    bench.executor.settle(Plan(2, (load(A),)))
+    await asyncio.sleep(0)
+    assert len(bench.begun) == 2
+
+
+async def test_failed_tries_before_the_first_success_do_not_make_a_later_restart_slow():
+    bench = Bench()
+    for _ in range(4):
+        await bench.settle(load(A))
+        await bench.end(load(A).key, Failed("no", FailureKind.TRANSIENT))
+        bench.now += 60
+    await bench.settle(load(A))
+    await bench.end(load(A).key, Done())
+    assert await bench.settle(load(A)) is None
+    assert len(bench.begun) == 6
+
+
+async def test_a_step_whose_goal_was_seen_first_may_still_say_that_it_is_done():
+    bench = Bench()
+    await bench.settle(load(A))
+    assert await bench.settle() == LAST_WORDS
+    await bench.end(load(A).key, Done("loaded in 0.4s"))
+    assert bench.ended == [(load(A).key, Done("loaded in 0.4s"))]
+
+
+async def test_a_step_nobody_wants_is_cancelled_after_its_last_words_and_says_so():
+    bench = Bench()
+    await bench.settle(load(A))
+    await bench.settle()
+    bench.now += LAST_WORDS
+    bench.woken.clear()
+    await bench.settle()
+    await asyncio.wait_for(bench.woken.wait(), 5)
+    assert bench.ended == [(load(A).key, Superseded("no longer planned"))]
+    assert bench.executor.outcomes == {}
 
 
 async def test_ten_healthy_minutes_make_up_for_old_failures():
