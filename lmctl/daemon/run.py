@@ -18,6 +18,7 @@ from lmctl.base.errors import LmctlError, Refused
 from lmctl.daemon.box import Box
 from lmctl.daemon.control import create_app
 from lmctl.planning.desired import DesiredState
+from lmctl.planning.outcome import Done
 from lmctl.planning.plan import Planned
 from lmctl.planning.planner import make_plan
 from lmctl.reconciler.loop import RESYNC
@@ -154,17 +155,18 @@ async def take_down_alone(home: Home) -> int:
 
 
 async def _take_down(box: Box) -> int:
-    """End everything of this box side by side, as a plan towards nothing says."""
+    """End everything of this box side by side, as a plan towards nothing says; count what ended."""
     nothing = DesiredState(0)
     steps = make_plan(nothing, await box.observe(nothing)).steps
 
-    async def end(planned: Planned) -> None:
+    async def end(planned: Planned) -> bool:
         log.info("step started", step=planned.key, because="the box is taken down")
         outcome = await box.act(planned.step)
         log.info("step ended", step=planned.key, outcome=type(outcome).__name__)
+        return isinstance(outcome, Done)
 
     endings = await asyncio.gather(*(end(each) for each in steps), return_exceptions=True)
     for planned, ending in zip(steps, endings, strict=True):
         if isinstance(ending, BaseException):
             log.error("step broke", step=planned.key, exc_info=ending)
-    return len(steps)
+    return sum(ending is True for ending in endings)

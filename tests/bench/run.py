@@ -49,6 +49,7 @@ from tests.support.models import smollm2
 
 DEADLINE = 225  # seconds
 EDITING = 45.0  # seconds all edits together may take
+ROUNDS = 20.0  # seconds after which a ratio is measured no more often
 LOOK = 0.002  # seconds between two looks at the daemon's status
 MIB = 1024 * 1024
 
@@ -103,11 +104,11 @@ def measure_engine(weights: Path, size: Size) -> None:
     engine = llamacpp.load([weights], settings, progress=lambda _share: True)
     try:
         for streams in STREAMS:
-            loops = (
-                partial(loop, engine, streams=streams, tokens=size.tokens)
-                for loop in (scheduled, bare)
-            )
-            say_ratio(streams, ("scheduler", "bare"), medians(loops, size.repeats))
+            loops = {
+                name: partial(loop, engine, streams=streams, tokens=size.tokens)
+                for name, loop in (("scheduler", scheduled), ("bare", bare))
+            }
+            say_ratio(streams, loops, size.repeats)
     finally:
         engine.close()
 
@@ -115,12 +116,18 @@ def measure_engine(weights: Path, size: Size) -> None:
 def measure_gateway(box: Box, size: Size) -> None:
     say("(b) gateway, tokens/s: HTTP / the runner's socket")
     surface = msgspec.json.decode((box.home.run / "surface.json").read_bytes(), type=Surface)
-    answers = partial(through_http, box.url), partial(through_socket, surface.routes[0].socket)
-    for answer in answers:
+    answers = {
+        "HTTP": partial(through_http, box.url),
+        "socket": partial(through_socket, surface.routes[0].socket),
+    }
+    for answer in answers.values():
         rate(answer, streams=1, tokens=2 * SPAN)  # whatever is done once only
     for streams in STREAMS:
-        loops = (partial(rate, each, streams=streams, tokens=size.tokens) for each in answers)
-        say_ratio(streams, ("HTTP", "socket"), medians(loops, size.repeats))
+        loops = {
+            name: partial(rate, answer, streams=streams, tokens=size.tokens)
+            for name, answer in answers.items()
+        }
+        say_ratio(streams, loops, size.repeats)
 
 
 def measure_edits(box: Box, size: Size) -> None:
@@ -265,20 +272,22 @@ def busy(process: psutil.Process) -> float:
     return times.user + times.system
 
 
-def medians(loops: Iterator[Callable[[], float]], repeats: int) -> list[float]:
-    """Return the median result of each; they take turns, so that a busy minute hits them all."""
-    found = list(loops)
-    rounds = [[each() for each in found] for _ in range(repeats)]
-    return [statistics.median(column) for column in zip(*rounds, strict=True)]
-
-
-def say_ratio(streams: int, names: tuple[str, str], rates: Sequence[float]) -> None:
-    ours, other = rates
-    told = "  ".join(f"{name} {each:6.1f}" for name, each in zip(names, rates, strict=True))
-    say(f"    {streams} streams: {told}  ratio {ours / other:.2f}")
+def say_ratio(streams: int, loops: dict[str, Callable[[], float]], repeats: int) -> None:
+    """Measure two loops in turns, so that a busy minute hits both, and say their medians."""
+    rounds: list[list[float]] = []
+    begin = time.perf_counter()
+    while len(rounds) < repeats and (not rounds or time.perf_counter() - begin < ROUNDS):
+        rounds.append([each() for each in loops.values()])
+    ours, other = rates = [statistics.median(column) for column in zip(*rounds, strict=True)]
+    told = "  ".join(f"{name} {each:6.1f}" for name, each in zip(loops, rates, strict=True))
+    fewer = f"  ({len(rounds)} of {repeats} rounds)" if len(rounds) < repeats else ""
+    say(f"    {streams} streams: {told}  ratio {ours / other:.2f}{fewer}")
 
 
 def say_times(name: str, seconds: Sequence[float]) -> None:
+    if not seconds:
+        say(f"    {name:<16} never")
+        return
     middle, worst = statistics.median(seconds), max(seconds)
     say(f"    {name:<16} median {middle * 1e3:5.0f} ms  worst {worst * 1e3:5.0f} ms")
 
@@ -327,11 +336,12 @@ def box_that(declare: Callable[[Box], None]) -> Iterator[Box]:
 def take_down(box: Box) -> None:
     """End every process of the box, those too that a dying daemon just started."""
     box.client.close()
-    while left := box.left_over():
+    for _ in range(5):
+        left = box.left_over()
         for each in left:
             with contextlib.suppress(psutil.NoSuchProcess):
                 each.kill()
-        psutil.wait_procs(left, timeout=5)
+        psutil.wait_procs(left, timeout=2)
     shutil.rmtree(box.home.sockets, ignore_errors=True)
 
 

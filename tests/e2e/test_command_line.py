@@ -13,6 +13,10 @@ pytestmark = pytest.mark.e2e
 NO_LOAD = json.dumps({"fail_load": "unknown architecture", "fail_kind": "config"})
 
 
+def _running(status):
+    return [each.key for each in status.steps if each.running]
+
+
 @pytest.fixture
 def held(box):
     """The home of a daemon that holds the lock and does not listen."""
@@ -94,8 +98,9 @@ def test_the_status_is_on_stdout_however_waiting_ends(box):
     assert "unknown architecture" in applied.err
     waited = box.lmctl("wait", "-o", "json")
     assert (waited.code, waited.json["ready"]) == (1, False)
-    box.echo(script=json.dumps({"load_seconds": 600}))
-    box.until(lambda s: any(each.facts.get("phase") == "loading" for each in s.objects))
+    box.echo("slow", script=json.dumps({"load_seconds": 600}))
+    (box.fleet / "instances" / "chat.yaml").unlink()
+    box.until(lambda s: any(each.startswith("load instance/slow") for each in _running(s)))
     late = box.lmctl("wait", "--timeout", "0s", "-o", "json")
     assert (late.code, late.json["ready"]) == (5, False)
 

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -156,6 +157,8 @@ class Box:
     def close(self) -> None:
         """End everything at once, by pid."""
         self.client.close()
+        if self.home.sockets != self.home.run:
+            shutil.rmtree(self.home.sockets, ignore_errors=True)
         for process in self.left_over():
             process.kill()
 

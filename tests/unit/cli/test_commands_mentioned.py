@@ -21,9 +21,9 @@ def options_of(words: list[str]) -> set[str] | None:
     """Return the options of the command these words begin with, or None where there is none."""
     command, left = TREE, list(words)
     while hasattr(command, "commands"):
-        if left and left[0].startswith("-"):
+        if not left or left[0].startswith("-"):
             break
-        if not left or left[0] not in command.commands:
+        if left[0] not in command.commands:
             return None
         command = command.commands[left.pop(0)]
     return {"-h", "--help"} | {
