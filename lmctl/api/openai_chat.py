@@ -108,13 +108,7 @@ class ChatCompletions:
         def make(route: ServedRoute) -> talk.Call:
             settings = effective(body.layer(), route.operation)
             conversation = with_system_prompt(messages, settings.system_prompt)
-            return talk.Call(
-                id=answer_id,
-                input=talk.Chat(messages=conversation),
-                sampling=settings.sampling,
-                max_tokens=settings.max_tokens,
-                stop=settings.stop,
-            )
+            return settings.call(answer_id, talk.Chat(messages=conversation))
 
         asking = Asking(
             self._gateway,

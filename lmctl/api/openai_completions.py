@@ -67,13 +67,7 @@ class Completions:
 
         def make(route: ServedRoute) -> talk.Call:
             settings = effective(body.layer(), route.operation)
-            return talk.Call(
-                id=answer_id,
-                input=talk.Prompt(prompt),
-                sampling=settings.sampling,
-                max_tokens=settings.max_tokens,
-                stop=settings.stop,
-            )
+            return settings.call(answer_id, talk.Prompt(prompt))
 
         asking = Asking(
             self._gateway,

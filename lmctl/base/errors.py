@@ -3,8 +3,7 @@
     LmctlError
     ├── NotFound          the thing named does not exist
     ├── Refused           asked for something we will not do; asking again will not help
-    │   ├── BadRequest        the request itself is wrong (`param` names the field)
-    │   └── Invalid           manifests with problems (carries the diagnostics)
+    │   └── BadRequest        the request itself is wrong (`param` names the field)
     ├── NotReady          not now: try again after `retry_after` seconds
     │   ├── Draining          the runner takes no new work
     │   └── Busy              the queue is full
@@ -14,10 +13,6 @@
 
 Nobody below the edges (`api`, `cli`) knows about HTTP statuses or exit codes.
 """
-
-from collections.abc import Sequence
-
-from lmctl.base.diagnostics import Diagnostic
 
 
 class LmctlError(Exception):
@@ -42,14 +37,6 @@ class BadRequest(Refused):
     def __init__(self, message: str, *, param: str | None = None, hint: str | None = None) -> None:
         super().__init__(message, hint=hint)
         self.param = param
-
-
-class Invalid(Refused):
-    """Manifests with problems."""
-
-    def __init__(self, diagnostics: Sequence[Diagnostic]) -> None:
-        super().__init__(f"{len(diagnostics)} problem(s) in the manifests")
-        self.diagnostics = tuple(diagnostics)
 
 
 class NotReady(LmctlError):

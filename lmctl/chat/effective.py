@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from lmctl.base.talk import Message, Sampling
+from lmctl.base.talk import Call, Chat, Message, Prompt, Sampling
 
 PREFIX: Final = "llm.prediction."
 
@@ -37,6 +37,16 @@ class Effective:
     max_tokens: int | None
     stop: tuple[str, ...]
     system_prompt: str
+
+    def call(self, call_id: str, asked: Chat | Prompt) -> Call:
+        """Return the call these settings make of what was asked."""
+        return Call(
+            id=call_id,
+            input=asked,
+            sampling=self.sampling,
+            max_tokens=self.max_tokens,
+            stop=self.stop,
+        )
 
 
 def effective(*layers: Mapping[str, Any]) -> Effective:

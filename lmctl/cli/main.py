@@ -11,7 +11,7 @@ from typing import Annotated, TextIO, cast
 import typer
 
 from lmctl import __version__
-from lmctl.base.errors import Invalid, LmctlError
+from lmctl.base.errors import LmctlError
 from lmctl.cli import changes, daemon, looking
 from lmctl.cli.printer import Printer
 
@@ -56,9 +56,6 @@ def run() -> None:
     _open_missing_streams()
     try:
         app()
-    except Invalid as problem:
-        Printer().error(str(problem))
-        sys.exit(2)
     except LmctlError as problem:
         Printer().error(str(problem), problem.hint)
         sys.exit(2)

@@ -44,10 +44,6 @@ class Reconciler:
         self._bell = bell
         self.last: Turn | None = None
 
-    def wake(self) -> None:
-        """Ask for another turn. Many rings before the next turn make one turn."""
-        self._bell.set()
-
     async def run(self) -> None:
         """Turn for ever."""
         while True:

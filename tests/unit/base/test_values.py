@@ -8,7 +8,6 @@ import pytest
 from pydantic import BaseModel
 
 from lmctl.base.digests import canonical, digest, short
-from lmctl.base.errors import Invalid
 from lmctl.base.quantities import format_duration, format_size, parse_duration, parse_size
 
 
@@ -98,7 +97,3 @@ def test_numbers_as_people_read_them():
     assert sizes == ["512 B", "2.0 KiB", "93.8 MiB", "5.0 GiB", "2.0 TiB"]
     times = [format_duration(n) for n in (0.84, 45, 200, 7500)]
     assert times == ["0.8s", "45s", "3m20s", "2h05m"]
-
-
-def test_invalid_counts_its_problems():
-    assert str(Invalid([])) == "0 problem(s) in the manifests"
