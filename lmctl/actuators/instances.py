@@ -18,7 +18,8 @@ from lmctl.base.spec import FailureKind, Phase, RunnerSpec, RunnerStatus, Weight
 from lmctl.planning.conditions import Progress
 from lmctl.planning.desired import WantedInstance
 from lmctl.planning.outcome import Done, Failed, Outcome, Stalled
-from lmctl.planning.plan import LoadInstance, UnloadInstance
+from lmctl.planning.plan import LoadInstance, RenameInstance, RestoreInstance, UnloadInstance
+from lmctl.planning.rollout import checks_digest
 from lmctl.planning.weights_values import StoredFile
 
 StoredFiles = Callable[[str], tuple[tuple[StoredFile, Path], ...]]
@@ -62,11 +63,13 @@ class InstanceActuator:
         began = self._clock()
         want = step.instance
         folder = folder_of(self._runners, want.name, want.spec_digest)
-        who = await self._found(folder) or self._start(folder, want)
+        who = await self._found(folder) or self._start(folder, want, step.generation)
         report(Progress("starting its runner"))
-        status = await self._until_settled(want, who, report)
+        status = await self._until_settled(want.socket, who, report)
         if status is None or status.phase is not Phase.READY:
             return await self._failed(folder, who, status)
+        folder.note_proven(checks_digest(want))
+        self._forget_retired(want.name)
         took = format_duration(self._clock() - began)
         return Done(f"loaded in {took}, {format_size(status.memory)}, pid {status.pid}")
 
@@ -84,8 +87,33 @@ class InstanceActuator:
         ):
             self._processes.signal(who, signal.SIGKILL)
             await self._processes.wait(who, seconds=_KILL_GRACE)
+        if step.retire:
+            folder.retire()
+            return Done("unloaded, to come back if its replacement fails")
         folder.remove()
         return Done("unloaded")
+
+    async def rename(self, step: RenameInstance, _report: Report) -> Outcome:
+        """Return once the runner's folder has the new name; its process and socket stay."""
+        folder = self._find(step.uid)
+        if folder is None:
+            return Failed(f"the runner of {step.before} is gone", FailureKind.TRANSIENT)
+        folder.rename(step.name)
+        return Done(f"the runner of {step.before} is that of {step.name} now")
+
+    async def restore(self, step: RestoreInstance, report: Report) -> Outcome:
+        """Return once the runner that was retired is ready again."""
+        folder = self._find(step.uid)
+        spec = folder.spec() if folder is not None else None
+        if folder is None or spec is None:
+            return Stalled(f"nothing is left of the runner that {step.name} had before")
+        who = await self._found(folder) or self._spawn(folder, spec)
+        folder.revive()
+        report(Progress("starting the runner it had before"))
+        status = await self._until_settled(spec.socket, who, report)
+        if status is None or status.phase is not Phase.READY:
+            return await self._failed(folder, who, status)
+        return Done(f"the runner it had before serves again, pid {status.pid}")
 
     async def _found(self, folder: RunnerFolder) -> Identity | None:
         """Return the process that already runs this spec: by what was written, or by its answer.
@@ -112,42 +140,45 @@ class InstanceActuator:
             return None  # it does not answer; its process is ended by pid
         return identity_of(status.pid) if status.uid == spec.uid else None
 
-    def _start(self, folder: RunnerFolder, want: WantedInstance) -> Identity:
+    def _start(self, folder: RunnerFolder, want: WantedInstance, generation: int) -> Identity:
         folder.create()
         weights = tuple(
             _weight_file(folder, stored, blob) for stored, blob in self._files_of(want.weights.key)
         )
-        folder.write(
-            RunnerSpec(
-                name=want.name,
-                uid=secrets.token_hex(6),
-                engine=want.engine,
-                model=want.model,
-                spec_digest=want.spec_digest,
-                weights=weights,
-                load=want.load,
-                socket=want.socket,
-                queue=want.queue,
-                queue_deadline=want.queue_deadline,
-                max_drain=want.max_drain,
-            )
+        spec = RunnerSpec(
+            name=want.name,
+            uid=secrets.token_hex(6),
+            engine=want.engine,
+            model=want.model,
+            spec_digest=want.spec_digest,
+            weights=weights,
+            load=want.load,
+            socket=want.socket,
+            queue=want.queue,
+            queue_deadline=want.queue_deadline,
+            max_drain=want.max_drain,
+            generation=generation,
         )
+        folder.write(spec)
+        return self._spawn(folder, spec)
+
+    def _spawn(self, folder: RunnerFolder, spec: RunnerSpec) -> Identity:
         who = self._processes.start(
             [sys.executable, "-m", "lmctl.runner.main", "--spec", str(folder.spec_path)],
-            log=self._logs / f"runner-{want.name}.log",
+            log=self._logs / f"runner-{spec.name}.log",
             env={"LMCTL_LOG": "json", "GOMP_SPINCOUNT": _spin()},
         )
         folder.note_process(who)
         return who
 
     async def _until_settled(
-        self, want: WantedInstance, who: Identity, report: Report
+        self, socket: str, who: Identity, report: Report
     ) -> RunnerStatus | None:
         """Return the status in which it stopped loading, or None when its process is gone."""
         try:
             async with asyncio.timeout(START_DEADLINE) as deadline:
                 while self._processes.alive(who):
-                    status = await self._follow(want.socket, deadline, report)
+                    status = await self._follow(socket, deadline, report)
                     if status is not None:
                         return status
                     await asyncio.sleep(_TICK)
@@ -182,6 +213,13 @@ class InstanceActuator:
         if kind is FailureKind.CONFIG:
             return Stalled(reason)
         return Failed(reason, kind)
+
+    def _forget_retired(self, name: str) -> None:
+        """Remove what was kept in case the runner that is proven now had failed."""
+        for folder in all_folders(self._runners):
+            spec = folder.spec()
+            if folder.retired and spec is not None and spec.name == name:
+                folder.remove()
 
     def _find(self, uid: str) -> RunnerFolder | None:
         for folder in all_folders(self._runners):

@@ -15,7 +15,7 @@ from lmctl.base.spec import FailureKind
 from lmctl.planning.conditions import Progress
 from lmctl.planning.desired import WantedGateway
 from lmctl.planning.outcome import Done, Failed, Outcome
-from lmctl.planning.plan import PublishSurface, StartGateway, StopGateway
+from lmctl.planning.plan import PublishSurface, StartGateway, StopGateway, SwitchRoute
 
 Report = Callable[[Progress], None]
 
@@ -37,6 +37,11 @@ class SurfaceActuator:
         write_atomically(self._run / "surface.json", msgspec.json.encode(step.surface))
         count = len(step.surface.routes)
         return Done(f"{count} route{'' if count == 1 else 's'} published")
+
+    async def switch(self, step: SwitchRoute, _report: Report) -> Outcome:
+        """Write the surface in which one instance's requests go to its new runner."""
+        write_atomically(self._run / "surface.json", msgspec.json.encode(step.surface))
+        return Done(f"requests for {step.name} go to its new runner")
 
     async def start(self, step: StartGateway, report: Report) -> Outcome:
         """Return once it listens."""

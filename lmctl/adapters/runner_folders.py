@@ -3,7 +3,9 @@
 runners/NAME@DIGEST/spec.json      what it should run (base.spec.RunnerSpec)
                     process.json   pid and start time, written right after the start
                     weights/       links to the blobs under their published names
-                    failure.json   written by a runner that could not load
+                    failure.json   written by a runner that could not load, or whose checks failed
+                    proven.json    the digest of the checks it passed
+                    retired        it was ended to make room for its replacement
 """
 
 import shutil
@@ -60,6 +62,41 @@ class RunnerFolder:
 
     def process(self) -> Identity | None:
         return _decode(self.path / "process.json", Identity)
+
+    def note_proven(self, checks: str) -> None:
+        write_atomically(self.path / "proven.json", msgspec.json.encode(checks))
+
+    def proven(self) -> str:
+        return _decode(self.path / "proven.json", str) or ""
+
+    def note_failure(self, failure: Failure) -> None:
+        write_atomically(self.path / "failure.json", msgspec.json.encode(failure))
+
+    def retire(self) -> None:
+        """Keep the folder of a runner that is ended on purpose, so that it can be started again."""
+        write_atomically(self.path / "retired", b"")
+        (self.path / "process.json").unlink(missing_ok=True)
+
+    def revive(self) -> None:
+        """Take the mark of a retired runner away."""
+        (self.path / "retired").unlink(missing_ok=True)
+
+    @property
+    def retired(self) -> bool:
+        return (self.path / "retired").exists()
+
+    def rename(self, name: str) -> "RunnerFolder":
+        """Give the runner's folder and spec another instance's name; return where it is now.
+
+        The spec goes first: a folder is found by its spec, whatever it is called.
+        """
+        spec = self.spec()
+        if spec is None:
+            return self
+        self.write(msgspec.structs.replace(spec, name=name))
+        renamed = folder_of(self.path.parent, name, spec.spec_digest)
+        self.path.replace(renamed.path)
+        return renamed
 
     def failure(self) -> Failure | None:
         return _decode(self.path / "failure.json", Failure)

@@ -6,7 +6,7 @@ WAL and `synchronous=FULL`: a commit that returned survives a kill (measured 0.3
 
 import json
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -61,12 +61,21 @@ def _first_tables(connection: sqlite3.Connection) -> None:
     )
 
 
+def _converged_table(connection: sqlite3.Connection) -> None:
+    connection.execute(
+        "CREATE TABLE converged (subject TEXT PRIMARY KEY, digest TEXT NOT NULL) STRICT"
+    )
+
+
 _FIELDS = "SELECT id, at, subject, reason, message, level, generation, count FROM events"
 _NEWEST = f"{_FIELDS} WHERE id > ? ORDER BY id DESC LIMIT ?"
 _NEXT = f"{_FIELDS} WHERE id > ? ORDER BY id ASC LIMIT ?"
 
 # Each is applied once, in order, and its number recorded.
-MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (_first_tables,)
+MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (
+    _first_tables,
+    _converged_table,
+)
 
 
 def _migrate(db: sqlite3.Connection) -> None:
@@ -137,6 +146,16 @@ class Store:
             values = (new.number, new.digest, new.at, json.dumps(list(new.roots)))
             db.execute("INSERT INTO generations VALUES (?, ?, ?, ?)", values)
         return new
+
+    def converged(self) -> dict[str, str]:
+        """Return, by subject, the digest of what was wanted when it was last seen to be so."""
+        return dict(self._db.execute("SELECT subject, digest FROM converged").fetchall())
+
+    def remember_converged(self, now: Mapping[str, str]) -> None:
+        """Put these in the place of what was remembered."""
+        with self._change() as db:
+            db.execute("DELETE FROM converged")
+            db.executemany("INSERT INTO converged VALUES (?, ?)", sorted(now.items()))
 
     def record(
         self, subject: str, reason: str, message: str, *, level: str = "info", generation: int = 0

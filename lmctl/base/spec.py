@@ -56,7 +56,7 @@ class RunnerSpec(msgspec.Struct, frozen=True):
     """Everything one runner process needs; written as `spec.json` in the runner's folder.
 
     `socket` is the unix socket it listens on, `queue` how many requests may wait for a slot and
-    `queue_deadline` for how many seconds.
+    `queue_deadline` for how many seconds; `generation` is the one it was started for.
     """
 
     name: str
@@ -70,6 +70,7 @@ class RunnerSpec(msgspec.Struct, frozen=True):
     queue: int = 64
     queue_deadline: float = 30.0
     max_drain: float = 30.0
+    generation: int = 0
 
 
 class Phase(StrEnum):

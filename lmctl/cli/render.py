@@ -18,6 +18,9 @@ _SYMBOLS = {
     "start": ("+", "start"),
     "stop": ("-", "stop"),
     "publish": ("~", "publish"),
+    "switch": ("~", "switch"),
+    "rename": ("~", "rename"),
+    "restore": ("+", "restore"),
 }
 IN_SYNC = "In sync - nothing to do"
 
@@ -31,7 +34,9 @@ def render_plan(steps: Sequence[StepView]) -> str:
     lines: list[str] = []
     for head, reason, step in rows:
         lines.append(f"  {head:<{width}}  {reason}")
-        lines += [f"        {change}" for change in step.changes]
+        lines += [f"        {c}" for c in step.changes if str(c) not in step.because]
+        if step.held:
+            lines.append(f"        held: {step.held}")
         if step.disruption not in ("no disruption", "hot"):
             lines.append(f"        disruption: {step.disruption}")
     return "\n".join([*lines, "", _totals(steps)])
@@ -39,9 +44,15 @@ def render_plan(steps: Sequence[StepView]) -> str:
 
 def _head(step: StepView) -> str:
     symbol, word = _SYMBOLS[step.key.partition(" ")[0]]
-    what = step.subject.replace("/", " ", 1) if step.subject != "server/surface" else "routes"
+    what = _what(step)
     cost = _cost(step)
     return f"{symbol} {word:<7} {what}{f' ({cost})' if cost else ''}"
+
+
+def _what(step: StepView) -> str:
+    if step.key.startswith("switch "):
+        return step.key.partition(" ")[2].partition("@")[0].replace("/", " ", 1)
+    return step.subject.replace("/", " ", 1) if step.subject != "server/surface" else "routes"
 
 
 def _cost(step: StepView) -> str:

@@ -1,6 +1,6 @@
 """A step goes to the actuator made for it."""
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import assert_never
 
@@ -9,6 +9,7 @@ from lmctl.actuators.runtimes import RuntimeActuator
 from lmctl.actuators.surfaces import SurfaceActuator
 from lmctl.actuators.weights import WeightsActuator
 from lmctl.daemon.progress import ProgressBoard
+from lmctl.planning.conditions import Progress
 from lmctl.planning.outcome import Outcome
 from lmctl.planning.plan import (
     EnsureRuntime,
@@ -16,12 +17,17 @@ from lmctl.planning.plan import (
     LinkWeights,
     LoadInstance,
     PublishSurface,
+    RenameInstance,
+    RestoreInstance,
     StartGateway,
     Step,
     StopGateway,
+    SwitchRoute,
     UnloadInstance,
     VerifyWeights,
 )
+
+Report = Callable[[Progress], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,21 +46,50 @@ class Actuators:
         match step:
             case EnsureRuntime():
                 return self.runtimes.ensure(step, report)
+            case FetchWeights() | VerifyWeights() | LinkWeights():
+                return self._act_on_weights(step, report)
+            case LoadInstance() | UnloadInstance() | RenameInstance() | RestoreInstance():
+                return self._act_on_instance(step, report)
+            case StartGateway() | StopGateway() | PublishSurface() | SwitchRoute():
+                return self._act_on_surface(step, report)
+            case _:
+                assert_never(step)
+
+    def _act_on_weights(
+        self, step: FetchWeights | VerifyWeights | LinkWeights, report: Report
+    ) -> Awaitable[Outcome]:
+        match step:
             case FetchWeights():
                 return self.weights.fetch(step, report)
             case VerifyWeights():
                 return self.weights.verify(step, report)
             case LinkWeights():
                 return self.weights.link(step, report)
+
+    def _act_on_instance(
+        self,
+        step: LoadInstance | UnloadInstance | RenameInstance | RestoreInstance,
+        report: Report,
+    ) -> Awaitable[Outcome]:
+        match step:
             case LoadInstance():
                 return self.instances.load(step, report)
             case UnloadInstance():
                 return self.instances.unload(step, report)
+            case RenameInstance():
+                return self.instances.rename(step, report)
+            case RestoreInstance():
+                return self.instances.restore(step, report)
+
+    def _act_on_surface(
+        self, step: StartGateway | StopGateway | PublishSurface | SwitchRoute, report: Report
+    ) -> Awaitable[Outcome]:
+        match step:
             case StartGateway():
                 return self.surfaces.start(step, report)
             case StopGateway():
                 return self.surfaces.stop(step, report)
             case PublishSurface():
                 return self.surfaces.publish(step, report)
-            case _:
-                assert_never(step)
+            case SwitchRoute():
+                return self.surfaces.switch(step, report)

@@ -21,9 +21,11 @@ from lmctl.daemon.act import Actuators
 from lmctl.daemon.progress import Changes, ProgressBoard
 from lmctl.daemon.wiring import eyes
 from lmctl.planning.conditions import Condition, State
-from lmctl.planning.observed import SeenRunner
+from lmctl.planning.desired import DesiredState
+from lmctl.planning.observed import ObservedState, SeenRunner
 from lmctl.planning.outcome import Done, Failed, Outcome, Stalled, Superseded, Waiting
 from lmctl.planning.plan import Planned
+from lmctl.planning.policies import converged
 from lmctl.planning.report import BoxStatus, DaemonView, box_status
 from lmctl.planning.surface import Health, InstanceHealth
 from lmctl.planning.turn import Turn
@@ -53,8 +55,8 @@ class Box:
         self._turns = Changes()
         self._view = DaemonView(os.getpid(), __version__, time.time())
         self._told: dict[str, object] = {}
+        self._converged = self.store.converged()
         self.act = self._actuators().act
-        self.observe = self._eyes.observer.look
         self._executor = Executor(
             self.act,
             wake=self._bell.set,
@@ -95,6 +97,11 @@ class Box:
             weights=WeightsActuator(see.weights, see.tree),
             board=self._board,
         )
+
+    async def observe(self, desired: DesiredState) -> ObservedState:
+        """Look at everything, with what is remembered of earlier looks."""
+        seen = await self._eyes.observer.look(desired)
+        return msgspec.structs.replace(seen, converged=self._converged)
 
     def status(self) -> BoxStatus:
         """Return how things are at this very moment."""
@@ -171,9 +178,20 @@ class Box:
     def _record(self, turn: Turn) -> None:
         self._bells.follow(turn.observed.runners)
         self._write_health(turn)
+        self._remember(turn)
         self._tell(turn)
         self.changes.bump()
         self._turns.bump()
+
+    def _remember(self, turn: Turn) -> None:
+        """Note what is as it is wanted, so that what moves away later is known as drift."""
+        if turn.desired is None:
+            return
+        with_work = frozenset(each.step.subject for each in turn.plan.steps)
+        now = converged(turn.desired, with_work, self._converged)
+        if now != self._converged:
+            self.store.remember_converged(now)
+            self._converged = now
 
     def _tell(self, turn: Turn) -> None:
         """Write an event for what is new since the last turn."""

@@ -37,11 +37,9 @@ FIELDS: Final = (
     NotYet("Instance", ("spec", "customFields"), {}),
     NotYet("Instance", ("spec", "residency", "mode"), "pinned"),
     NotYet("Instance", ("spec", "residency", "priority"), 0),
-    NotYet("Instance", ("spec", "strategy", "type"), "auto"),
     NotYet("Instance", ("spec", "checks"), []),
     NotYet("Instance", ("spec", "placement", "labels"), {}),
     NotYet("Instance", ("spec", "operation", "preset"), None),
-    NotYet("Instance", ("spec", "renamedFrom"), None),
 )
 
 # The settings runner and gateway act on; every other one is told to have no effect.

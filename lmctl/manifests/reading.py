@@ -1,6 +1,7 @@
 """One file -> the objects it declares and everything wrong with it. Cached by content."""
 
 import posixpath
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final
@@ -50,6 +51,14 @@ class Declared:
     def place(self, path: Path = ()) -> Place:
         """Return the place of a part of the object, or of its nearest parent in the file."""
         return self.document.place((*self.start, *path))
+
+    def paths(self, below: Path) -> Iterator[Path]:
+        """Yield every path the file gives below one, as the object's own paths."""
+        start = len(self.start)
+        for path in self.document.places:
+            own = path[start:]
+            if path[:start] == self.start and len(own) > len(below) and own[: len(below)] == below:
+                yield own
 
     def given(self, path: Path) -> bool:
         """Say whether the file itself gives this part, rather than leaving it to its default."""

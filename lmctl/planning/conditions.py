@@ -97,6 +97,8 @@ class _Judge:
         return Condition(key, state, message, self._generation, facts)
 
     def _tell(self, planned: Planned) -> tuple[State, str]:
+        if planned.held:
+            return State.STALLED, planned.held
         if planned.key in self._progress:
             return State.RECONCILING, self._progress[planned.key].text
         match self._outcomes.get(planned.key):

@@ -2,11 +2,32 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from enum import StrEnum
+from typing import Any, Literal
 
 from lmctl.base.spec import EngineName, LoadSettings
 from lmctl.planning.surface import Surface
 from lmctl.planning.weights_values import Weights
+
+
+class DriftPolicy(StrEnum):
+    """What to do when something moved away although nobody edited anything."""
+
+    CORRECT = "correct"
+    REPORT = "report"
+    IGNORE = "ignore"
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """A question a runner must answer well before clients are sent to it: the answer holds `regex`
+    or is JSON that fits `json_schema` (None asks for any answer) within `max_seconds`.
+    """
+
+    prompt: str
+    regex: str | None = None
+    json_schema: Mapping[str, Any] | None = None
+    max_seconds: float = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +44,9 @@ class WantedInstance:
 
     `spec_digest` covers everything that needs a new process when it changes: engine, weights,
     load settings. `operation` (prediction defaults by full key) is hot and not part of it.
+    `places` says where values stand (`file:line`) by path in the manifest (`load.contextLength`;
+    `` for the object itself). `renamed_from` is the name its runner may still have. `owner` is
+    `fleet` for what manifests declare, `manual` or `jit` for what was loaded on request.
     """
 
     name: str
@@ -38,6 +62,13 @@ class WantedInstance:
     queue: int = 64
     queue_deadline: float = 30.0
     operation: Mapping[str, Any] = field(default_factory=dict)
+    strategy: Literal["auto", "surge", "drain"] = "auto"
+    checks: tuple[Check, ...] = ()
+    drift: DriftPolicy = DriftPolicy.CORRECT
+    renamed_from: str | None = None
+    owner: Literal["fleet", "manual", "jit"] = "fleet"
+    priority: int = 0
+    places: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +89,11 @@ class WantedGateway:
 
 @dataclass(frozen=True, slots=True)
 class DesiredState:
-    """One reading of the manifests, resolved for this host."""
+    """One reading of the manifests, resolved for this host.
+
+    `drift` is the policy of all that has none of its own. `suspended` are the subjects that are to
+    be left as they are (`instance/chat`, or `box` for all), with who asked for it and why.
+    """
 
     generation: int
     weights: tuple[Weights, ...] = ()
@@ -66,3 +101,5 @@ class DesiredState:
     instances: tuple[WantedInstance, ...] = ()
     gateway: WantedGateway | None = None
     surface: Surface | None = None
+    drift: DriftPolicy = DriftPolicy.CORRECT
+    suspended: Mapping[str, str] = field(default_factory=dict)

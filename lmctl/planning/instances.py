@@ -2,101 +2,199 @@
 
 from collections.abc import Iterator
 
-from lmctl.base.spec import LoadSettings, Phase
+from lmctl.base.spec import Phase
 from lmctl.planning import fit
-from lmctl.planning.desired import DesiredState, WantedInstance
+from lmctl.planning.desired import DesiredState
+from lmctl.planning.load_settings import load_changes
 from lmctl.planning.observed import ObservedState, SeenRunner
 from lmctl.planning.plan import (
+    ChangeClass,
     Disruption,
     EnsureRuntime,
     FetchWeights,
+    FieldChange,
     LoadInstance,
     Planned,
     PublishSurface,
+    RenameInstance,
+    RestoreInstance,
+    SwitchRoute,
     UnloadInstance,
     VerifyWeights,
 )
+from lmctl.planning.rollout import Rollout, publishable, rollouts
 from lmctl.planning.surfaces import surface_differs
 from lmctl.planning.weights_values import WeightsState
 
 
 def instances(desired: DesiredState, observed: ObservedState) -> Iterator[Planned]:
-    """Plan loads, replacements and unloads."""
-    for want in desired.instances:
-        yield from _bring_up(want, desired, observed)
-    declared = {each.name for each in desired.instances}
+    """Plan loads, replacements, renames and unloads."""
+    found = rollouts(desired, observed)
+    for rollout in found.values():
+        yield from _Rules(rollout, desired, observed).plan()
+    taken = {runner.uid for each in found.values() for runner in _runners(each)}
     for seen in observed.runners:
-        if seen.name not in declared:
-            yield _unload(seen, because="no longer declared", after=_publish(desired, observed))
+        if seen.uid not in taken:
+            after = _publish(desired, observed)
+            yield _unload(seen, "no longer declared", after=after, outage=True)
 
 
-def _bring_up(
-    want: WantedInstance, desired: DesiredState, observed: ObservedState
-) -> Iterator[Planned]:
-    found = observed.runners_of(want.name)
-    keep = next((each for each in found if _runs_what_is_wanted(each, want, observed)), None)
-    if keep is not None and keep.phase is Phase.READY:
-        for extra in found:
-            if extra is not keep:
-                yield _unload(extra, because=_why_extra(extra))
-        return
-    first = _prerequisites(want, desired, observed)
-    unloads = []
-    for seen in found:
-        if seen is keep:
-            continue
-        if seen.phase is Phase.FAILED:
-            if seen.spec_digest != want.spec_digest:  # else the load takes its place
-                yield _unload(seen, because=_why_extra(seen))
-            continue
-        because = _why_replace(seen, want)
-        unload = _unload(
-            seen, because, after=first, disruption=Disruption.PARK, max_drain=want.max_drain
+def _runners(rollout: Rollout) -> Iterator[SeenRunner]:
+    yield from rollout.others
+    if rollout.keep is not None:
+        yield rollout.keep
+
+
+class _Rules:
+    """What to do about one instance."""
+
+    def __init__(self, rollout: Rollout, desired: DesiredState, observed: ObservedState) -> None:
+        self._rollout = rollout
+        self._want = rollout.want
+        self._desired = desired
+        self._observed = observed
+        self._changes = tuple(_changes(rollout))
+
+    def plan(self) -> Iterator[Planned]:
+        rollout = self._rollout
+        if rollout.keep is not None and rollout.keep.name != self._want.name:
+            yield self._rename(rollout.keep)
+        if rollout.proven:
+            yield from self._switch_and_clear(after=())
+        elif rollout.fallback is not None and rollout.failed is not None:
+            yield from self._fall_back(rollout.fallback, rollout.failed)
+        elif rollout.surge:
+            load = self._load(after=(*self._first(), *self._same_folder()))
+            yield load
+            yield from self._switch_and_clear(after=(load.key,))
+        else:
+            yield from self._drain_and_load()
+
+    def _rename(self, keep: SeenRunner) -> Planned:
+        step = RenameInstance(self._want.name, keep.uid, keep.name)
+        change = FieldChange(
+            "metadata.name", keep.name, self._want.name, ChangeClass.IDENTITY, self._place("")
         )
-        unloads.append(unload.key)
-        yield unload
-    old = found[0] if found else None
-    yield Planned(
-        LoadInstance(want),
-        because=_why_load(old, keep, want),
-        after=(*first, *unloads),
-        memory=fit.memory(observed.facts.get(want.weights.key), want.load),
-        disruption=Disruption.PARK if unloads else Disruption.NONE,
-    )
+        return Planned(step, f"it was called {keep.name}", changes=(change,))
 
+    def _switch_and_clear(self, after: tuple[str, ...]) -> Iterator[Planned]:
+        """Send requests to the proven runner, then end the one they went to; end the rest at once."""
+        serving = self._rollout.serving
+        switched: tuple[str, ...] = ()
+        if serving is not None:
+            surface = publishable(self._desired, self._observed, switch=self._want.name)
+            if surface is not None:
+                step = SwitchRoute(self._want.name, self._want.spec_digest, surface)
+                switched = (step.key,)
+                first = (*after, *_publish(self._desired, self._observed))
+                because = f"requests go to the new runner of {self._want.name}"
+                yield Planned(step, because, first, disruption=Disruption.HOT)
+        for each in self._rollout.others:
+            if each is serving:
+                yield _unload(each, self._why_replaced(each), after=(*after, *switched))
+            elif each.alive or self._rollout.proven:
+                yield _unload(each, _why_extra(each))
 
-def _runs_what_is_wanted(seen: SeenRunner, want: WantedInstance, observed: ObservedState) -> bool:
-    if seen.spec_digest != want.spec_digest or seen.phase in (Phase.FAILED, Phase.DRAINING):
-        return False
-    stored = observed.seen_weights(want.weights.key).state is WeightsState.STORED
-    if seen.phase is Phase.READY and stored:
-        return seen.weights == observed.sha256_of(want.weights.key)
-    return True
+    def _drain_and_load(self) -> Iterator[Planned]:
+        first = self._first()
+        unloads = []
+        for each in self._rollout.others:
+            if each.phase is Phase.FAILED:
+                if each.spec_digest != self._want.spec_digest and not each.retired:
+                    yield _unload(each, _why_extra(each))
+                continue
+            retire = each is self._rollout.serving
+            unload = _unload(
+                each, self._why_replaced(each), after=first, park=True,
+                max_drain=self._want.max_drain, retire=retire,
+            )  # fmt: skip
+            unloads.append(unload.key)
+            yield unload
+        yield self._load(after=(*first, *unloads), park=bool(unloads))
 
+    def _fall_back(self, fallback: SeenRunner, failed: SeenRunner) -> Iterator[Planned]:
+        """Bring back what served before; the failed candidate waits for an edit."""
+        first: tuple[str, ...] = _publish(self._desired, self._observed)
+        if not fallback.alive:
+            step = RestoreInstance(self._want.name, fallback.uid)
+            first = (*first, step.key)
+            yield Planned(
+                step, "its replacement failed", memory=fallback.memory, disruption=Disruption.PARK
+            )
+        for each in self._rollout.others:
+            if each not in (fallback, failed):
+                yield _unload(each, _why_extra(each))
+        why = failed.reason or "no reason given"
+        held = f"its replacement failed, the one before serves until the next edit: {why}"
+        load = self._load(after=first)
+        yield Planned(load.step, load.because, load.after, memory=load.memory,
+                      changes=load.changes, held=held)  # fmt: skip
 
-def _prerequisites(
-    want: WantedInstance, desired: DesiredState, observed: ObservedState
-) -> tuple[str, ...]:
-    """Return the keys of the steps without which a load cannot begin."""
-    state = observed.seen_weights(want.weights.key).state
-    keys = []
-    if state is WeightsState.ABSENT:
-        keys.append(FetchWeights(want.weights).key)
-    elif state is WeightsState.SUSPECT:
-        keys.append(VerifyWeights(want.weights).key)
-    keys += [
-        EnsureRuntime(each).key
-        for each in desired.runtimes
-        if each.name == want.runtime and each.name not in observed.runtimes
-    ]
-    return (*keys, *_publish(desired, observed))
+    def _load(self, *, after: tuple[str, ...], park: bool = False) -> Planned:
+        want = self._want
+        return Planned(
+            LoadInstance(want, self._desired.generation),
+            because=self._why_load(),
+            after=after,
+            memory=fit.memory(self._observed.facts.get(want.weights.key), want.load),
+            disruption=Disruption.PARK if park else Disruption.NONE,
+            changes=self._changes,
+        )
+
+    def _first(self) -> tuple[str, ...]:
+        """Return the keys of the steps without which a load cannot begin."""
+        want, observed = self._want, self._observed
+        state = observed.seen_weights(want.weights.key).state
+        keys = []
+        if state is WeightsState.ABSENT:
+            keys.append(FetchWeights(want.weights).key)
+        elif state is WeightsState.SUSPECT:
+            keys.append(VerifyWeights(want.weights).key)
+        keys += [
+            EnsureRuntime(each).key
+            for each in self._desired.runtimes
+            if each.name == want.runtime and each.name not in observed.runtimes
+        ]
+        return (*keys, *_publish(self._desired, observed))
+
+    def _same_folder(self) -> tuple[str, ...]:
+        """Return the unloads of runners whose folder and socket the new one will have."""
+        return tuple(
+            UnloadInstance(each.name, each.uid, each.max_drain).key
+            for each in self._rollout.others
+            if each.alive and each.spec_digest == self._want.spec_digest
+        )
+
+    def _why_load(self) -> str:
+        keep = self._rollout.keep
+        if keep is not None and keep.phase is Phase.READY:
+            return "its checks changed" if keep.proven else "ready, to be proven by its checks"
+        if keep is not None:
+            return f"loading, {keep.progress:.0%}"
+        old = next(iter(self._rollout.others), None)
+        if old is None:
+            return "declared and not loaded"
+        if old.phase is Phase.FAILED and not old.retired:
+            return f"its runner is gone: {old.reason or 'no reason given'}"
+        return self._why_replaced(old)
+
+    def _why_replaced(self, seen: SeenRunner) -> str:
+        if seen.phase is Phase.DRAINING:
+            return "it is draining"
+        if seen.spec_digest == self._want.spec_digest:
+            return "it runs other weights than those on disk"
+        return "; ".join(map(str, self._changes)) or "what it should run changed"
+
+    def _place(self, path: str) -> str:
+        return self._want.places.get(path, "")
 
 
 def _publish(desired: DesiredState, observed: ObservedState) -> tuple[str, ...]:
     """Routes change before a runner drains, so that its new requests are parked, not refused."""
-    if desired.surface is None or not surface_differs(desired, observed):
+    surface = publishable(desired, observed)
+    if surface is None or not surface_differs(surface, observed.surface):
         return ()
-    return (PublishSurface(desired.surface).key,)
+    return (PublishSurface(surface).key,)
 
 
 def _unload(
@@ -104,49 +202,33 @@ def _unload(
     because: str,
     *,
     after: tuple[str, ...] = (),
-    disruption: Disruption = Disruption.OUTAGE,
+    outage: bool = False,
+    park: bool = False,
     max_drain: float | None = None,
+    retire: bool = False,
 ) -> Planned:
-    dead = seen.phase is Phase.FAILED
+    drain = seen.max_drain if max_drain is None else max_drain
+    disruption = Disruption.OUTAGE if outage else Disruption.PARK if park else Disruption.NONE
     return Planned(
-        UnloadInstance(seen.name, seen.uid, seen.max_drain if max_drain is None else max_drain),
+        UnloadInstance(seen.name, seen.uid, drain, retire=retire),
         because,
         after=after,
         memory=-seen.memory,
-        disruption=Disruption.NONE if dead else disruption,
+        disruption=disruption if seen.alive else Disruption.NONE,
     )
 
 
 def _why_extra(seen: SeenRunner) -> str:
-    return "left by a dead runner" if seen.phase is Phase.FAILED else "a second runner of it"
+    return "a second runner of it" if seen.alive else "left by a dead runner"
 
 
-def _why_replace(seen: SeenRunner, want: WantedInstance) -> str:
-    if seen.phase is Phase.DRAINING:
-        return "it is draining"
-    if seen.spec_digest == want.spec_digest:
-        return "it runs other weights than those on disk"
-    return "; ".join(_changes(seen, want)) or "what it should run changed"
-
-
-def _why_load(old: SeenRunner | None, keep: SeenRunner | None, want: WantedInstance) -> str:
-    if keep is not None:
-        return f"loading, {keep.progress:.0%}"
-    if old is None:
-        return "declared and not loaded"
-    if old.phase is Phase.FAILED:
-        return f"its runner is gone: {old.reason or 'no reason given'}"
-    return _why_replace(old, want)
-
-
-def _changes(seen: SeenRunner | None, want: WantedInstance) -> Iterator[str]:
-    if seen is None:
+def _changes(rollout: Rollout) -> Iterator[FieldChange]:
+    """Yield what differs between the runner there is and the one there should be."""
+    old = next((each for each in rollout.others if each.alive), None)
+    want = rollout.want
+    if old is None or old.spec_digest == want.spec_digest:
         return
-    for name in LoadSettings.__struct_fields__:
-        old, new = getattr(seen.load, name), getattr(want.load, name)
-        if old != new:
-            yield f"{name}: {_plain(old)} -> {_plain(new)}"
-
-
-def _plain(value: object) -> str:
-    return "default" if value is None else str(value)
+    yield from load_changes(old.load, want.load, want.places)
+    if old.model and old.model != want.model:
+        place = want.places.get("model", "")
+        yield FieldChange("model", old.model, want.model, ChangeClass.REPLACE, place)

@@ -1,9 +1,11 @@
 """Flat `llm.load.*` keys (contract 3.2) -> the settings a runner is started with."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from lmctl.base.spec import LoadSettings
+from lmctl.manifests.settings_keys import by_key
+from lmctl.planning.plan import ChangeClass, FieldChange
 
 # What one request may use when nobody says: enough for tools and a few turns, small enough to
 # fit beside others. A model trained for less uses what it was trained for.
@@ -45,3 +47,32 @@ def load_settings(values: Mapping[str, Any]) -> LoadSettings:
     if isinstance(template, Mapping):
         found["chat_template"] = (template.get("jinjaPromptTemplate") or {}).get("template")
     return LoadSettings(**found)
+
+
+def load_changes(
+    old: LoadSettings, new: LoadSettings, places: Mapping[str, str]
+) -> Iterator[FieldChange]:
+    """Yield what differs, by the path it has in an Instance (`load.contextLength`).
+
+    `places` are where values stand, by that path.
+    """
+    for field, path in _PATHS.items():
+        before, after = getattr(old, field), getattr(new, field)
+        if before != after:
+            place = places.get(path, "")
+            yield FieldChange(path, _text(before), _text(after), ChangeClass.RELOAD, place)
+
+
+def _paths() -> Iterator[tuple[str, str]]:
+    ratio = {"llm.load.llama.acceleration.offloadRatio": "offload_ratio"}
+    template = {"llm.load.promptTemplate": "chat_template"}
+    for key, field in {**_FIELDS, **_CACHE_TYPES, **ratio, **template}.items():
+        setting = by_key(key)
+        yield field, f"load.{setting.name if setting else key}"
+
+
+_PATHS = dict(_paths())
+
+
+def _text(value: object) -> str:
+    return "default" if value is None else str(value)

@@ -33,12 +33,18 @@ class SeenRuntime(msgspec.Struct, frozen=True):
 
 
 class SeenRunner(msgspec.Struct, frozen=True):
-    """A runner process, or what one left behind (phase FAILED, pid 0)."""
+    """A runner process, or what one left behind (phase FAILED, pid 0).
+
+    `proven` is the digest of the checks it passed, empty before it passed any. `tried_for` is the
+    generation a failed one was started for. `retired`: it was ended on purpose, to make room for
+    its replacement, and can be started again as it was.
+    """
 
     name: str
     uid: str
     spec_digest: str
     phase: Phase
+    model: str = ""
     pid: int = 0
     weights: tuple[str, ...] = ()
     load: LoadSettings = LoadSettings()
@@ -54,6 +60,13 @@ class SeenRunner(msgspec.Struct, frozen=True):
     started_at: float = 0.0
     reason: str | None = None
     failure: FailureKind | None = None
+    proven: str = ""
+    tried_for: int = 0
+    retired: bool = False
+
+    @property
+    def alive(self) -> bool:
+        return self.phase is not Phase.FAILED and not self.retired
 
 
 class SeenGateway(msgspec.Struct, frozen=True):
@@ -69,6 +82,8 @@ class ObservedState(msgspec.Struct, frozen=True):
     """Everything seen in one look.
 
     Weights, facts of their headers, and download sizes (bytes, where known) are by weights key.
+    `room` are the bytes of memory that models may still take, None when nobody knows. `converged`
+    remembers, by subject, the digest of what was wanted when it was last seen to be so.
     """
 
     weights: dict[str, SeenWeights] = {}
@@ -78,6 +93,8 @@ class ObservedState(msgspec.Struct, frozen=True):
     runners: tuple[SeenRunner, ...] = ()
     gateway: SeenGateway | None = None
     surface: Surface | None = None
+    room: int | None = None
+    converged: dict[str, str] = {}
 
     def seen_weights(self, key: str) -> SeenWeights:
         """Return what is known of a set of weights; absent when nothing is."""
@@ -88,7 +105,7 @@ class ObservedState(msgspec.Struct, frozen=True):
         stored = self.seen_weights(key).stored
         return tuple(each.sha256 for each in stored.files) if stored else ()
 
-    def runners_of(self, name: str) -> tuple[SeenRunner, ...]:
+    def runners_of(self, *names: str | None) -> tuple[SeenRunner, ...]:
         """Return the runners of an instance, live ones first, newest first."""
-        found = [each for each in self.runners if each.name == name]
-        return tuple(sorted(found, key=lambda r: (r.phase is Phase.FAILED, -r.started_at, r.uid)))
+        found = [each for each in self.runners if each.name in names]
+        return tuple(sorted(found, key=lambda each: (not each.alive, -each.started_at, each.uid)))

@@ -2,11 +2,13 @@
 
 A plan is data. It can be printed, compared and thrown away; making one changes nothing. The
 executor may do only what is written here. A step that is under way stays in the plan until what
-it is for has been seen, so a plan is always *all* the work that remains.
+it is for has been seen, so a plan is always *all* the work that remains. A held step is work that
+remains and that something forbids: it is shown and not done.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from enum import IntEnum
+from enum import IntEnum, StrEnum
 
 from lmctl.planning.desired import WantedGateway, WantedInstance, WantedRuntime
 from lmctl.planning.surface import Surface
@@ -75,9 +77,12 @@ class LinkWeights:
 
 @dataclass(frozen=True, slots=True)
 class LoadInstance:
-    """Start a runner with this spec and wait until it is ready."""
+    """Start a runner with this spec, or take the one there is, and prove it: it is ready, says a
+    token, and answers the instance's own checks. `generation` is the one it is tried for.
+    """
 
     instance: WantedInstance
+    generation: int = 0
 
     @property
     def key(self) -> str:
@@ -90,15 +95,72 @@ class LoadInstance:
 
 @dataclass(frozen=True, slots=True)
 class UnloadInstance:
-    """Drain a runner for at most `max_drain` seconds, then end it."""
+    """Drain a runner for at most `max_drain` seconds, then end it. `retire` keeps what is needed to
+    start it again as it was.
+    """
 
     name: str
     uid: str
     max_drain: float
+    retire: bool = False
 
     @property
     def key(self) -> str:
         return f"unload instance/{self.name}#{self.uid}"
+
+    @property
+    def subject(self) -> str:
+        return f"instance/{self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class SwitchRoute:
+    """Send new requests for an instance to its proven runner instead of the one it replaces.
+
+    `surface` is all the gateway is told, with this one change in it. Of several switches one is
+    done at a time (they share a subject), each planned after the one before was seen.
+    """
+
+    name: str
+    spec_digest: str
+    surface: Surface
+
+    @property
+    def key(self) -> str:
+        return f"switch instance/{self.name}@{self.spec_digest[:12]}"
+
+    @property
+    def subject(self) -> str:
+        return "server/surface"
+
+
+@dataclass(frozen=True, slots=True)
+class RenameInstance:
+    """Call a running runner by its instance's new name; its process goes on."""
+
+    name: str
+    uid: str
+    before: str
+
+    @property
+    def key(self) -> str:
+        return f"rename instance/{self.name}#{self.uid}"
+
+    @property
+    def subject(self) -> str:
+        return f"instance/{self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class RestoreInstance:
+    """Start the runner again that was ended to make room for one that then failed."""
+
+    name: str
+    uid: str
+
+    @property
+    def key(self) -> str:
+        return f"restore instance/{self.name}#{self.uid}"
 
     @property
     def subject(self) -> str:
@@ -160,6 +222,9 @@ Step = (
     | LinkWeights
     | LoadInstance
     | UnloadInstance
+    | SwitchRoute
+    | RenameInstance
+    | RestoreInstance
     | StartGateway
     | StopGateway
     | PublishSurface
@@ -184,12 +249,41 @@ class Disruption(IntEnum):
         }[self]
 
 
+class ChangeClass(StrEnum):
+    """What it takes to change a field: nothing (the next request has it), a new process of the same
+    weights, other weights or another runtime, another listening process, or it is another object.
+    """
+
+    HOT = "hot"
+    RELOAD = "reload"
+    REPLACE = "replace"
+    SERVER_RESTART = "server-restart"
+    IDENTITY = "identity"
+
+
+@dataclass(frozen=True, slots=True)
+class FieldChange:
+    """One field that is not as declared: `path` as in the manifest, both values as text (empty for
+    none), and `place` (`file:line`) where the new value stands, empty when nobody wrote it.
+    """
+
+    path: str
+    old: str
+    new: str
+    change_class: ChangeClass = ChangeClass.HOT
+    place: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.old or '(none)'} -> {self.new or '(none)'}"
+
+
 @dataclass(frozen=True, slots=True)
 class Planned:
     """A step, the reason a person would give for it, what must be done first, and its cost.
 
     `after` are step keys. `download` and `memory` are bytes, None when not known before it is
-    done. `changes` are `path: old -> new` lines.
+    done. `held` says why the step may not run now; `drift` that nobody edited anything: what was
+    as declared moved away.
     """
 
     step: Step
@@ -198,7 +292,9 @@ class Planned:
     download: int | None = 0
     memory: int | None = 0
     disruption: Disruption = Disruption.NONE
-    changes: tuple[str, ...] = ()
+    changes: tuple[FieldChange, ...] = ()
+    held: str = ""
+    drift: bool = False
 
     @property
     def key(self) -> str:
@@ -221,6 +317,15 @@ class Plan:
         return frozenset(each.key for each in self.steps)
 
     def ready(self) -> tuple[Planned, ...]:
-        """Return the steps that wait for no other step of this plan."""
+        """Return the steps that wait for no other step of this plan and are not held."""
         keys = self.keys
-        return tuple(each for each in self.steps if keys.isdisjoint(each.after))
+        return tuple(each for each in self.steps if not each.held and keys.isdisjoint(each.after))
+
+    def doable(self) -> Iterator[Planned]:
+        """Yield the steps that are not held and wait for no held one, in order."""
+        barred: set[str] = set()
+        for each in self.steps:
+            if each.held or not barred.isdisjoint(each.after):
+                barred.add(each.key)
+            else:
+                yield each

@@ -1,4 +1,4 @@
-"""Desired and observed in, plan out: runs the rules and orders their steps."""
+"""Desired and observed in, plan out: runs the rules, applies the policies, orders the steps."""
 
 from collections.abc import Callable, Iterable, Iterator
 
@@ -13,12 +13,16 @@ from lmctl.planning.plan import (
     Plan,
     Planned,
     PublishSurface,
+    RenameInstance,
+    RestoreInstance,
     StartGateway,
     Step,
     StopGateway,
+    SwitchRoute,
     UnloadInstance,
     VerifyWeights,
 )
+from lmctl.planning.policies import apply_policies
 from lmctl.planning.runtimes import runtimes
 from lmctl.planning.surfaces import surfaces
 from lmctl.planning.weights import weights
@@ -32,11 +36,14 @@ _RANK: tuple[type[Step], ...] = (
     FetchWeights,
     VerifyWeights,
     LinkWeights,
+    RenameInstance,
     PublishSurface,
     StopGateway,
     StartGateway,
     UnloadInstance,
+    RestoreInstance,
     LoadInstance,
+    SwitchRoute,
 )
 
 
@@ -46,7 +53,8 @@ def make_plan(desired: DesiredState, observed: ObservedState) -> Plan:
     for rule in RULES:
         for each in rule(desired, observed):
             found.setdefault(each.key, each)
-    return Plan(desired.generation, tuple(_in_order(found)))
+    steps = apply_policies(_in_order(found), desired, observed)
+    return Plan(desired.generation, tuple(steps))
 
 
 def _in_order(found: dict[str, Planned]) -> Iterator[Planned]:

@@ -26,9 +26,22 @@ class ObjectView(msgspec.Struct, frozen=True, rename="camel", omit_defaults=Fals
     facts: dict[str, str | int | float | list[str] | None] = {}
 
 
+class ChangeView(msgspec.Struct, frozen=True, rename={"change_class": "class"}):
+    """One field that differs; values as text, empty for none; `place` is `file:line` or empty."""
+
+    path: str
+    old: str
+    new: str
+    change_class: str
+    place: str
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.old or '(none)'} -> {self.new or '(none)'}"
+
+
 class StepView(msgspec.Struct, frozen=True, rename="camel"):
     """One step of the plan; sizes in bytes, null when not known; `done` and `total` of a running
-    one are in its own unit, `rate` per second.
+    one are in its own unit, `rate` per second. `held`: why it is not done, empty when it may be.
     """
 
     key: str
@@ -38,7 +51,9 @@ class StepView(msgspec.Struct, frozen=True, rename="camel"):
     download: int | None
     memory: int | None
     disruption: str
-    changes: tuple[str, ...]
+    changes: tuple[ChangeView, ...]
+    held: str = ""
+    drift: bool = False
     running: bool = False
     progress: str = ""
     done: float = 0.0
@@ -102,7 +117,12 @@ def step_of(planned: Planned, progress: Progress | None = None) -> StepView:
         download=planned.download,
         memory=planned.memory,
         disruption=planned.disruption.words,
-        changes=planned.changes,
+        changes=tuple(
+            ChangeView(each.path, each.old, each.new, each.change_class.value, each.place)
+            for each in planned.changes
+        ),
+        held=planned.held,
+        drift=planned.drift,
         running=progress is not None,
         progress=progress.text if progress else "",
         done=progress.done if progress else 0.0,

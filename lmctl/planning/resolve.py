@@ -7,14 +7,15 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from lmctl.base.diagnostics import Diagnostic, error
+from lmctl.base.diagnostics import Diagnostic, Place, error
 from lmctl.base.digests import digest
 from lmctl.base.spec import EngineName, LoadSettings
 from lmctl.manifests.bundle import Bundle
+from lmctl.manifests.instance import Check as DeclaredCheck
 from lmctl.manifests.instance import Instance
 from lmctl.manifests.server import Listen
 from lmctl.manifests.suggest import closest
-from lmctl.planning.desired import DesiredState, WantedGateway, WantedInstance, WantedRuntime
+from lmctl.planning.desired import Check, DesiredState, WantedGateway, WantedInstance, WantedRuntime
 from lmctl.planning.load_settings import load_settings
 from lmctl.planning.sources import sources_of
 from lmctl.planning.surface import Cors, Limits, ServedRoute, Surface
@@ -159,7 +160,20 @@ class _Resolver:
             queue=limits.queue,
             queue_deadline=limits.queue_deadline,
             operation=operation,
+            strategy=spec.strategy.type,
+            checks=tuple(_check(each) for each in spec.checks),
+            renamed_from=spec.renamed_from,
+            priority=spec.residency.priority,
+            places=self._places(name),
         )
+
+    def _places(self, name: str) -> dict[str, str]:
+        """Return where an instance and the values it gives itself stand, by path in the manifest."""
+        declared = self._bundle.origins["Instance", name]
+        found = {"": _line(declared.place())}
+        for path in declared.paths(("spec",)):
+            found[".".join(str(each) for each in path[1:])] = _line(declared.place(path))
+        return found
 
     def _settings(self, instance: Instance) -> tuple[LoadSettings, dict[str, Any]]:
         """Return load settings and prediction defaults: the instance's over its model's."""
@@ -173,6 +187,16 @@ class _Resolver:
             load_settings(load | dict(instance.spec.load)),
             operation | instance.spec.operation,
         )
+
+
+def _check(declared: DeclaredCheck) -> Check:
+    return Check(
+        prompt=declared.prompt, regex=declared.expect.regex, max_seconds=declared.max_seconds
+    )
+
+
+def _line(place: Place) -> str:
+    return f"{place.file}:{place.line}"
 
 
 def _gateway(listen: Listen) -> WantedGateway:

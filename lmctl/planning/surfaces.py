@@ -6,16 +6,25 @@ import msgspec
 
 from lmctl.planning.desired import DesiredState
 from lmctl.planning.observed import ObservedState
-from lmctl.planning.plan import Disruption, Planned, PublishSurface, StartGateway, StopGateway
+from lmctl.planning.plan import (
+    Disruption,
+    FieldChange,
+    Planned,
+    PublishSurface,
+    StartGateway,
+    StopGateway,
+)
+from lmctl.planning.rollout import publishable
 from lmctl.planning.surface import ServedRoute, Surface
 
 
 def surfaces(desired: DesiredState, observed: ObservedState) -> Iterator[Planned]:
     """Plan the gateway's process and what it is told."""
     publish: tuple[str, ...] = ()
-    if desired.surface is not None and surface_differs(desired, observed):
-        changes = tuple(_changes(observed.surface, desired.surface))
-        step = PublishSurface(desired.surface)
+    surface = publishable(desired, observed)
+    if surface is not None and surface_differs(surface, observed.surface):
+        changes = tuple(_changes(observed.surface, surface))
+        step = PublishSurface(surface)
         publish = (step.key,)
         because = "first routes" if observed.surface is None else "routes or settings changed"
         yield Planned(step, because, disruption=Disruption.HOT, changes=changes)
@@ -29,18 +38,17 @@ def surfaces(desired: DesiredState, observed: ObservedState) -> Iterator[Planned
         yield Planned(StartGateway(want), because, after=(*after, *publish))
 
 
-def surface_differs(desired: DesiredState, observed: ObservedState) -> bool:
+def surface_differs(wanted: Surface, seen: Surface | None) -> bool:
     """Say whether the gateway must be told something; a new generation alone is nothing."""
-    if desired.surface is None or observed.surface is None:
-        return desired.surface is not observed.surface
-    return _content(desired.surface) != _content(observed.surface)
+    return seen is None or content(wanted) != content(seen)
 
 
-def _content(surface: Surface) -> Surface:
+def content(surface: Surface) -> Surface:
+    """Return a surface without the generation it came from."""
     return msgspec.structs.replace(surface, generation=0)
 
 
-def _changes(old: Surface | None, new: Surface) -> Iterator[str]:
+def _changes(old: Surface | None, new: Surface) -> Iterator[FieldChange]:
     gone = {each.name: each for each in old.routes} if old else {}
     come = {each.name: each for each in new.routes}
     for name in sorted(gone.keys() | come.keys()):
@@ -49,7 +57,9 @@ def _changes(old: Surface | None, new: Surface) -> Iterator[str]:
         return
     before, after = _settings(old), _settings(new)
     yield from (
-        f"{key}: {before[key]} -> {after[key]}" for key in after if before[key] != after[key]
+        FieldChange(key, str(before[key]), str(after[key]))
+        for key in after
+        if before[key] != after[key]
     )
 
 
@@ -64,15 +74,16 @@ def _settings(surface: Surface) -> dict[str, object]:
     return flat | {"log_prompts": surface.log_prompts}
 
 
-def _route_changes(name: str, old: ServedRoute | None, new: ServedRoute | None) -> Iterator[str]:
-    if old is None:
-        yield f"route {name}: added"
-    elif new is None:
-        yield f"route {name}: removed"
-    else:
-        for key in sorted(old.operation.keys() | new.operation.keys()):
-            before, after = old.operation.get(key), new.operation.get(key)
-            if before != after:
-                yield f"route {name}: {key}: {before} -> {after}"
-        if old.instance != new.instance:
-            yield f"route {name}: instance: {old.instance} -> {new.instance}"
+def _route_changes(
+    name: str, old: ServedRoute | None, new: ServedRoute | None
+) -> Iterator[FieldChange]:
+    if old is None or new is None:
+        before, after = (f"instance {each.instance}" if each else "" for each in (old, new))
+        yield FieldChange(f"route {name}", before, after)
+        return
+    for key in sorted(old.operation.keys() | new.operation.keys()):
+        was, now = old.operation.get(key), new.operation.get(key)
+        if was != now:
+            yield FieldChange(f"route {name}: {key}", str(was), str(now))
+    if old.instance != new.instance:
+        yield FieldChange(f"route {name}: instance", old.instance, new.instance)

@@ -13,7 +13,14 @@ from math import inf
 from lmctl.base.errors import LmctlError
 from lmctl.base.spec import FailureKind
 from lmctl.planning.outcome import Done, Failed, Outcome, Stalled, Superseded, Waiting
-from lmctl.planning.plan import LoadInstance, Plan, Planned, StartGateway, Step
+from lmctl.planning.plan import (
+    LoadInstance,
+    Plan,
+    Planned,
+    RestoreInstance,
+    StartGateway,
+    Step,
+)
 
 Act = Callable[[Step], Awaitable[Outcome]]
 
@@ -29,7 +36,7 @@ LAST_WORDS = 5.0
 
 
 # Steps whose work is a process: one that keeps dying must not be started in a tight loop.
-PROCESSES = (LoadInstance, StartGateway)
+PROCESSES = (LoadInstance, RestoreInstance, StartGateway)
 
 
 @dataclass(slots=True)

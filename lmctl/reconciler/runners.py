@@ -6,6 +6,8 @@ from contextlib import aclosing
 from functools import partial
 from pathlib import Path
 
+import msgspec
+
 from lmctl.adapters.processes import Processes, identity_of
 from lmctl.adapters.runner_folders import RunnerFolder, all_folders
 from lmctl.base.errors import LmctlError
@@ -29,6 +31,15 @@ async def _look(folder: RunnerFolder, processes: Processes, ask: AskStatus) -> S
     spec = folder.spec()
     if spec is None:
         return None  # it is being made, or was when the daemon died: nothing runs from it
+    seen = await _seen(folder, spec, processes, ask)
+    return msgspec.structs.replace(
+        seen, proven=folder.proven(), tried_for=spec.generation, retired=folder.retired
+    )
+
+
+async def _seen(
+    folder: RunnerFolder, spec: RunnerSpec, processes: Processes, ask: AskStatus
+) -> SeenRunner:
     try:
         status = await ask(spec.socket)
     except LmctlError:
@@ -45,6 +56,7 @@ def _with_answer(spec: RunnerSpec, status: RunnerStatus) -> SeenRunner:
         uid=spec.uid,
         spec_digest=status.spec_digest,
         phase=status.phase,
+        model=spec.model,
         pid=status.pid,
         weights=status.weights,
         load=spec.load,
@@ -75,6 +87,7 @@ def _without_answer(folder: RunnerFolder, spec: RunnerSpec, processes: Processes
         uid=spec.uid,
         spec_digest=spec.spec_digest,
         phase=phase,
+        model=spec.model,
         pid=who.pid if who and alive else 0,
         load=spec.load,
         max_drain=spec.max_drain,

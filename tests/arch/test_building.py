@@ -134,7 +134,7 @@ def test_every_step_has_a_rank_an_actuator_a_symbol_and_an_effect():
     acting = (LMCTL / "daemon" / "act.py").read_text()
     effects = Path(worlds.__file__).read_text()
     for step in steps:
-        assert f"case {step.__name__}()" in acting
+        assert f"case {step.__name__}():" in acting
         assert step.__name__ in effects
         verb = step.key.fget.__code__.co_consts  # the literal parts of its key
         words = {word for each in verb if isinstance(each, str) for word in each.split()}

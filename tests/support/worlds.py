@@ -1,6 +1,7 @@
 """Small worlds for planning tests: what is wanted, what is seen, and what a step leaves behind."""
 
 import dataclasses
+from collections.abc import Iterator
 
 import msgspec
 
@@ -20,12 +21,16 @@ from lmctl.planning.plan import (
     LinkWeights,
     LoadInstance,
     PublishSurface,
+    RenameInstance,
+    RestoreInstance,
     StartGateway,
     Step,
     StopGateway,
+    SwitchRoute,
     UnloadInstance,
     VerifyWeights,
 )
+from lmctl.planning.rollout import checks_digest
 from lmctl.planning.surface import ServedRoute, Surface
 from lmctl.planning.weights_values import (
     FileSource,
@@ -87,6 +92,7 @@ def seen(
         memory=200 * MIB,
         started_at=started_at,
         reason="killed by SIGKILL" if phase is Phase.FAILED else None,
+        proven=checks_digest(wanted) if phase in (Phase.READY, Phase.DRAINING) else "",
     )
 
 
@@ -145,21 +151,38 @@ def carry_out(step: Step, world: ObservedState) -> ObservedState:
             return replace(world, runtimes={**world.runtimes, runtime.name: found})
         case FetchWeights(wanted) | VerifyWeights(wanted) | LinkWeights(wanted):
             return replace(world, weights={**world.weights, wanted.key: stored(wanted)})
-        case LoadInstance(instance):
-            others = [
-                each
-                for each in world.runners
-                if (each.name, each.spec_digest) != (instance.name, instance.spec_digest)
-            ]
-            return replace(world, runners=(*others, seen(instance, started_at=9.0)))
-        case UnloadInstance(_, uid, _):
-            return replace(world, runners=tuple(r for r in world.runners if r.uid != uid))
         case StartGateway(wanted):
             return replace(world, gateway=SeenGateway(8, wanted.digest, ("127.0.0.1:1",)))
         case StopGateway():
             return replace(world, gateway=None)
-        case PublishSurface(surface):
+        case PublishSurface(surface) | SwitchRoute(_, _, surface):
             return replace(world, surface=surface)
+    return replace(world, runners=tuple(_runners_after(step, world.runners)))
+
+
+def _runners_after(step: Step, runners: tuple[SeenRunner, ...]) -> Iterator[SeenRunner]:
+    replace = msgspec.structs.replace
+    match step:
+        case LoadInstance(instance):
+            here = (instance.name, instance.spec_digest)
+            yield from (
+                each
+                for each in runners
+                if (each.name, each.spec_digest) != here
+                and not (each.retired and each.name == instance.name)
+            )
+            yield seen(instance, started_at=9.0)
+        case UnloadInstance(_, uid, _, retire):
+            for each in runners:
+                if each.uid != uid:
+                    yield each
+                elif retire:
+                    yield replace(each, phase=Phase.FAILED, pid=0, retired=True)
+        case RenameInstance(name, uid, _):
+            yield from (replace(each, name=name) if each.uid == uid else each for each in runners)
+        case RestoreInstance(_, uid):
+            back = {"phase": Phase.READY, "pid": 100, "retired": False}
+            yield from (replace(each, **back) if each.uid == uid else each for each in runners)
 
 
 def with_surface(goal: DesiredState, surface: Surface) -> DesiredState:

@@ -36,7 +36,7 @@ def test_a_first_plan():
           + ensure  runtime llama.cpp                     # needed by instance chat
           > fetch   model acme/w1 (93.0 MiB)              # needed by instance chat
           ~ publish routes                                # first routes
-                route chat: added
+                route chat: (none) -> instance chat
           + start   server gateway                        # declared and not listening
           + load    instance chat (memory not known yet)  # declared and not loaded
 
@@ -47,9 +47,9 @@ def test_a_reload():
     longer = want("chat", context=8192)
     assert render_plan(status_of(desired(longer), in_sync(CHAT)).steps) == dedent("""\
           ~ publish routes                           # routes or settings changed
-          - unload  instance chat (frees 200.0 MiB)  # context_length: 4096 -> 8192
+          - unload  instance chat (frees 200.0 MiB)  # load.contextLength: 4096 -> 8192
                 disruption: requests wait while it reloads
-          + load    instance chat (874.0 MiB)        # context_length: 4096 -> 8192
+          + load    instance chat (874.0 MiB)        # load.contextLength: 4096 -> 8192
                 disruption: requests wait while it reloads
 
         Plan: 1 to publish, 1 to unload, 1 to load""")

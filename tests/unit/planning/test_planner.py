@@ -1,14 +1,16 @@
 """Desired and observed in, plan out."""
 
+import dataclasses
 from itertools import permutations, product
 
 import msgspec
 import pytest
 
 from lmctl.base.spec import Phase
-from lmctl.planning.desired import DesiredState
+from lmctl.planning.desired import DesiredState, DriftPolicy
 from lmctl.planning.observed import ObservedState
 from lmctl.planning.planner import make_plan
+from lmctl.planning.policies import converged
 from tests.support import worlds
 from tests.support.worlds import carry_out, desired, observed, seen, stored, suspect, want, weights
 
@@ -106,6 +108,103 @@ def test_plan(goal, world, expected):
     assert keys(goal, world) == expected
 
 
+ROOM = 64 * 1024 * worlds.MIB
+SWITCH, RESTORE = "switch instance/a", "restore instance/a"
+
+
+def test_where_both_fit_the_new_runner_is_proven_before_the_route_and_the_old_one_change():
+    plan = make_plan(desired(A_LONGER), msgspec.structs.replace(in_sync(A), room=ROOM))
+    assert [each.key.split("@")[0].split("#")[0] for each in plan.steps] == [LOAD, SWITCH, UNLOAD]
+    load, switch, unload = plan.steps
+    assert (load.after, switch.after, unload.after) == (
+        (),
+        (load.key,),
+        (load.key, switch.key),
+    )
+    assert {each.disruption.words for each in plan.steps} == {"no disruption", "hot"}
+
+
+def test_a_hot_edit_beside_a_surge_is_published_at_once_and_flips_no_route():
+    old = worlds.surface_for((A,))
+    goal = worlds.with_surface(
+        desired(A_LONGER),
+        msgspec.structs.replace(worlds.surface_for((A_LONGER,)), log_prompts=True),
+    )
+    plan = make_plan(goal, msgspec.structs.replace(in_sync(A), room=ROOM))
+    publish = next(each for each in plan.ready() if each.key == "publish surface")
+    assert publish.step.surface.log_prompts
+    assert publish.step.surface.routes[0].socket == old.routes[0].socket
+    switch = next(each for each in plan.steps if each.key.startswith("switch"))
+    assert switch.step.surface.routes[0].socket == A_LONGER.socket
+
+
+def candidate_failed(*, retired: bool, generation: int = 1) -> ObservedState:
+    """The old runner was ended to make room, and the new one did not come up."""
+    old = msgspec.structs.replace(
+        seen(A),
+        phase=Phase.FAILED if retired else Phase.READY,
+        retired=retired,
+    )
+    new = msgspec.structs.replace(
+        seen(A_LONGER, Phase.FAILED), tried_for=generation, reason="out of memory"
+    )
+    surface = worlds.surface_for((A_LONGER,) if retired else (A,))
+    return msgspec.structs.replace(in_sync(A), runners=(old, new), surface=surface)
+
+
+def test_a_failed_replacement_brings_the_old_runner_back_and_waits_for_an_edit():
+    goal, world = desired(A_LONGER), candidate_failed(retired=True)
+    assert keys(goal, world) == ["publish surface", RESTORE, LOAD]
+    plan = make_plan(goal, world)
+    assert plan.steps[0].step.surface.routes[0].socket == A.socket
+    assert "out of memory" in plan.steps[2].held
+
+    serving = make_plan(goal, candidate_failed(retired=False))
+    assert [each.step.key for each in serving.steps if not each.held] == []
+    assert not list(serving.doable())
+
+    edited = desired(A_LONGER, generation=2)
+    assert keys(edited, candidate_failed(retired=False)) == ["publish surface", UNLOAD, LOAD]
+
+
+def test_a_rename_keeps_the_process_and_moves_only_the_name():
+    renamed = dataclasses.replace(A, name="z", identifier="z", renamed_from="a")
+    assert keys(desired(renamed), in_sync(A)) == ["rename instance/z", "publish surface"]
+
+
+def test_what_nobody_edited_is_drift_and_policy_decides():
+    dead = msgspec.structs.replace(in_sync(A), runners=(seen(A, Phase.FAILED),))
+    (edit,) = make_plan(desired(A), dead).steps
+    assert not edit.drift
+
+    noticed = msgspec.structs.replace(dead, converged=converged(desired(A), frozenset(), {}))
+    (drift,) = make_plan(desired(A), noticed).steps
+    assert (drift.drift, drift.held) == (True, "")
+
+    told = desired(dataclasses.replace(A, drift=DriftPolicy.REPORT))
+    (reported,) = make_plan(told, noticed).steps
+    assert "only reported" in reported.held
+
+    ignoring = desired(dataclasses.replace(A, drift=DriftPolicy.IGNORE))
+    assert make_plan(ignoring, noticed).empty
+    assert not make_plan(ignoring, dead).empty
+
+
+def test_what_is_suspended_is_planned_and_held():
+    for subject in ("instance/a", "box"):
+        goal = dataclasses.replace(desired(A), suspended={subject: "by me: maintenance"})
+        world = msgspec.structs.replace(in_sync(A), runners=())
+        (held,) = make_plan(goal, world).steps
+        assert held.held.endswith("by me: maintenance")
+
+
+def test_convergence_is_remembered_until_what_is_wanted_changes():
+    before = converged(desired(A), frozenset(), {})
+    assert converged(desired(A), frozenset({"instance/a"}), before) == before
+    edited = converged(desired(A_LONGER), frozenset({"instance/a"}), before)
+    assert "instance/a" not in edited
+
+
 def test_a_runner_with_other_weights_than_those_on_disk_is_replaced():
     wrong = msgspec.structs.replace(seen(A), weights=("0" * 64,))
     plan = make_plan(desired(A), msgspec.structs.replace(in_sync(A), runners=(wrong,)))
@@ -114,7 +213,7 @@ def test_a_runner_with_other_weights_than_those_on_disk_is_replaced():
 
 def test_the_reason_for_a_reload_names_what_changed():
     unload = next(s for s in make_plan(desired(A_LONGER), in_sync(A)).steps if "unload" in s.key)
-    assert unload.because == "context_length: 4096 -> 8192"
+    assert unload.because == "load.contextLength: 4096 -> 8192"
 
 
 def test_the_memory_of_a_load_is_weights_and_cache_and_compute():
@@ -134,10 +233,13 @@ def worlds_of_two():
     for_a = [ABSENT, *product((A, A_LONGER, A_OTHER), phases)]
     for_b = [ABSENT, *product((B,), phases)]
     kept = [(), (stored(weights("w1")),), (suspect(weights("w1")), stored(weights("w2")))]
-    surfaces = (None, worlds.surface_for((A,)))
-    for a, b, there, surface, port in product(for_a, for_b, kept, surfaces, (None, 1234, 99)):
+    surfaces = (None, worlds.surface_for((A,)), worlds.surface_for((A_LONGER, B)))
+    rooms = (None, 64 * 1024 * worlds.MIB)
+    every = product(for_a, for_b, kept, surfaces, (None, 99), rooms)
+    for a, b, there, surface, port, room in every:
         runners = tuple(seen(*each) for each in (a, b) if each is not ABSENT)
-        yield observed(*runners, weights=there, surface=surface, port=port, runtimes=())
+        world = observed(*runners, weights=there, surface=surface, port=port, runtimes=())
+        yield msgspec.structs.replace(world, room=room)
 
 
 def goals():
@@ -155,7 +257,7 @@ def test_carrying_out_any_plan_leaves_nothing_to_plan():
             world = carry_out(planned.step, world)
         assert make_plan(goal, world).empty, (goal, start)
         tried += 1
-    assert tried == 9 * (13 * 5 * 3 * 2 * 3)
+    assert tried == 9 * (13 * 5 * 3 * 3 * 2 * 2)
 
 
 def test_a_plan_never_starts_what_it_says_must_wait():

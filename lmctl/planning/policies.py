@@ -1,0 +1,66 @@
+"""What policy says of planned work: what is drift, what is only reported, what is left alone.
+
+A step is drift when its subject was seen to be as it is wanted now, so that nobody's edit can be
+the reason for it.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+
+from lmctl.base.digests import digest
+from lmctl.planning.desired import DesiredState, DriftPolicy
+from lmctl.planning.observed import ObservedState
+from lmctl.planning.plan import Planned
+from lmctl.planning.surfaces import content
+
+BOX = "box"
+
+
+def wanted_digests(desired: DesiredState) -> dict[str, str]:
+    """Return what is wanted of each subject, as a digest that changes with every edit of it."""
+    found: dict[str, str] = {f"runtime/{each.name}": each.engine for each in desired.runtimes}
+    found |= {f"model/{each.model}": each.key for each in desired.weights}
+    found |= {f"instance/{each.name}": each.spec_digest for each in desired.instances}
+    if desired.gateway is not None:
+        found["server/gateway"] = desired.gateway.digest
+    if desired.surface is not None:
+        found["server/surface"] = digest(content(desired.surface))
+    return found
+
+
+def converged(
+    desired: DesiredState, subjects_with_work: frozenset[str], before: Mapping[str, str]
+) -> dict[str, str]:
+    """Return, by subject, the digest of what is wanted, where it was ever seen to be so."""
+    return {
+        subject: now
+        for subject, now in wanted_digests(desired).items()
+        if subject not in subjects_with_work or before.get(subject) == now
+    }
+
+
+def apply_policies(
+    steps: Iterable[Planned], desired: DesiredState, observed: ObservedState
+) -> Iterator[Planned]:
+    """Yield the steps that are to be told, those that must not run held, in the same order."""
+    wanted = wanted_digests(desired)
+    policies = {f"instance/{each.name}": each.drift for each in desired.instances}
+    dropped: set[str] = set()
+    for each in steps:
+        subject = each.step.subject
+        drift = bool(wanted.get(subject)) and observed.converged.get(subject) == wanted[subject]
+        policy = policies.get(subject, desired.drift)
+        if (drift and policy is DriftPolicy.IGNORE) or not dropped.isdisjoint(each.after):
+            dropped.add(each.key)
+            continue
+        yield replace(each, drift=drift, held=each.held or _held(subject, policy, desired, drift))
+
+
+def _held(subject: str, policy: DriftPolicy, desired: DesiredState, drift: bool) -> str:  # noqa: FBT001
+    for name in (subject, BOX):
+        if name in desired.suspended:
+            whole = " (the whole box)" if name == BOX else ""
+            return f"suspended{whole}: {desired.suspended[name]}"
+    if drift and policy is DriftPolicy.REPORT:
+        return "drift is only reported here (`drift: report`)"
+    return ""

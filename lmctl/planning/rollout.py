@@ -1,0 +1,167 @@
+"""How far an instance is on its way from the runner it has to the one it should have.
+
+A replacement has two shapes. *Surge* loads the new runner beside the old one, proves it, sends new
+requests to it and drains the old one: nobody waits, and a candidate that fails changes nothing.
+*Drain* is for when both do not fit: requests are parked, the old runner finishes and ends, the new
+one is loaded; when it fails, the old one is brought back.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import msgspec
+
+from lmctl.base.digests import digest
+from lmctl.base.spec import Phase
+from lmctl.planning import fit
+from lmctl.planning.desired import DesiredState, WantedInstance
+from lmctl.planning.observed import ObservedState, SeenRunner
+from lmctl.planning.surface import ServedRoute, Surface
+from lmctl.planning.weights_values import WeightsState
+
+
+@dataclass(frozen=True, slots=True)
+class Rollout:
+    """One wanted instance and the runners there are for it.
+
+    `keep` runs what is wanted, `proven` says that it passed its checks; `serving` is another one
+    that clients are sent to now; `others` are all but `keep`. `failed` is what is left of a
+    candidate that did not come up for this generation, `fallback` the runner that was ended for it.
+    """
+
+    want: WantedInstance
+    keep: SeenRunner | None
+    proven: bool
+    serving: SeenRunner | None
+    others: tuple[SeenRunner, ...]
+    surge: bool
+    failed: SeenRunner | None = None
+    fallback: SeenRunner | None = None
+
+    @property
+    def route(self) -> tuple[str, str]:
+        """Return the socket and spec digest that requests should be sent to now."""
+        if self.serving is not None and (self.proven or self.surge):
+            return self.serving.socket, self.serving.spec_digest  # until it is switched
+        if self.fallback is not None and not self.proven:
+            return self.fallback.socket, self.fallback.spec_digest
+        return self.target
+
+    @property
+    def target(self) -> tuple[str, str]:
+        """Return the socket and spec digest of the wanted runner: its own, or where it will be."""
+        found = self.keep if self.keep is not None and self.keep.socket else self.want
+        return found.socket, self.want.spec_digest
+
+
+def rollouts(desired: DesiredState, observed: ObservedState) -> dict[str, Rollout]:
+    """Return how each wanted instance stands, by name."""
+    names = {each.name for each in desired.instances}
+    return {each.name: _rollout(each, desired, observed, names) for each in desired.instances}
+
+
+def checks_digest(want: WantedInstance) -> str:
+    """Return what a runner has passed once it is proven for these checks."""
+    return digest(want.checks)
+
+
+def publishable(
+    desired: DesiredState, observed: ObservedState, *, switch: str | None = None
+) -> Surface | None:
+    """Return what the gateway may be told now: everything declared, but each instance that is being
+    replaced still at the runner that serves it. `switch` names one to send to its new runner.
+    """
+    if desired.surface is None:
+        return None
+    found = rollouts(desired, observed)
+    routes = tuple(_routed(each, found, switch) for each in desired.surface.routes)
+    return msgspec.structs.replace(desired.surface, routes=routes)
+
+
+def _routed(route: ServedRoute, found: Mapping[str, Rollout], switch: str | None) -> ServedRoute:
+    rollout = found.get(route.instance)
+    if rollout is None:
+        return route
+    socket, spec_digest = rollout.target if route.instance == switch else rollout.route
+    return msgspec.structs.replace(route, socket=socket, spec_digest=spec_digest)
+
+
+def _rollout(
+    want: WantedInstance, desired: DesiredState, observed: ObservedState, names: set[str]
+) -> Rollout:
+    before = want.renamed_from if want.renamed_from not in names else None
+    found = observed.runners_of(want.name, before)
+    keep = next((each for each in found if _runs_what_is_wanted(each, want, observed)), None)
+    proven = keep is not None and keep.phase is Phase.READY and keep.proven == checks_digest(want)
+    others = tuple(each for each in found if each is not keep)
+    serving = _serving(others, observed, want)
+    surge = serving is not None and _surge(want, observed)
+    failed = next((each for each in others if _failed_now(each, want, desired)), None)
+    return Rollout(
+        want=want,
+        keep=keep,
+        proven=proven,
+        serving=serving,
+        others=others,
+        surge=surge,
+        failed=failed,
+        fallback=_fallback(others, want) if failed is not None and not surge else None,
+    )
+
+
+def _runs_what_is_wanted(seen: SeenRunner, want: WantedInstance, observed: ObservedState) -> bool:
+    if seen.spec_digest != want.spec_digest or not seen.alive or seen.phase is Phase.DRAINING:
+        return False
+    stored = observed.seen_weights(want.weights.key).state is WeightsState.STORED
+    if seen.phase is Phase.READY and stored:
+        return seen.weights == observed.sha256_of(want.weights.key)
+    return True
+
+
+def _serving(
+    others: tuple[SeenRunner, ...], observed: ObservedState, want: WantedInstance
+) -> SeenRunner | None:
+    """Return the ready runner of another spec that the gateway's routes lead to."""
+    if observed.surface is None:
+        return None
+    names = (want.name, want.renamed_from)
+    sockets = {each.socket for each in observed.surface.routes if each.instance in names}
+    return next(
+        (
+            each
+            for each in others
+            if each.phase is Phase.READY
+            and each.socket in sockets
+            and each.spec_digest != want.spec_digest
+        ),
+        None,
+    )
+
+
+def _surge(want: WantedInstance, observed: ObservedState) -> bool:
+    match want.strategy:
+        case "surge":
+            return True
+        case "drain":
+            return False
+    if observed.room is None:
+        return False
+    need = fit.memory(observed.facts.get(want.weights.key), want.load)
+    return need is not None and need <= observed.room
+
+
+def _failed_now(seen: SeenRunner, want: WantedInstance, desired: DesiredState) -> bool:
+    """Say whether this is what is left of a candidate that never came up for this generation."""
+    return (
+        seen.phase is Phase.FAILED
+        and not seen.retired
+        and not seen.proven
+        and seen.spec_digest == want.spec_digest
+        and seen.tried_for == desired.generation
+    )
+
+
+def _fallback(others: tuple[SeenRunner, ...], want: WantedInstance) -> SeenRunner | None:
+    """Return the runner that was ended for the candidate, running again or not."""
+    proven = [each for each in others if each.proven and each.spec_digest != want.spec_digest]
+    return next((each for each in proven if each.alive or each.retired), None)
