@@ -20,10 +20,12 @@ from lmctl.manifests.mcp import McpServer
 from lmctl.manifests.model import Model
 from lmctl.manifests.preset import Preset
 from lmctl.manifests.reading import Declared, counts, read_file
+from lmctl.manifests.route import Route
+from lmctl.manifests.runtime import Runtime
 from lmctl.manifests.server import Server
 
 _WORDS = {"Model": "model", "Preset": "preset", "McpServer": "tool server"}
-Kind = TypeVar("Kind", Model, Instance, Server, Preset, McpServer)
+Kind = TypeVar("Kind", Model, Instance, Server, Runtime, Route, Preset, McpServer)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,12 +33,15 @@ class Bundle:
     """All objects of one reading by name, and the digest of what they say.
 
     The digest is of the normalised objects: it does not change with file names, order, comments
-    or formatting. `server` has the defaults if none is declared.
+    or formatting. `server` has the defaults if none is declared; `runtimes` are the declared ones,
+    without those that are bundled.
     """
 
     models: Mapping[str, Model] = field(default_factory=dict)
     instances: Mapping[str, Instance] = field(default_factory=dict)
     server: Server = server.DEFAULT
+    runtimes: Mapping[str, Runtime] = field(default_factory=dict)
+    routes: Mapping[str, Route] = field(default_factory=dict)
     presets: Mapping[str, Preset] = field(default_factory=dict)
     mcp_servers: Mapping[str, McpServer] = field(default_factory=dict)
     digest: str = ""
@@ -93,7 +98,8 @@ def read(files: Mapping[str, bytes], *, root: str = "") -> Reading:
     found = list(joined.from_iterable(each.diagnostics for each in readings))
     origins, repeated = _by_identity(declared)
     bundle = _bundle(origins)
-    found += [*repeated, *check.check(origins, bundle.models)]
+    refused = frozenset(joined.from_iterable(each.refused for each in readings))
+    found += [*repeated, *check.check(origins, bundle.models, refused=refused)]
     return Reading(bundle, tuple(sorted(found, key=_order)))
 
 
@@ -118,6 +124,8 @@ def _bundle(origins: Mapping[tuple[str, str], Declared]) -> Bundle:
     parts: dict[str, Mapping[str, Any]] = {
         "models": _of(origins, Model),
         "instances": _of(origins, Instance),
+        "runtimes": _of(origins, Runtime),
+        "routes": _of(origins, Route),
         "presets": _of(origins, Preset),
         "mcp_servers": _of(origins, McpServer),
     }

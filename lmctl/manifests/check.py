@@ -1,11 +1,11 @@
 """Rules across objects: what no object can know of itself."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 
 from lmctl.base import diagnostics
 from lmctl.base.diagnostics import Diagnostic
 from lmctl.manifests.chain import resolve
-from lmctl.manifests.instance import Instance
+from lmctl.manifests.check_names import Origins, check_names
 from lmctl.manifests.mcp import McpServer
 from lmctl.manifests.model import Model
 from lmctl.manifests.not_yet import without_effect
@@ -15,17 +15,21 @@ from lmctl.manifests.reading import Declared
 from lmctl.manifests.server import Server
 from lmctl.manifests.settings_keys import by_key, validate
 
-Origins = Mapping[tuple[str, str], Declared]
 
+def check(
+    origins: Origins, models: Mapping[str, Model], *, refused: Set[tuple[str, str]] = frozenset()
+) -> Iterator[Diagnostic]:
+    """Yield what is wrong between objects, and what is read without effect.
 
-def check(origins: Origins, models: Mapping[str, Model]) -> Iterator[Diagnostic]:
-    """Yield what is wrong between objects, and what is read without effect."""
+    `refused` are kind and name of what is declared wrongly: that something else leads to it is
+    no second mistake.
+    """
     yield from _one_server(origins)
-    yield from _identifiers(origins)
+    yield from check_names(origins, refused)
     for each in origins.values():
         match each.value:
             case Model():
-                yield from _chain(each, each.value, models)
+                yield from _chain(each, each.value, models, refused)
             case Server():
                 yield from _unprotected(each, each.value)
             case Preset():
@@ -43,23 +47,9 @@ def _one_server(origins: Origins) -> Iterator[Diagnostic]:
         yield diagnostics.error(each.place(), message, "keep one Server in the whole directory")
 
 
-def _identifiers(origins: Origins) -> Iterator[Diagnostic]:
-    first: dict[str, Declared] = {}
-    for each in origins.values():
-        if not isinstance(each.value, Instance):
-            continue
-        identifier = each.value.identifier
-        other = first.setdefault(identifier, each)
-        if other is not each:
-            given = ("spec", "identifier") if each.value.spec.identifier else ("spec", "model")
-            yield diagnostics.error(
-                each.place(given),
-                f"identifier `{identifier}` is that of Instance `{other.name}` too, at {other.place()}",
-                "give one of them an `identifier` of its own",
-            )
-
-
-def _chain(each: Declared, model: Model, models: Mapping[str, Model]) -> Iterator[Diagnostic]:
+def _chain(
+    each: Declared, model: Model, models: Mapping[str, Model], refused: Set[tuple[str, str]]
+) -> Iterator[Diagnostic]:
     if not isinstance(model.base, str):
         return
     found = resolve(model, models)
@@ -67,7 +57,7 @@ def _chain(each: Declared, model: Model, models: Mapping[str, Model]) -> Iterato
         around = " -> ".join((*found.chain, str(models[found.chain[-1]].base)))
         hint = "let one of them name weights: a list under `base`"
         yield diagnostics.error(each.place(("base",)), f"`base` runs in a circle: {around}", hint)
-    elif model.base not in models:
+    elif model.base not in models and ("Model", model.base) not in refused:
         yield diagnostics.warning(
             each.place(("base",)),
             f"no manifest declares the model `{model.base}`",

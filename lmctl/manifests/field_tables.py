@@ -32,6 +32,8 @@ _CHANGES: Final[Mapping[str, Mapping[str, str]]] = {
         "spec.runtime": "reload",
         "spec.load": "reload",
     },
+    "runtime": {"": "reload", "apiVersion": "-", "kind": "-", "metadata": "identity"},
+    "route": {"": "hot", "apiVersion": "-", "kind": "-", "metadata": "identity"},
     "preset": {"": "hot", "identifier": "identity", "load": "-"},
     "mcp": {"": "hot"},
 }

@@ -1,12 +1,12 @@
 """`Instance`: a model that should be loaded, with these settings, under this name."""
 
-import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, model_validator
 
-from lmctl.base.spec import EngineName
+from lmctl.manifests.checks import Check
+from lmctl.manifests.drift import DriftPolicy
 from lmctl.manifests.envelope import (
     Duration,
     Envelope,
@@ -14,6 +14,7 @@ from lmctl.manifests.envelope import (
     Node,
     NonEmpty,
     ObjectName,
+    Size,
     complaint,
 )
 from lmctl.manifests.settings_block import SettingsBlock
@@ -52,31 +53,11 @@ class Strategy(Node):
     """What happens if the new one does not come up."""
 
 
-class Expectation(Node):
-    """What an answer must look like."""
+class Memory(Node):
+    """How much memory an instance may take."""
 
-    regex: NonEmpty
-    """Regular expression (Python's) that must be found in the answer."""
-
-    @field_validator("regex")
-    @classmethod
-    def _compiles(cls, regex: str) -> str:
-        try:
-            re.compile(regex)
-        except (re.error, OverflowError, RecursionError) as error:
-            raise ValueError(f"not a regular expression: {error}") from error
-        return regex
-
-
-class Check(Node):
-    """A question the instance must answer well before it serves."""
-
-    prompt: NonEmpty
-    """The question."""
-    expect: Expectation
-    """What the answer must look like."""
-    max_seconds: Annotated[float, Field(gt=0)] = 30.0
-    """How long it may take, in seconds."""
+    budget: Annotated[Size, Field(gt=0)] | None = None
+    """Memory it may use, of the machine and of GPUs together; what lmctl estimates if left out."""
 
 
 class Placement(Node):
@@ -93,8 +74,8 @@ class InstanceSpec(Node):
     """Key of the model, or `key@variant` to choose among its variants."""
     identifier: NonEmpty | None = None
     """Name clients use; the model's key if left out."""
-    runtime: EngineName | None = None
-    """What runs it; whatever runs the chosen variant on this machine if left out."""
+    runtime: Annotated[str, Field(min_length=1, examples=["llama.cpp"])] | None = None
+    """Name of a Runtime, or a bundled one (`llama.cpp`, `echo`); what runs the model's format if left out."""
     load: Annotated[Mapping[str, Any], SettingsBlock(Section.LOAD)] = Field(default_factory=dict)
     """Settings for loading, by SDK name; a change starts a new process."""
     operation_block: Annotated[
@@ -112,6 +93,10 @@ class InstanceSpec(Node):
     """How a change takes its place."""
     checks: Items[Check] = ()
     """Questions it must answer well before it serves."""
+    memory: Memory = Memory()
+    """How much memory it may take."""
+    drift: DriftPolicy | None = None
+    """What lmctl does when it moves away without an edit; the Server's `reconcile.drift` if left out."""
     placement: Placement = Placement()
     """Which machines may hold it."""
     suspend: bool = False

@@ -40,6 +40,8 @@ FIELDS: Final = (
     NotYet("Instance", ("spec", "checks"), []),
     NotYet("Instance", ("spec", "placement", "labels"), {}),
     NotYet("Instance", ("spec", "operation", "preset"), None),
+    NotYet("Instance", ("spec", "memory", "budget"), None),
+    NotYet("Route", ("spec", "preset"), None),
 )
 
 # The settings runner and gateway act on; every other one is told to have no effect.

@@ -53,9 +53,10 @@ _PATTERNS: Mapping[str, tuple[str, str]] = {
     ),
     r"^[A-Za-z_][A-Za-z0-9_]*$": (
         "the name of an environment variable",
-        "for example LMCTL_CI_TOKEN; the secret itself never stands in a manifest",
+        "for example LMCTL_CI_TOKEN",
     ),
     r"^\$\..+": ("a custom field", "write `$.name` of a field in `customFields`"),
+    r"^[0-9][0-9A-Za-z.!+_-]*$": ("an exact version", 'for example "0.3.36"; ranges pin nothing'),
     r"^[^/\\]+$": ("a file name without folders", "for example model.gguf"),
 }
 
@@ -70,7 +71,10 @@ def from_validation(
     for each in found:
         if any(_echoes(each, other) for other in found if other is not each):
             continue
-        path, here = trace(root, each["loc"])
+        location = each["loc"]
+        if location[-1:] == ("[key]",):  # pydantic's word for a key that is wrong itself
+            location = location[:-1]
+        path, here = trace(root, location)
         if each["type"] == "extra_forbidden":
             yield _extra(each, document, path, root, hidden)
             continue

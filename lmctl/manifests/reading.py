@@ -1,7 +1,7 @@
 """One file -> the objects it declares and everything wrong with it. Cached by content."""
 
 import posixpath
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final
@@ -11,28 +11,32 @@ from pydantic import BaseModel, ValidationError
 from lmctl.base import diagnostics
 from lmctl.base.diagnostics import Diagnostic, Place
 from lmctl.manifests import suggest
-from lmctl.manifests.envelope import API_VERSION
+from lmctl.manifests.envelope import API_VERSION, Envelope
 from lmctl.manifests.instance import Instance
 from lmctl.manifests.mcp import McpFile, McpServer
 from lmctl.manifests.model import Model
 from lmctl.manifests.preset import Preset
 from lmctl.manifests.problems import from_validation, overlooked
+from lmctl.manifests.route import Route
 from lmctl.manifests.rules import show
+from lmctl.manifests.runtime import Runtime
 from lmctl.manifests.server import Server
 from lmctl.manifests.yaml_build import Path
 from lmctl.manifests.yaml_source import Document, parse
 
-ENVELOPES: Final[dict[str, type[Server] | type[Instance]]] = {
+ENVELOPES: Final[Mapping[str, type[Envelope]]] = {
     "Server": Server,
     "Instance": Instance,
+    "Runtime": Runtime,
+    "Route": Route,
 }
 _EXPECTED: Final = (
-    f"start with `apiVersion: {API_VERSION}` and `kind: Instance` (or Server); LM Studio's own files are "
+    f"start with `apiVersion: {API_VERSION}` and `kind: Instance` (or Server, Runtime, Route); LM Studio's own files are "
     "known by name: model.yaml, *.model.yaml, *.preset.json, mcp.json"
 )
-_CACHED_FILES: Final = 1024
+_CACHED_FILES: Final = 32_768
 
-Value = Model | Instance | Server | Preset | McpServer
+Value = Model | Instance | Server | Runtime | Route | Preset | McpServer
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,10 +71,11 @@ class Declared:
 
 @dataclass(frozen=True, slots=True)
 class FileReading:
-    """What one file declares."""
+    """What one file declares; `refused` are kind and name of what it gets wrong."""
 
     declared: tuple[Declared, ...]
     diagnostics: tuple[Diagnostic, ...]
+    refused: tuple[tuple[str, str], ...] = ()
 
 
 def counts(path: str) -> bool:
@@ -97,7 +102,7 @@ def read_file(file: str, root: str, content: bytes) -> FileReading:
                 Place(file), "the file declares nothing", "write a manifest into it or delete it"
             ),
         )
-    return FileReading(tuple(reader.declared), found)
+    return FileReading(tuple(reader.declared), found, tuple(reader.refused))
 
 
 class _Reader:
@@ -108,6 +113,7 @@ class _Reader:
         self.folder = folder
         self.declared: list[Declared] = []
         self.diagnostics: list[Diagnostic] = []
+        self.refused: list[tuple[str, str]] = []
 
     def read(self, document: Document) -> None:
         value = document.value
@@ -194,11 +200,20 @@ class _Reader:
             read: Any = kind.model_validate(document.value, context={"folder": self.folder})
         except ValidationError as error:
             self.diagnostics.extend(from_validation(error, document, kind, hidden=hidden))
+            if name := _name_of(document.value):
+                self.refused.append((kind.__name__, name))
             return
         self.declared.append(Declared(read.kind, read.name, read, document, hidden=hidden))
 
     def _error(self, document: Document, path: Path, message: str, hint: str) -> None:
         self.diagnostics.append(diagnostics.error(document.place(path), message, hint))
+
+
+def _name_of(value: dict[str, Any]) -> str | None:
+    """Return the name a document gives itself, whatever else is wrong with it."""
+    metadata = value.get("metadata")
+    name = metadata.get("name") if isinstance(metadata, dict) else value.get("model")
+    return name if isinstance(name, str) else None
 
 
 def _below(document: Document, value: Any, name: str) -> Document:

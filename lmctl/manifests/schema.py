@@ -13,12 +13,16 @@ from lmctl.manifests.instance import Instance
 from lmctl.manifests.mcp import McpFile
 from lmctl.manifests.model import Model
 from lmctl.manifests.preset import Preset
+from lmctl.manifests.route import Route
+from lmctl.manifests.runtime import Runtime
 from lmctl.manifests.server import Server
 
 KINDS: Final[Mapping[str, type[BaseModel]]] = {
     "model": Model,
     "server": Server,
     "instance": Instance,
+    "runtime": Runtime,
+    "route": Route,
     "preset": Preset,
     "mcp": McpFile,
 }

@@ -4,6 +4,7 @@ from typing import Annotated, Final, Literal, Self
 
 from pydantic import Field, model_validator
 
+from lmctl.manifests.drift import Reconcile
 from lmctl.manifests.envelope import (
     API_VERSION,
     Duration,
@@ -132,6 +133,8 @@ class ServerSpec(Node):
     """How careful loading is with memory."""
     limits: LimitRules = LimitRules()
     """Bounds that keep one client from starving the rest."""
+    reconcile: Reconcile = Reconcile()
+    """How the box is kept what the manifests say."""
     logging: Logging = Logging()
     """What is written down about requests."""
 

@@ -13,6 +13,8 @@ from lmctl.base.spec import EngineName, LoadSettings
 from lmctl.manifests.bundle import Bundle
 from lmctl.manifests.instance import Check as DeclaredCheck
 from lmctl.manifests.instance import Instance
+from lmctl.manifests.runtime import BUNDLED
+from lmctl.manifests.runtime import DEFAULT as DEFAULT_RUNTIME
 from lmctl.manifests.server import Listen
 from lmctl.manifests.suggest import closest
 from lmctl.planning.desired import Check, DesiredState, WantedGateway, WantedInstance, WantedRuntime
@@ -20,8 +22,6 @@ from lmctl.planning.load_settings import load_settings
 from lmctl.planning.sources import sources_of
 from lmctl.planning.surface import Cors, Limits, ServedRoute, Surface
 from lmctl.planning.weights_values import Weights
-
-BUNDLED: Mapping[str, EngineName] = {"llama.cpp": "llama.cpp", "echo": "echo"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,19 +124,20 @@ class _Resolver:
         return None
 
     def _engine_for(self, instance: Instance) -> EngineName | None:
-        runtime = instance.spec.runtime or "llama.cpp"
+        runtime = instance.spec.runtime or DEFAULT_RUNTIME
         if runtime in BUNDLED:
             return BUNDLED[runtime]
         place = self._bundle.place("Instance", instance.metadata.name, "spec", "runtime")
-        hint = f"known runtimes: {', '.join(sorted(BUNDLED))}"
-        self._problems.append(error(place, f"unknown runtime `{runtime}`", hint))
+        hint = f"bundled runtimes: {', '.join(sorted(BUNDLED))}"
+        message = f"runtime `{runtime}` is declared, but this version installs no runtimes"
+        self._problems.append(error(place, message, hint))
         return None
 
     def _wanted(self, instance: Instance, weights: Weights, engine: EngineName) -> WantedInstance:
         name, spec = instance.metadata.name, instance.spec
         load, operation = self._settings(instance)
         limits = self._bundle.server.spec.limits
-        runtime = spec.runtime or "llama.cpp"
+        runtime = spec.runtime or DEFAULT_RUNTIME
         spec_digest = digest(
             {
                 "engine": engine,

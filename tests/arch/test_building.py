@@ -43,6 +43,7 @@ DOORS = {
     "httpx2": ("adapters/weights/", "api/control.py", "cli/client.py"),
     "huggingface_hub": ("adapters/weights/hub.py",),
     "jinja2": ("chat/template.py",),
+    "jsonschema": ("manifests/json_schema.py",),
     "llama_cpp": ("runner/llamacpp/",),
     "numpy": ("runner/llamacpp/",),
     "psutil": ("adapters/", "runner/"),
