@@ -11,7 +11,7 @@ from lmctl.base.diagnostics import Diagnostic, Place, error
 from lmctl.base.digests import digest
 from lmctl.base.spec import EngineName, LoadSettings
 from lmctl.manifests.bundle import Bundle
-from lmctl.manifests.instance import Check as DeclaredCheck
+from lmctl.manifests.checks import Check as DeclaredCheck
 from lmctl.manifests.instance import Instance
 from lmctl.manifests.runtime import BUNDLED
 from lmctl.manifests.runtime import DEFAULT as DEFAULT_RUNTIME
@@ -191,8 +191,12 @@ class _Resolver:
 
 
 def _check(declared: DeclaredCheck) -> Check:
+    expect = declared.expect
     return Check(
-        prompt=declared.prompt, regex=declared.expect.regex, max_seconds=declared.max_seconds
+        prompt=declared.prompt,
+        regex=expect.regex if expect else None,
+        json_schema=expect.json_schema if expect else None,
+        max_seconds=declared.max_seconds,
     )
 
 
