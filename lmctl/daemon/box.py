@@ -17,6 +17,7 @@ from lmctl.adapters.files import read_if_there, write_atomically
 from lmctl.adapters.followed import Followed
 from lmctl.adapters.home import Home
 from lmctl.adapters.sqlite import Store
+from lmctl.adapters.systemd import ServiceManager
 from lmctl.daemon.act import Actuators
 from lmctl.daemon.progress import Changes, ProgressBoard
 from lmctl.daemon.wiring import eyes
@@ -29,6 +30,7 @@ from lmctl.planning.policies import converged
 from lmctl.planning.report import BoxStatus, DaemonView, box_status
 from lmctl.planning.surface import Health, InstanceHealth
 from lmctl.planning.turn import Turn
+from lmctl.reconciler.bell import Bell
 from lmctl.reconciler.execute import Executor
 from lmctl.reconciler.loop import Reconciler
 from lmctl.reconciler.reading import FolderReader, LastGood
@@ -42,8 +44,9 @@ TURN_DEADLINE = 30.0  # seconds a turn may take before whoever waits for it is a
 class Box:
     """The control plane of one box. Everything here runs on one event loop."""
 
-    def __init__(self, home: Home) -> None:
+    def __init__(self, home: Home, manager: ServiceManager | None = None) -> None:
         self.home = home
+        self.manager = manager or ServiceManager("")
         self.store = Store(home.database, clock=time.time)
         self.followed = Followed(home.root / "roots.json")
         self.changes = Changes()
@@ -51,7 +54,7 @@ class Box:
         self.keep_running = False
         self._eyes = eyes(home, clock=time.time)
         self._board = ProgressBoard(self.changes.bump)
-        self._bell = asyncio.Event()
+        self._bell = Bell(self.manager.alive, beat=self.manager.beat)
         self._turns = Changes()
         self._view = DaemonView(os.getpid(), __version__, time.time())
         self._told: dict[str, object] = {}
@@ -59,7 +62,7 @@ class Box:
         self.act = self._actuators().act
         self._executor = Executor(
             self.act,
-            wake=self._bell.set,
+            wake=self._bell.ring,
             clock=time.monotonic,
             started=self._started,
             ended=self._ended,
@@ -70,7 +73,7 @@ class Box:
             number=lambda digest, roots: self.store.generation_of(digest, roots).number,
             last_good=LastGood(home.last_good),
         )
-        self._bells = RunnerBells(runner_client.watch, self._bell.set)
+        self._bells = RunnerBells(runner_client.watch, self._bell.ring)
         self.reconciler = Reconciler(
             read=reader.read,
             observe=self.observe,
@@ -120,18 +123,18 @@ class Box:
         # A turn under way may have read the old folders; the one after it has not.
         for _ in range(2):
             number = self._turns.number
-            self._bell.set()
+            self._bell.ring()
             await self._turns.after(number, seconds=TURN_DEADLINE)
         return self.status()
 
     def again(self) -> None:
         """Look again now; what failed may be tried at once."""
         self._executor.forgive()
-        self._bell.set()
+        self._bell.ring()
 
     def ring(self) -> None:
         """Something may have changed."""
-        self._bell.set()
+        self._bell.ring()
 
     def ask_to_stop(self, *, keep: bool) -> None:
         """End `run` soon; `keep` leaves gateway and runners serving."""
@@ -180,6 +183,7 @@ class Box:
         self._write_health(turn)
         self._remember(turn)
         self._tell(turn)
+        self.manager.status(_headline(turn))
         self.changes.bump()
         self._turns.bump()
 
@@ -231,6 +235,15 @@ class Box:
         content, path = msgspec.json.encode(health), self.home.run / "health.json"
         if read_if_there(path) != content:
             write_atomically(path, content)
+
+
+def _headline(turn: Turn) -> str:
+    """Return the box in one line, for `systemctl status`."""
+    if turn.desired is None:
+        return "nothing good was read yet" if turn.reading.problems else "follows no folder"
+    ready = sum(each.state is State.READY for each in turn.conditions)
+    broken = ", manifests are broken" if turn.reading.broken else ""
+    return f"generation {turn.generation}: {ready} of {len(turn.conditions)} ready{broken}"
 
 
 def _health(name: str, runners: tuple[SeenRunner, ...], condition: Condition) -> InstanceHealth:

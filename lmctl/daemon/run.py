@@ -14,6 +14,7 @@ import uvicorn
 
 from lmctl.adapters import manifest_dir
 from lmctl.adapters.home import Home
+from lmctl.adapters.systemd import service_manager
 from lmctl.base.errors import LmctlError, Refused
 from lmctl.daemon.box import Box
 from lmctl.daemon.control import create_app
@@ -33,7 +34,7 @@ async def run(home: Home, *, roots: list[str], keep: bool) -> None:
     """
     home.prepare()
     with _only_one(home):
-        box = Box(home)
+        box = Box(home, service_manager())
         if roots:
             box.followed.follow(roots)
         _stop_on_signals(box, keep=keep)
@@ -41,10 +42,12 @@ async def run(home: Home, *, roots: list[str], keep: bool) -> None:
         box.store.record("box", "DaemonStarted", f"pid {os.getpid()}")
         try:
             async with _control(box):
+                box.manager.ready()
                 async with asyncio.TaskGroup() as tasks:
                     loop = tasks.create_task(box.reconciler.run())
                     bells = tasks.create_task(_ring(box))
                     await box.stopping.wait()
+                    box.manager.stopping()
                     loop.cancel()
                     bells.cancel()
                 await box.settle()

@@ -4,13 +4,13 @@ It is level-triggered: every turn looks at everything again, so a missed bell co
 correctness. A bundle with a problem changes nothing: the last good one stays desired.
 """
 
-import asyncio
 from collections.abc import Awaitable, Callable
 
 from lmctl.planning.conditions import Progress
 from lmctl.planning.desired import DesiredState
 from lmctl.planning.observed import ObservedState
 from lmctl.planning.turn import Reading, Turn, take_turn
+from lmctl.reconciler.bell import Bell
 from lmctl.reconciler.execute import Executor
 
 AFTER_TROUBLE = 5.0  # seconds after a turn that broke
@@ -33,7 +33,7 @@ class Reconciler:
         progress: Callable[[], dict[str, Progress]],
         record: Callable[[Turn], None],
         broke: Callable[[Exception], None],
-        bell: asyncio.Event,
+        bell: Bell,
     ) -> None:
         self._read = read
         self._observe = observe
@@ -53,11 +53,7 @@ class Reconciler:
             except Exception as error:  # noqa: BLE001 # a full disk must not end the control plane
                 self._broke(error)
                 pause = AFTER_TROUBLE
-            try:
-                async with asyncio.timeout(pause):
-                    await self._bell.wait()
-            except TimeoutError:
-                pass
+            await self._bell.wait(pause)
 
     async def turn(self) -> float:
         """One pass. Returns how long to sleep if nobody rings, in seconds."""
