@@ -49,7 +49,7 @@ def test_a_reload():
           ~ publish routes                           # routes or settings changed
           - unload  instance chat (frees 200.0 MiB)  # load.contextLength: 4096 -> 8192
                 disruption: requests wait while it reloads
-          + load    instance chat (874.0 MiB)        # load.contextLength: 4096 -> 8192
+          + load    instance chat (954.0 MiB)        # load.contextLength: 4096 -> 8192
                 disruption: requests wait while it reloads
 
         Plan: 1 to publish, 1 to unload, 1 to load""")

@@ -7,6 +7,7 @@ import msgspec
 import pytest
 
 from lmctl.base.spec import Phase
+from lmctl.planning import fit
 from lmctl.planning.desired import DesiredState, DriftPolicy
 from lmctl.planning.observed import ObservedState
 from lmctl.planning.planner import make_plan
@@ -216,12 +217,12 @@ def test_the_reason_for_a_reload_names_what_changed():
     assert unload.because == "load.contextLength: 4096 -> 8192"
 
 
-def test_the_memory_of_a_load_is_weights_and_cache_and_compute():
+def test_the_memory_of_a_load_is_what_the_estimator_says():
     load = make_plan(desired(A), in_sync()).steps[-1]
     assert load.memory is None
     world = msgspec.structs.replace(in_sync(A), runners=())
-    expected = 98 * worlds.MIB + 4 * 4096 * 23 * 1024 + 40 * worlds.MIB
-    assert make_plan(desired(A), world).steps[-1].memory == expected
+    (facts,) = world.facts.values()
+    assert make_plan(desired(A), world).steps[-1].memory == fit.memory(facts, A.load)
 
 
 ABSENT = None
