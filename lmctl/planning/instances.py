@@ -4,9 +4,8 @@ from collections.abc import Iterator
 
 from lmctl.base.spec import Phase
 from lmctl.planning import fit
-from lmctl.planning.desired import DesiredState
 from lmctl.planning.load_settings import load_changes
-from lmctl.planning.observed import ObservedState, SeenRunner
+from lmctl.planning.observed import SeenRunner
 from lmctl.planning.plan import (
     ChangeClass,
     Disruption,
@@ -15,28 +14,25 @@ from lmctl.planning.plan import (
     FieldChange,
     LoadInstance,
     Planned,
-    PublishSurface,
     RenameInstance,
     RestoreInstance,
     SwitchRoute,
     UnloadInstance,
     VerifyWeights,
 )
-from lmctl.planning.rollout import Rollout, publishable, rollouts
-from lmctl.planning.surfaces import surface_differs
+from lmctl.planning.rollout import Rollout
+from lmctl.planning.scene import Scene
 from lmctl.planning.weights_values import WeightsState
 
 
-def instances(desired: DesiredState, observed: ObservedState) -> Iterator[Planned]:
+def instances(scene: Scene) -> Iterator[Planned]:
     """Plan loads, replacements, renames and unloads."""
-    found = rollouts(desired, observed)
-    for rollout in found.values():
-        yield from _Rules(rollout, desired, observed).plan()
-    taken = {runner.uid for each in found.values() for runner in _runners(each)}
-    for seen in observed.runners:
+    for rollout in scene.rollouts.values():
+        yield from _Rules(rollout, scene).plan()
+    taken = {runner.uid for each in scene.rollouts.values() for runner in _runners(each)}
+    for seen in scene.observed.runners:
         if seen.uid not in taken:
-            after = _publish(desired, observed)
-            yield _unload(seen, "no longer declared", after=after, outage=True)
+            yield _unload(seen, "no longer declared", after=scene.publish, outage=True)
 
 
 def _runners(rollout: Rollout) -> Iterator[SeenRunner]:
@@ -48,11 +44,12 @@ def _runners(rollout: Rollout) -> Iterator[SeenRunner]:
 class _Rules:
     """What to do about one instance."""
 
-    def __init__(self, rollout: Rollout, desired: DesiredState, observed: ObservedState) -> None:
+    def __init__(self, rollout: Rollout, scene: Scene) -> None:
         self._rollout = rollout
         self._want = rollout.want
-        self._desired = desired
-        self._observed = observed
+        self._scene = scene
+        self._desired = scene.desired
+        self._observed = scene.observed
         self._changes = tuple(_changes(rollout))
 
     def plan(self) -> Iterator[Planned]:
@@ -82,25 +79,30 @@ class _Rules:
         serving = self._rollout.serving
         switched: tuple[str, ...] = ()
         if serving is not None:
-            surface = publishable(self._desired, self._observed, switch=self._want.name)
+            surface = self._scene.switched(self._want.name)
             if surface is not None:
                 step = SwitchRoute(self._want.name, self._want.spec_digest, surface)
                 switched = (step.key,)
-                first = (*after, *_publish(self._desired, self._observed))
+                first = (*after, *self._scene.publish)
                 because = f"requests go to the new runner of {self._want.name}"
                 yield Planned(step, because, first, disruption=Disruption.HOT)
         for each in self._rollout.others:
             if each is serving:
                 yield _unload(each, self._why_replaced(each), after=(*after, *switched))
-            elif each.alive or self._rollout.proven:
+            elif self._rollout.proven or not self._needed_for_load(each):
                 yield _unload(each, _why_extra(each))
+
+    def _needed_for_load(self, seen: SeenRunner) -> bool:
+        """Say whether a load takes the place of a dead runner, or may have to bring it back."""
+        same = seen.spec_digest == self._want.spec_digest
+        return not seen.alive and (same or seen.retired)
 
     def _drain_and_load(self) -> Iterator[Planned]:
         first = self._first()
         unloads = []
         for each in self._rollout.others:
             if each.phase is Phase.FAILED:
-                if each.spec_digest != self._want.spec_digest and not each.retired:
+                if not self._needed_for_load(each):
                     yield _unload(each, _why_extra(each))
                 continue
             retire = each is self._rollout.serving
@@ -114,7 +116,7 @@ class _Rules:
 
     def _fall_back(self, fallback: SeenRunner, failed: SeenRunner) -> Iterator[Planned]:
         """Bring back what served before; the failed candidate waits for an edit."""
-        first: tuple[str, ...] = _publish(self._desired, self._observed)
+        first: tuple[str, ...] = self._scene.publish
         if not fallback.alive:
             step = RestoreInstance(self._want.name, fallback.uid)
             first = (*first, step.key)
@@ -155,7 +157,7 @@ class _Rules:
             for each in self._desired.runtimes
             if each.name == want.runtime and each.name not in observed.runtimes
         ]
-        return (*keys, *_publish(self._desired, observed))
+        return (*keys, *self._scene.publish)
 
     def _same_folder(self) -> tuple[str, ...]:
         """Return the unloads of runners whose folder and socket the new one will have."""
@@ -187,14 +189,6 @@ class _Rules:
 
     def _place(self, path: str) -> str:
         return self._want.places.get(path, "")
-
-
-def _publish(desired: DesiredState, observed: ObservedState) -> tuple[str, ...]:
-    """Routes change before a runner drains, so that its new requests are parked, not refused."""
-    surface = publishable(desired, observed)
-    if surface is None or not surface_differs(surface, observed.surface):
-        return ()
-    return (PublishSurface(surface).key,)
 
 
 def _unload(

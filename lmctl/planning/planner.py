@@ -1,6 +1,7 @@
 """Desired and observed in, plan out: runs the rules, applies the policies, orders the steps."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from heapq import heapify, heappop, heappush
 
 from lmctl.planning.desired import DesiredState
 from lmctl.planning.instances import instances
@@ -24,10 +25,11 @@ from lmctl.planning.plan import (
 )
 from lmctl.planning.policies import apply_policies
 from lmctl.planning.runtimes import runtimes
+from lmctl.planning.scene import Scene
 from lmctl.planning.surfaces import surfaces
 from lmctl.planning.weights import weights
 
-Rule = Callable[[DesiredState, ObservedState], Iterable[Planned]]
+Rule = Callable[[Scene], Iterable[Planned]]
 
 RULES: tuple[Rule, ...] = (runtimes, weights, surfaces, instances)
 
@@ -50,19 +52,33 @@ _RANK: tuple[type[Step], ...] = (
 def make_plan(desired: DesiredState, observed: ObservedState) -> Plan:
     """Compute the steps that take `observed` to `desired`; empty when there is nothing to do."""
     found: dict[str, Planned] = {}
+    scene = Scene(desired, observed)
     for rule in RULES:
-        for each in rule(desired, observed):
+        for each in rule(scene):
             found.setdefault(each.key, each)
     steps = apply_policies(_in_order(found), desired, observed)
     return Plan(desired.generation, tuple(steps))
 
 
-def _in_order(found: dict[str, Planned]) -> Iterator[Planned]:
+def _in_order(found: Mapping[str, Planned]) -> Iterator[Planned]:
     """Order by what must come first; ties break by kind and text, so plans are repeatable."""
-    waiting = sorted(found.values(), key=lambda each: (_RANK.index(type(each.step)), each.key))
-    done = {key for each in waiting for key in each.after} - found.keys()
-    while waiting:
-        ready = next(each for each in waiting if done.issuperset(each.after))
-        waiting.remove(ready)
-        done.add(ready.key)
-        yield ready
+    waits = {
+        key: {each for each in planned.after if each in found} for key, planned in found.items()
+    }
+    frees: dict[str, list[str]] = {}
+    for key, firsts in waits.items():
+        for first in firsts:
+            frees.setdefault(first, []).append(key)
+    ready = [_place(found[key]) for key, firsts in waits.items() if not firsts]
+    heapify(ready)
+    while ready:
+        _, key = heappop(ready)
+        yield found[key]
+        for freed in frees.get(key, ()):
+            waits[freed].discard(key)
+            if not waits[freed]:
+                heappush(ready, _place(found[freed]))
+
+
+def _place(planned: Planned) -> tuple[int, str]:
+    return _RANK.index(type(planned.step)), planned.key

@@ -11,20 +11,26 @@ from lmctl.base.digests import digest
 from lmctl.planning.desired import DesiredState, DriftPolicy
 from lmctl.planning.observed import ObservedState
 from lmctl.planning.plan import Planned
-from lmctl.planning.surfaces import content
+from lmctl.planning.surface import content
 
 BOX = "box"
 
 
-def wanted_digests(desired: DesiredState) -> dict[str, str]:
-    """Return what is wanted of each subject, as a digest that changes with every edit of it."""
+SURFACE = "server/surface"
+
+
+def wanted_digests(desired: DesiredState, *, surface: bool = True) -> dict[str, str]:
+    """Return what is wanted of each subject, as a digest that changes with every edit of it.
+
+    Without `surface` that one, which takes the longest, is left out.
+    """
     found: dict[str, str] = {f"runtime/{each.name}": each.engine for each in desired.runtimes}
     found |= {f"model/{each.model}": each.key for each in desired.weights}
     found |= {f"instance/{each.name}": each.spec_digest for each in desired.instances}
     if desired.gateway is not None:
         found["server/gateway"] = desired.gateway.digest
-    if desired.surface is not None:
-        found["server/surface"] = digest(content(desired.surface))
+    if surface and desired.surface is not None:
+        found[SURFACE] = digest(content(desired.surface))
     return found
 
 
@@ -43,10 +49,12 @@ def apply_policies(
     steps: Iterable[Planned], desired: DesiredState, observed: ObservedState
 ) -> Iterator[Planned]:
     """Yield the steps that are to be told, those that must not run held, in the same order."""
-    wanted = wanted_digests(desired)
+    planned = tuple(steps)
+    about_surface = any(each.step.subject == SURFACE for each in planned)
+    wanted = wanted_digests(desired, surface=about_surface)
     policies = {f"instance/{each.name}": each.drift for each in desired.instances}
     dropped: set[str] = set()
-    for each in steps:
+    for each in planned:
         subject = each.step.subject
         drift = bool(wanted.get(subject)) and observed.converged.get(subject) == wanted[subject]
         policy = policies.get(subject, desired.drift)

@@ -19,6 +19,8 @@ from lmctl.planning.observed import ObservedState, SeenRunner
 from lmctl.planning.surface import ServedRoute, Surface
 from lmctl.planning.weights_values import WeightsState
 
+NO_CHECKS = digest(())
+
 
 @dataclass(frozen=True, slots=True)
 class Rollout:
@@ -62,20 +64,19 @@ def rollouts(desired: DesiredState, observed: ObservedState) -> dict[str, Rollou
 
 def checks_digest(want: WantedInstance) -> str:
     """Return what a runner has passed once it is proven for these checks."""
-    return digest(want.checks)
+    return digest(want.checks) if want.checks else NO_CHECKS
 
 
-def publishable(
-    desired: DesiredState, observed: ObservedState, *, switch: str | None = None
+def published(
+    surface: Surface | None, found: Mapping[str, Rollout], *, switch: str | None = None
 ) -> Surface | None:
     """Return what the gateway may be told now: everything declared, but each instance that is being
     replaced still at the runner that serves it. `switch` names one to send to its new runner.
     """
-    if desired.surface is None:
+    if surface is None:
         return None
-    found = rollouts(desired, observed)
-    routes = tuple(_routed(each, found, switch) for each in desired.surface.routes)
-    return msgspec.structs.replace(desired.surface, routes=routes)
+    routes = tuple(_routed(each, found, switch) for each in surface.routes)
+    return msgspec.structs.replace(surface, routes=routes)
 
 
 def _routed(route: ServedRoute, found: Mapping[str, Rollout], switch: str | None) -> ServedRoute:

@@ -2,15 +2,15 @@
 
 from collections.abc import Iterator
 
-from lmctl.planning.desired import DesiredState
-from lmctl.planning.observed import ObservedState
 from lmctl.planning.plan import EnsureRuntime, Planned
+from lmctl.planning.scene import Scene
 
 
-def runtimes(desired: DesiredState, observed: ObservedState) -> Iterator[Planned]:
+def runtimes(scene: Scene) -> Iterator[Planned]:
     """Plan the self-test of runtimes not yet seen working."""
+    desired, observed = scene.desired, scene.observed
     for runtime in desired.runtimes:
         if runtime.name not in observed.runtimes:
-            users = [each.name for each in desired.instances if each.runtime == runtime.name]
+            users = sorted(each.name for each in desired.instances if each.runtime == runtime.name)
             because = f"needed by instance {', '.join(users)}"
             yield Planned(EnsureRuntime(runtime), because)

@@ -65,3 +65,13 @@ class Health(msgspec.Struct, frozen=True):
     generation: int = 0
     resident: tuple[str, ...] = ()
     instances: tuple[InstanceHealth, ...] = ()
+
+
+def surface_differs(wanted: Surface, seen: Surface | None) -> bool:
+    """Say whether the gateway must be told something; a new generation alone is nothing."""
+    return seen is None or content(wanted) != content(seen)
+
+
+def content(surface: Surface) -> Surface:
+    """Return a surface without the generation it came from."""
+    return msgspec.structs.replace(surface, generation=0)

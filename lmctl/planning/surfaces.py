@@ -4,8 +4,6 @@ from collections.abc import Iterator
 
 import msgspec
 
-from lmctl.planning.desired import DesiredState
-from lmctl.planning.observed import ObservedState
 from lmctl.planning.plan import (
     Disruption,
     FieldChange,
@@ -14,15 +12,15 @@ from lmctl.planning.plan import (
     StartGateway,
     StopGateway,
 )
-from lmctl.planning.rollout import publishable
+from lmctl.planning.scene import Scene
 from lmctl.planning.surface import ServedRoute, Surface
 
 
-def surfaces(desired: DesiredState, observed: ObservedState) -> Iterator[Planned]:
+def surfaces(scene: Scene) -> Iterator[Planned]:
     """Plan the gateway's process and what it is told."""
+    desired, observed, surface = scene.desired, scene.observed, scene.surface
     publish: tuple[str, ...] = ()
-    surface = publishable(desired, observed)
-    if surface is not None and surface_differs(surface, observed.surface):
+    if surface is not None and scene.publish:
         changes = tuple(_changes(observed.surface, surface))
         step = PublishSurface(surface)
         publish = (step.key,)
@@ -36,16 +34,6 @@ def surfaces(desired: DesiredState, observed: ObservedState) -> Iterator[Planned
         after = () if seen is None else (StopGateway(seen.pid).key,)
         because = "declared and not listening" if seen is None else "where it listens changed"
         yield Planned(StartGateway(want), because, after=(*after, *publish))
-
-
-def surface_differs(wanted: Surface, seen: Surface | None) -> bool:
-    """Say whether the gateway must be told something; a new generation alone is nothing."""
-    return seen is None or content(wanted) != content(seen)
-
-
-def content(surface: Surface) -> Surface:
-    """Return a surface without the generation it came from."""
-    return msgspec.structs.replace(surface, generation=0)
 
 
 def _changes(old: Surface | None, new: Surface) -> Iterator[FieldChange]:

@@ -1,20 +1,22 @@
 """Rule: the weights of every declared model are on disk, verified and browsable."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from lmctl.planning.desired import DesiredState
-from lmctl.planning.observed import ObservedState
 from lmctl.planning.plan import FetchWeights, LinkWeights, Planned, VerifyWeights
-from lmctl.planning.weights_values import Weights, WeightsState
+from lmctl.planning.scene import Scene
+from lmctl.planning.weights_values import WeightsState
 
 
-def weights(desired: DesiredState, observed: ObservedState) -> Iterator[Planned]:
+def weights(scene: Scene) -> Iterator[Planned]:
     """Plan what is missing, doubtful or not linked. Weights are never removed by a plan."""
+    desired, observed = scene.desired, scene.observed
+    users = _users(desired)
     for wanted in desired.weights:
         seen = observed.seen_weights(wanted.key)
         match seen.state:
             case WeightsState.ABSENT:
-                because = _why_fetch(wanted, desired, reason=seen.reason)
+                because = _why_fetch(users.get(wanted.key, ()), reason=seen.reason)
                 yield Planned(
                     FetchWeights(wanted), because, download=observed.downloads.get(wanted.key)
                 )
@@ -26,7 +28,14 @@ def weights(desired: DesiredState, observed: ObservedState) -> Iterator[Planned]
                 pass
 
 
-def _why_fetch(wanted: Weights, desired: DesiredState, *, reason: str) -> str:
-    users = [each.name for each in desired.instances if each.weights.key == wanted.key]
+def _users(desired: DesiredState) -> dict[str, list[str]]:
+    """Return the names of the instances that need each set of weights, by its key."""
+    found: dict[str, list[str]] = {}
+    for each in sorted(desired.instances, key=lambda each: each.name):
+        found.setdefault(each.weights.key, []).append(each.name)
+    return found
+
+
+def _why_fetch(users: Sequence[str], *, reason: str) -> str:
     because = f"needed by instance {', '.join(users)}" if users else "declared by its model.yaml"
     return f"{because}; {reason}" if reason else because

@@ -6,6 +6,7 @@ never changes what the weights *are* (`Weights.key`).
 
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 
 from lmctl.base.digests import digest
 
@@ -89,7 +90,12 @@ class Weights:
     @property
     def key(self) -> str:
         """The identity of these weights (64 hex characters): equal model and sources, equal key."""
-        return digest((self.model, self.sources))
+        return _key(self)
+
+
+@lru_cache(maxsize=32_768)
+def _key(weights: Weights) -> str:
+    return digest((weights.model, weights.sources))
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,42 @@
+"""What the rules look at: the goal, the world, and what follows from both, worked out once a plan."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+from lmctl.planning.desired import DesiredState
+from lmctl.planning.observed import ObservedState
+from lmctl.planning.plan import PublishSurface
+from lmctl.planning.rollout import Rollout, published, rollouts
+from lmctl.planning.surface import Surface, surface_differs
+
+
+@dataclass(frozen=True)
+class Scene:
+    """One desired and one observed state. What is derived is computed at first use and kept."""
+
+    desired: DesiredState
+    observed: ObservedState
+
+    @cached_property
+    def rollouts(self) -> dict[str, Rollout]:
+        """How each wanted instance stands, by name."""
+        return rollouts(self.desired, self.observed)
+
+    @cached_property
+    def surface(self) -> Surface | None:
+        """What the gateway may be told now, before any route is switched."""
+        return published(self.desired.surface, self.rollouts)
+
+    def switched(self, name: str) -> Surface | None:
+        """Return the surface in which that instance's requests go to its new runner."""
+        return published(self.desired.surface, self.rollouts, switch=name)
+
+    @cached_property
+    def publish(self) -> tuple[str, ...]:
+        """The key of the step that publishes the surface; empty when nothing is to be told.
+
+        Routes change before a runner drains, so that its new requests are parked, not refused.
+        """
+        if self.surface is None or not surface_differs(self.surface, self.observed.surface):
+            return ()
+        return (PublishSurface(self.surface).key,)
