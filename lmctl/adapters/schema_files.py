@@ -1,11 +1,13 @@
 """The generated files: schemas/*.json, and the field tables in docs/manifests/*.md."""
 
+import json
 from pathlib import Path
 from typing import Final
 
-from lmctl.base.errors import NotFound
+from lmctl.base.errors import NotFound, Refused
 from lmctl.manifests.field_tables import tables
-from lmctl.manifests.schema import render_all
+from lmctl.manifests.schema import KINDS, render_all, schema
+from lmctl.manifests.schema_compatibility import breaks
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 MARK: Final = "<!-- Everything below is generated from lmctl/manifests by `make schemas`. -->\n"
@@ -34,8 +36,28 @@ def stale(root: Path = ROOT) -> list[Path]:
     return [path for path, text in found.items() if not path.exists() or path.read_text() != text]
 
 
+def broken(root: Path = ROOT) -> list[str]:
+    """Return, in words, what manifests may say by the schemas on disk and not by those to come."""
+    found = []
+    for name in KINDS:
+        path = root / "schemas" / f"{name}.json"
+        if path.exists():
+            found += [
+                f"{name}: {each}" for each in breaks(json.loads(path.read_bytes()), schema(name))
+            ]
+    return found
+
+
 def write(root: Path = ROOT) -> None:
-    """Write every generated file."""
+    """Write every generated file.
+
+    Raises Refused when that would take away what people already write in their manifests.
+    """
+    if lost := broken(root):
+        raise Refused(
+            f"this breaks manifests that are valid today: {'; '.join(lost)}",
+            hint="keep what was there; if it never left this machine: git checkout schemas",
+        )
     for path, text in expected(root).items():
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)

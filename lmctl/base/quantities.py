@@ -46,6 +46,24 @@ def parse_duration(text: object) -> float:
     return sum(float(n) * _SECONDS[unit] for n, unit in _DURATION_PART.findall(text.strip()))
 
 
+def write_size(size: int) -> str:
+    """Return bytes as a manifest would say them, exactly: `4Gi`, `32Mi`, `1500`."""
+    for unit in ("Ti", "Gi", "Mi", "Ki"):
+        if size and size % _SIZES[unit] == 0:
+            return f"{size // _SIZES[unit]}{unit}"
+    return str(size)
+
+
+def write_duration(seconds: float) -> str:
+    """Return seconds as a manifest would say them, exactly: `1h30m`, `7d`, `250ms`, `0s`."""
+    left = round(seconds * 1000)
+    words = ""
+    for unit, scale in (("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1000), ("ms", 1)):
+        whole, left = divmod(left, scale)
+        words += f"{whole}{unit}" if whole else ""
+    return words or "0s"
+
+
 def format_size(size: float) -> str:
     """Return bytes as people read them: `93.8 MiB`, `4.6 GiB`, `512 B`."""
     for unit, scale in (("TiB", 1024**4), ("GiB", 1024**3), ("MiB", 1024**2), ("KiB", 1024)):

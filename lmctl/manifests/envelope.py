@@ -15,9 +15,12 @@ from pydantic import (
 from pydantic.alias_generators import to_camel
 from pydantic_core import PydanticCustomError
 
+from lmctl.base.changes import ChangeClass
 from lmctl.base.quantities import parse_duration, parse_size
 
 API_VERSION: Final = "lmctl/v1alpha1"
+CHANGE: Final = "x-lmctl-change"
+QUANTITY: Final = "x-lmctl-quantity"
 
 Item = TypeVar("Item")
 # Strict pydantic would refuse YAML's lists for tuples; what is in them stays strict.
@@ -40,15 +43,31 @@ class Node(BaseModel):
     )
 
 
+def costs(change: ChangeClass) -> Any:
+    """Return what an `Annotated` field says about the cost of changing it and all below it.
+
+    A field that says nothing costs what its parent does.
+    """
+    return Field(json_schema_extra={CHANGE: change.value})
+
+
+HOT: Final = costs(ChangeClass.HOT)
+RELOAD: Final = costs(ChangeClass.RELOAD)
+REPLACE: Final = costs(ChangeClass.REPLACE)
+SERVER_RESTART: Final = costs(ChangeClass.SERVER_RESTART)
+IDENTITY: Final = costs(ChangeClass.IDENTITY)
+
 Size = Annotated[
     int,
     BeforeValidator(parse_size),
-    WithJsonSchema({"type": ["string", "integer"], "examples": ["512Mi", "8Gi"]}),
+    WithJsonSchema({"type": ["string", "integer"], QUANTITY: "size", "examples": ["512Mi", "8Gi"]}),
 ]
 Duration = Annotated[
     float,
     BeforeValidator(parse_duration),
-    WithJsonSchema({"type": ["string", "number"], "examples": ["30s", "15m", "1h30m"]}),
+    WithJsonSchema(
+        {"type": ["string", "number"], QUANTITY: "duration", "examples": ["30s", "15m", "1h30m"]}
+    ),
 ]
 ObjectName = Annotated[str, Field(pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$", max_length=63)]
 ModelKey = Annotated[str, Field(pattern=r"^[^/\s]+/[^/\s]+$")]
@@ -97,9 +116,9 @@ class Metadata(Node):
 class Envelope(Node):
     """What a manifest of lmctl's own kinds looks like from outside."""
 
-    api_version: Literal["lmctl/v1alpha1"]
+    api_version: Annotated[Literal["lmctl/v1alpha1"], IDENTITY]
     """Version of the manifest's form."""
-    metadata: Metadata
+    metadata: Annotated[Metadata, IDENTITY]
     """Who this object is."""
 
     @property

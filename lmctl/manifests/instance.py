@@ -8,6 +8,10 @@ from pydantic import Field, model_validator
 from lmctl.manifests.checks import Check
 from lmctl.manifests.drift import DriftPolicy
 from lmctl.manifests.envelope import (
+    HOT,
+    IDENTITY,
+    RELOAD,
+    REPLACE,
     Duration,
     Envelope,
     Items,
@@ -70,13 +74,15 @@ class Placement(Node):
 class InstanceSpec(Node):
     """What an instance should be."""
 
-    model: ModelReference
+    model: Annotated[ModelReference, REPLACE]
     """Key of the model, or `key@variant` to choose among its variants."""
     identifier: NonEmpty | None = None
     """Name clients use; the model's key if left out."""
-    runtime: Annotated[str, Field(min_length=1, examples=["llama.cpp"])] | None = None
+    runtime: Annotated[NonEmpty | None, Field(examples=["llama.cpp"]), REPLACE] = None
     """Name of a Runtime, or a bundled one (`llama.cpp`, `echo`); what runs the model's format if left out."""
-    load: Annotated[Mapping[str, Any], SettingsBlock(Section.LOAD)] = Field(default_factory=dict)
+    load: Annotated[Mapping[str, Any], SettingsBlock(Section.LOAD), RELOAD] = Field(
+        default_factory=dict
+    )
     """Settings for loading, by SDK name; a change starts a new process."""
     operation_block: Annotated[
         Mapping[str, Any],
@@ -128,9 +134,9 @@ class InstanceSpec(Node):
 class Instance(Envelope):
     """A model that should be loaded."""
 
-    kind: Literal["Instance"]
+    kind: Annotated[Literal["Instance"], IDENTITY]
     """Kind of object."""
-    spec: InstanceSpec
+    spec: Annotated[InstanceSpec, HOT]
     """What it should be."""
 
     @property

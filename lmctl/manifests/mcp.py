@@ -1,11 +1,11 @@
 """`mcp.json`: the tool servers of this box, in Cursor's notation."""
 
 from collections.abc import Mapping
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from lmctl.manifests.envelope import Items, NativeNode, NonEmpty
+from lmctl.manifests.envelope import HOT, Items, NativeNode, NonEmpty
 
 
 class McpServer(NativeNode):
@@ -30,5 +30,5 @@ class McpServer(NativeNode):
 class McpFile(NativeNode):
     """A whole mcp.json."""
 
-    mcp_servers: Mapping[str, McpServer] = Field(default_factory=dict)
+    mcp_servers: Annotated[Mapping[str, McpServer], HOT] = Field(default_factory=dict)
     """The tool servers, by name."""

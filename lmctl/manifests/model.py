@@ -11,7 +11,17 @@ from pydantic import (
 )
 
 from lmctl.manifests.custom_fields import CustomField
-from lmctl.manifests.envelope import Items, ModelKey, NativeNode, NonEmpty, distinct
+from lmctl.manifests.envelope import (
+    HOT,
+    IDENTITY,
+    RELOAD,
+    REPLACE,
+    Items,
+    ModelKey,
+    NativeNode,
+    NonEmpty,
+    distinct,
+)
 from lmctl.manifests.rules import show
 from lmctl.manifests.settings_fields import (
     LoadField,
@@ -59,7 +69,7 @@ class OperationConfig(NativeNode):
 class Config(NativeNode):
     """Settings this model brings along."""
 
-    load: LoadConfig = LoadConfig()
+    load: Annotated[LoadConfig, RELOAD] = LoadConfig()
     """Settings for loading."""
     operation: OperationConfig = OperationConfig()
     """Settings for prediction, the defaults below everything an Instance or a request says."""
@@ -136,19 +146,19 @@ class Model(NativeNode):
 
     kind: ClassVar[str] = "Model"
 
-    model: ModelKey
+    model: Annotated[ModelKey, IDENTITY]
     """Identity of the model: `publisher/name`."""
-    base: Base
+    base: Annotated[Base, REPLACE]
     """What it is made of: a list of weights to choose from, or the key of another model."""
-    tags: Items[Annotated[str, Field(max_length=100)]] = ()
+    tags: Annotated[Items[Annotated[str, Field(max_length=100)]], HOT] = ()
     """Words to find it by."""
-    config: Config = Config()
+    config: Annotated[Config, HOT] = Config()
     """Settings this model brings along."""
-    metadata_overrides: MetadataOverrides = MetadataOverrides()
+    metadata_overrides: Annotated[MetadataOverrides, HOT] = MetadataOverrides()
     """What is shown about the model."""
-    custom_fields: Annotated[Items[CustomField], distinct("key")] = ()
+    custom_fields: Annotated[Items[CustomField], distinct("key"), HOT] = ()
     """Switches a user of this model can turn."""
-    suggestions: Items[Suggestion] = ()
+    suggestions: Annotated[Items[Suggestion], HOT] = ()
     """Advice shown under conditions."""
 
     @property

@@ -1,11 +1,11 @@
 """`*.preset.json`: LM Studio's presets, read leniently; the old 0.2 form counts as well."""
 
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 from pydantic import Field
 
-from lmctl.manifests.envelope import NativeNode, NonEmpty
+from lmctl.manifests.envelope import HOT, IDENTITY, NativeNode, NonEmpty
 
 
 class RawField(NativeNode):
@@ -29,15 +29,17 @@ class Preset(NativeNode):
 
     kind: ClassVar[str] = "Preset"
 
-    identifier: NonEmpty
+    identifier: Annotated[NonEmpty, IDENTITY]
     """Identity of the preset, such as `@local:terse`; the file's name if left out."""
-    display_name: str = Field("", alias="name")
+    display_name: Annotated[str, HOT] = Field("", alias="name")
     """Name shown to people."""
-    operation: RawFields = RawFields()
+    operation: Annotated[RawFields, HOT] = RawFields()
     """Settings for prediction."""
-    load: RawFields = RawFields()
+    load: Annotated[RawFields, HOT] = RawFields()
     """Settings for loading; LM Studio writes none and ignores them."""
-    inference_params: Mapping[str, Any] = Field(default_factory=dict, alias="inference_params")
+    inference_params: Annotated[Mapping[str, Any], HOT] = Field(
+        default_factory=dict, alias="inference_params"
+    )
     """Settings of an LM Studio 0.2 file."""
 
     @property

@@ -5,6 +5,8 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from lmctl.manifests.envelope import (
+    HOT,
+    IDENTITY,
     Envelope,
     Items,
     Node,
@@ -66,9 +68,9 @@ class RouteSpec(Node):
 class Route(Envelope):
     """A public name and the instances behind it."""
 
-    kind: Literal["Route"]
+    kind: Annotated[Literal["Route"], IDENTITY]
     """Kind of object."""
-    spec: RouteSpec
+    spec: Annotated[RouteSpec, HOT]
     """Where requests go."""
 
     @property

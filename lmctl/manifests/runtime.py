@@ -6,7 +6,7 @@ from typing import Annotated, Final, Literal
 from pydantic import Field
 
 from lmctl.base.spec import EngineName
-from lmctl.manifests.envelope import Envelope, Items, Node, NonEmpty
+from lmctl.manifests.envelope import IDENTITY, REPLACE, Envelope, Items, Node, NonEmpty
 from lmctl.manifests.sources import PackageName
 
 BUNDLED: Final[Mapping[str, EngineName]] = {"llama.cpp": "llama.cpp", "echo": "echo"}
@@ -34,7 +34,7 @@ class RuntimeSpec(Node):
 class Runtime(Envelope):
     """A build of an engine."""
 
-    kind: Literal["Runtime"]
+    kind: Annotated[Literal["Runtime"], IDENTITY]
     """Kind of object."""
-    spec: RuntimeSpec
+    spec: Annotated[RuntimeSpec, REPLACE]
     """What it should be."""

@@ -15,6 +15,7 @@ from lmctl.manifests.model import Model
 from lmctl.manifests.preset import Preset
 from lmctl.manifests.route import Route
 from lmctl.manifests.runtime import Runtime
+from lmctl.manifests.schema_changes import finish
 from lmctl.manifests.server import Server
 
 KINDS: Final[Mapping[str, type[BaseModel]]] = {
@@ -26,7 +27,16 @@ KINDS: Final[Mapping[str, type[BaseModel]]] = {
     "preset": Preset,
     "mcp": McpFile,
 }
+BUNDLED: Final = "manifest"
+# Which files are of a kind by their name; everything else is told by `kind`.
+GLOBS: Final[Mapping[str, tuple[str, ...]]] = {
+    "model": ("**/model.yaml", "**/model.yml", "**/*.model.yaml", "**/*.model.yml"),
+    "server": ("**/server.yaml", "**/server.yml"),
+    "preset": ("**/*.preset.json", "**/*.preset.yaml", "**/*.preset.yml"),
+    "mcp": ("**/mcp.json",),
+}
 _DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
+_POINTER: Final = "#/$defs/"
 
 
 class _Generator(GenerateJsonSchema):
@@ -42,19 +52,32 @@ class _Generator(GenerateJsonSchema):
 
 def render_all() -> dict[str, str]:
     """Return the text of every schema by the name of its file."""
-    return {f"{name}.json": _text(schema(name)) for name in KINDS}
+    return {f"{name}.json": text(schema(name)) for name in (*KINDS, BUNDLED)}
+
+
+def text(value: Mapping[str, Any]) -> str:
+    """Return a schema as it stands in a file."""
+    return json.dumps(value, indent=2, ensure_ascii=False) + "\n"
 
 
 def schema(name: str) -> dict[str, Any]:
-    """Return the schema of one kind, every field with description and (unless required) default."""
-    made = KINDS[name].model_json_schema(by_alias=True, schema_generator=_Generator)
+    """Return the schema of one kind, or of all as `manifest`.
+
+    Every field has a description, a default unless it is required, and what a change of it costs.
+    """
     head = {"$schema": _DIALECT, "$id": f"urn:{API_VERSION.replace('/', ':')}:{name}"}
+    return {**head, **(_all_kinds() if name == BUNDLED else _one_kind(name))}
+
+
+def _one_kind(name: str) -> dict[str, Any]:
+    made = KINDS[name].model_json_schema(by_alias=True, schema_generator=_Generator)
+    finish(made)
     if name == "server":
         made = _with_or_without_envelope(made)
     if name == "preset":
         del made["required"]  # the file's name stands in for the one required field
         made["properties"]["identifier"]["default"] = None
-    return {**head, **made}
+    return made
 
 
 def _with_or_without_envelope(made: dict[str, Any]) -> dict[str, Any]:
@@ -65,11 +88,53 @@ def _with_or_without_envelope(made: dict[str, Any]) -> dict[str, Any]:
         "title": made["title"],
         "description": made["description"],
         "if": {"anyOf": [{"required": ["kind"]}, {"required": ["apiVersion"]}]},
-        "then": {"$ref": "#/$defs/Server"},
-        "else": {"$ref": "#/$defs/ServerSpec"},
+        "then": {"$ref": f"{_POINTER}Server"},
+        "else": {"$ref": f"{_POINTER}ServerSpec"},
         "$defs": definitions,
     }
 
 
-def _text(value: dict[str, Any]) -> str:
-    return json.dumps(value, indent=2, ensure_ascii=False) + "\n"
+def _all_kinds() -> dict[str, Any]:
+    """Return one schema that goes by `kind`, or by the fields only one native file has."""
+    definitions: dict[str, Any] = {}
+    branches: dict[str, Any] = {}
+    for name in KINDS:
+        made = _prefixed(_one_kind(name), f"{name}.")
+        definitions |= made.pop("$defs", {})
+        definitions[name] = made
+        branches[name] = {"$ref": f"{_POINTER}{name}"}
+    bare: Any = {"anyOf": [branches["server"], branches["preset"]]}
+    bare = _either({"required": ["mcpServers"]}, branches["mcp"], bare)
+    bare = _either({"required": ["base"]}, branches["model"], bare)
+    enveloped = {"properties": {"kind": {"enum": _words()}}, "required": ["apiVersion", "kind"]}
+    for name in ("route", "runtime", "instance", "server"):
+        word = {"properties": {"kind": {"const": KINDS[name].__name__}}}
+        enveloped = _either(word, branches[name], enveloped)
+    return {
+        "title": "Manifest",
+        "description": "Any manifest lmctl reads.",
+        **_either(
+            {"anyOf": [{"required": ["kind"]}, {"required": ["apiVersion"]}]}, enveloped, bare
+        ),
+        "$defs": definitions,
+    }
+
+
+def _words() -> list[str]:
+    return [KINDS[name].__name__ for name in ("instance", "route", "runtime", "server")]
+
+
+def _either(condition: Any, then: Any, otherwise: Any) -> dict[str, Any]:
+    return {"if": condition, "then": then, "else": otherwise}
+
+
+def _prefixed(node: Any, prefix: str) -> Any:
+    """Return a schema whose definitions, and all references to them, have a prefix."""
+    if isinstance(node, dict):
+        made = {name: _prefixed(each, prefix) for name, each in node.items()}
+        if isinstance(node.get("$ref"), str):
+            made["$ref"] = node["$ref"].replace(_POINTER, _POINTER + prefix)
+        if isinstance(node.get("$defs"), dict):
+            made["$defs"] = {prefix + name: each for name, each in made["$defs"].items()}
+        return made
+    return [_prefixed(each, prefix) for each in node] if isinstance(node, list) else node

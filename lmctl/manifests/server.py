@@ -7,6 +7,9 @@ from pydantic import Field, model_validator
 from lmctl.manifests.drift import Reconcile
 from lmctl.manifests.envelope import (
     API_VERSION,
+    HOT,
+    IDENTITY,
+    SERVER_RESTART,
     Duration,
     Envelope,
     Items,
@@ -119,7 +122,7 @@ class Logging(Node):
 class ServerSpec(Node):
     """What a server.yaml says."""
 
-    listen: Listen = Listen()
+    listen: Annotated[Listen, SERVER_RESTART] = Listen()
     """Where the gateway listens."""
     auth: Auth = Auth()
     """Who may ask."""
@@ -150,9 +153,9 @@ class ServerSpec(Node):
 class Server(Envelope):
     """The box as clients see it."""
 
-    kind: Literal["Server"]
+    kind: Annotated[Literal["Server"], IDENTITY]
     """Kind of object."""
-    spec: ServerSpec = ServerSpec()
+    spec: Annotated[ServerSpec, HOT] = ServerSpec()
     """What it should be."""
 
 

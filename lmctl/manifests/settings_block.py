@@ -8,6 +8,7 @@ from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler, ValidationError
 from pydantic_core import InitErrorDetails, PydanticCustomError, core_schema
 
 from lmctl.manifests import settings_table
+from lmctl.manifests.envelope import CHANGE
 from lmctl.manifests.rules import Kind, Rule, show
 from lmctl.manifests.settings_keys import (
     GPU_FIELDS,
@@ -109,7 +110,7 @@ def setting_schema(setting: Setting) -> dict[str, Any]:
     formats = [name for name, on in (("GGUF", setting.gguf), ("MLX", setting.mlx)) if on]
     schema["description"] = f"`{setting.key}`: {setting.expectation}. For {' and '.join(formats)}."
     schema["default"] = False if setting.checkbox and setting.default is None else setting.default
-    schema["x-change"] = str(setting.change)
+    schema[CHANGE] = str(setting.change)
     return schema
 
 
@@ -169,7 +170,7 @@ def _gpu_schema(properties: dict[str, Any]) -> dict[str, Any]:
                 schema = {"type": "integer", "minimum": 0, "default": None}
             case _:
                 schema = {**rule_schema(rules[name]), "default": []}
-        properties[name] = {**schema, "description": _GPU_TEXTS[name], "x-change": "reload"}
+        properties[name] = {**schema, "description": _GPU_TEXTS[name]}
     return {
         "type": "object",
         "description": "How much of the model GPUs hold, and which.",

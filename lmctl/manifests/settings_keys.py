@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
 
+from lmctl.base.changes import ChangeClass
 from lmctl.manifests import settings_table, suggest
 from lmctl.manifests.rules import Rule, show
 
@@ -27,13 +28,6 @@ class Domain(StrEnum):
 
     LLM = "llm"
     EMBEDDING = "embedding"
-
-
-class Change(StrEnum):
-    """What a change costs: nothing (the next request has it), or a new runner process."""
-
-    HOT = "hot"
-    RELOAD = "reload"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +50,8 @@ class Setting:
     domain: Domain = Domain.LLM
 
     @property
-    def change(self) -> Change:
-        return Change.RELOAD if self.section is Section.LOAD else Change.HOT
+    def change(self) -> ChangeClass:
+        return ChangeClass.RELOAD if self.section is Section.LOAD else ChangeClass.HOT
 
     @property
     def expectation(self) -> str:

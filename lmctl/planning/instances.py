@@ -2,12 +2,12 @@
 
 from collections.abc import Iterator
 
+from lmctl.base.changes import ChangeClass
 from lmctl.base.spec import Phase
 from lmctl.planning import fit
 from lmctl.planning.load_settings import load_changes
 from lmctl.planning.observed import SeenRunner
 from lmctl.planning.plan import (
-    ChangeClass,
     Disruption,
     EnsureRuntime,
     FetchWeights,

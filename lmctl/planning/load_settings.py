@@ -3,9 +3,10 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from lmctl.base.changes import ChangeClass
 from lmctl.base.spec import LoadSettings
 from lmctl.manifests.settings_keys import by_key
-from lmctl.planning.plan import ChangeClass, FieldChange
+from lmctl.planning.plan import FieldChange
 
 # What one request may use when nobody says: enough for tools and a few turns, small enough to
 # fit beside others. A model trained for less uses what it was trained for.

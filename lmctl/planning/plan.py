@@ -8,8 +8,9 @@ remains and that something forbids: it is shown and not done.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from enum import IntEnum, StrEnum
+from enum import IntEnum
 
+from lmctl.base.changes import ChangeClass
 from lmctl.planning.desired import WantedGateway, WantedInstance, WantedRuntime
 from lmctl.planning.surface import Surface
 from lmctl.planning.weights_values import Weights
@@ -247,18 +248,6 @@ class Disruption(IntEnum):
             Disruption.PARK: "requests wait while it reloads",
             Disruption.OUTAGE: "no longer served",
         }[self]
-
-
-class ChangeClass(StrEnum):
-    """What it takes to change a field: nothing (the next request has it), a new process of the same
-    weights, other weights or another runtime, another listening process, or it is another object.
-    """
-
-    HOT = "hot"
-    RELOAD = "reload"
-    REPLACE = "replace"
-    SERVER_RESTART = "server-restart"
-    IDENTITY = "identity"
 
 
 @dataclass(frozen=True, slots=True)

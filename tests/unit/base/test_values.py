@@ -8,7 +8,14 @@ import pytest
 from pydantic import BaseModel
 
 from lmctl.base.digests import canonical, digest, short
-from lmctl.base.quantities import format_duration, format_size, parse_duration, parse_size
+from lmctl.base.quantities import (
+    format_duration,
+    format_size,
+    parse_duration,
+    parse_size,
+    write_duration,
+    write_size,
+)
 
 
 class Colour(StrEnum):
@@ -97,3 +104,28 @@ def test_numbers_as_people_read_them():
     assert sizes == ["512 B", "2.0 KiB", "93.8 MiB", "5.0 GiB", "2.0 TiB"]
     times = [format_duration(n) for n in (0.84, 45, 200, 7500)]
     assert times == ["0.8s", "45s", "3m20s", "2h05m"]
+
+
+@pytest.mark.parametrize(
+    ("size", "text"),
+    [(0, "0"), (1500, "1500"), (1024, "1Ki"), (4 << 30, "4Gi"), (1536 << 20, "1536Mi")],
+)
+def test_a_size_is_written_so_that_it_reads_the_same(size, text):
+    assert write_size(size) == text
+    assert parse_size(text) == size
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (0, "0s"),
+        (0.25, "250ms"),
+        (90, "1m30s"),
+        (3600, "1h"),
+        (604800, "7d"),
+        (90061.5, "1d1h1m1s500ms"),
+    ],
+)
+def test_a_duration_is_written_so_that_it_reads_the_same(seconds, text):
+    assert write_duration(seconds) == text
+    assert parse_duration(text) == seconds

@@ -2,9 +2,10 @@
 
 import pytest
 
+from lmctl.base.changes import ChangeClass
 from lmctl.manifests import settings_keys
 from lmctl.manifests.rules import Kind, Rule, show
-from lmctl.manifests.settings_keys import SETTINGS, Change, Domain, Section, flatten, validate
+from lmctl.manifests.settings_keys import SETTINGS, Domain, Section, flatten, validate
 
 
 def test_every_key_and_every_name_is_there_once():
@@ -24,9 +25,9 @@ def test_every_default_is_a_value_its_own_rule_accepts(setting):
 
 
 def test_load_needs_a_new_process_and_prediction_does_not():
-    assert settings_keys.by_key("llm.load.contextLength").change is Change.RELOAD
-    assert settings_keys.by_key("llm.prediction.temperature").change is Change.HOT
-    assert settings_keys.by_key("retrieval.limit").change is Change.HOT
+    assert settings_keys.by_key("llm.load.contextLength").change is ChangeClass.RELOAD
+    assert settings_keys.by_key("llm.prediction.temperature").change is ChangeClass.HOT
+    assert settings_keys.by_key("retrieval.limit").change is ChangeClass.HOT
 
 
 def test_settings_are_found_by_the_sdks_name_and_by_the_short_one():
