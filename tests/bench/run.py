@@ -4,12 +4,13 @@
 
     (a) engine    tokens per second: the scheduler, and a bare llama_decode loop
     (b) gateway   tokens per second: through HTTP, and through the runner's socket
-    (c) edits     time from saving a file to a new generation, and to everything Ready
-    (d) idle      memory and processor time of the daemon and the gateway
-    (e) commands  time of a few commands
+    (c) files     reading, checking and planning models / the YAML parser alone on the same bytes
+    (d) edits     time from saving a file to a new generation, and to everything Ready, 200 models
+    (e) idle      memory and processor time of the daemon and the gateway, 200 models
+    (f) commands  time of a few commands
 
 Everything is made in a folder of its own, by processes of its own; both are gone at the end,
-however it ends. It stops by itself in less than four minutes. The first run ever also fetches
+however it ends. It stops by itself in less than eight minutes. The first run ever also fetches
 the weights.
 """
 
@@ -43,12 +44,13 @@ from lmctl.base.talk import Call, Prompt, Sampling, TextDelta
 from lmctl.planning.report import BoxStatus
 from lmctl.planning.surface import Surface
 from lmctl.runner.llamacpp import engine as llamacpp
+from tests.bench import plan_bench
 from tests.bench.engine_bench import bare, scheduled
 from tests.support.box import Box
 from tests.support.models import smollm2
 
-DEADLINE = 225  # seconds
-EDITING = 45.0  # seconds all edits together may take
+DEADLINE = 480  # seconds
+EDITING = 120.0  # seconds all edits together may take
 ROUNDS = 20.0  # seconds after which a ratio is measured no more often
 ROUND = 20.0  # seconds all answers of one round may take
 LOOK = 0.002  # seconds between two looks at the daemon's status
@@ -72,10 +74,12 @@ class Size:
     edits: int
     idle: int
     commands: int
+    models: tuple[int, ...]
 
 
-FULL = Size(repeats=4, tokens=32, edits=20, idle=10, commands=5)
-QUICK = Size(repeats=1, tokens=16, edits=5, idle=3, commands=2)
+FULL = Size(repeats=4, tokens=32, edits=200, idle=20, commands=5, models=(100, 1_000, 10_000))
+QUICK = Size(repeats=1, tokens=16, edits=5, idle=3, commands=2, models=(100,))
+MANY = 200  # models declared while edits and idling are measured
 
 
 def main() -> None:
@@ -92,6 +96,7 @@ def main() -> None:
         measure_engine(weights, size)
         with box_that(partial(declare_weights, weights=weights)) as box:
             measure_gateway(box, size)
+        measure_files(size)
         with box_that(declare_echo) as box:
             measure_edits(box, size)
             measure_idle(box, size)
@@ -132,8 +137,14 @@ def measure_gateway(box: Box, size: Size) -> None:
         say_ratio(streams, loops, size.repeats)
 
 
+def measure_files(size: Size) -> None:
+    say("(c) files to a plan, ms per model: (read + plan) / YAML parser alone")
+    for each in plan_bench.measured(size.models):
+        say(str(each))
+
+
 def measure_edits(box: Box, size: Size) -> None:
-    say("(c) an edit of an operation default, from saving the file")
+    say("(d) an edit of an operation default, from saving the file")
     shown: list[float] = []
     settled: list[float] = []
     deadline = time.perf_counter() + EDITING
@@ -152,7 +163,7 @@ def measure_edits(box: Box, size: Size) -> None:
 
 
 def measure_idle(box: Box, size: Size) -> None:
-    say(f"(d) idle: memory, and processor time over {size.idle} s")
+    say(f"(e) idle: memory, and processor time over {size.idle} s")
     daemon = psutil.Process(box.daemon_pid())
     master = psutil.Process(box.pid("server/gateway"))
     worker, *more = master.children(recursive=True)
@@ -172,7 +183,7 @@ def measure_idle(box: Box, size: Size) -> None:
 
 
 def measure_commands(box: Box, size: Size) -> None:
-    say("(e) commands")
+    say("(f) commands")
     for words in (["--help"], ["status"], ["diff", str(box.fleet)]):
         times = []
         for _ in range(size.commands):
@@ -201,6 +212,17 @@ def declare_weights(box: Box, *, weights: Path) -> None:
 
 def declare_echo(box: Box) -> None:
     box.echo()
+    for number in range(1, MANY):
+        box.write(
+            f"models/other-{number}/model.yaml",
+            f"""\
+            model: acme/other-{number}
+            base:
+              - key: acme/other-{number}-script
+                sources:
+                  - {{type: file, path: ../../scripts/chat.json}}
+            """,
+        )
 
 
 def rate(answer: Answer, *, streams: int, tokens: int) -> float:
@@ -299,7 +321,11 @@ def say_times(name: str, seconds: Sequence[float]) -> None:
         say(f"    {name:<16} never")
         return
     middle, worst = statistics.median(seconds), max(seconds)
-    say(f"    {name:<16} median {middle * 1e3:5.0f} ms  worst {worst * 1e3:5.0f} ms")
+    rare = sorted(seconds)[int(len(seconds) * 0.99) - 1] if len(seconds) >= 100 else worst
+    say(
+        f"    {name:<16} median {middle * 1e3:5.0f} ms  p99 {rare * 1e3:5.0f} ms"
+        f"  worst {worst * 1e3:5.0f} ms  ({len(seconds)})"
+    )
 
 
 def say(text: str) -> None:
