@@ -7,7 +7,7 @@ import httpx2
 import msgspec
 
 from lmctl.adapters.home import Home
-from lmctl.adapters.sqlite import Event
+from lmctl.adapters.state.events import Event
 from lmctl.base.errors import LmctlError, Unreachable
 from lmctl.planning.report import BoxStatus
 

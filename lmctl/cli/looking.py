@@ -9,7 +9,9 @@ import typer
 
 from lmctl.adapters.followed import Followed
 from lmctl.adapters.home import Home, home_of
-from lmctl.adapters.sqlite import Event, Store
+from lmctl.adapters.state.events import Event
+from lmctl.adapters.state.store import read_store
+from lmctl.base.errors import Refused
 from lmctl.cli.client import DaemonClient, NoDaemon
 from lmctl.cli.following import follow_until_ready
 from lmctl.cli.options import OutputOption, Quiet, Timeout
@@ -109,8 +111,8 @@ def _events(home: Home, after: int) -> list[Event]:
     except NoDaemon:
         if not home.database.exists():
             return []
-        with closing(Store(home.database, clock=time.time)) as store:
-            return list(store.events(after=after))
+        with closing(read_store(home.database, clock=time.time)) as store:
+            return store.events.after(after)
 
 
 def current_status(home: Home) -> BoxStatus:
@@ -136,8 +138,11 @@ def _remembered(home: Home) -> tuple[tuple[str, ...], int]:
     roots = Followed(home.root / "roots.json").roots()
     if not home.database.exists():
         return roots, 0
-    with closing(Store(home.database, clock=time.time)) as store:
-        last = store.last_generation()
+    try:
+        with closing(read_store(home.database, clock=time.time)) as store:
+            last = store.generations.last()
+    except Refused:  # damaged, or of another version: how things are can be told without it
+        return roots, 0
     return roots, last.number if last else 0
 
 

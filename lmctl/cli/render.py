@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 
-from lmctl.adapters.sqlite import Event
+from lmctl.adapters.state.events import Event
 from lmctl.base.quantities import format_size
 from lmctl.planning.report import BoxStatus, ObjectView, ProblemView, StepView
 

@@ -16,17 +16,17 @@ from lmctl.adapters import runner_client
 from lmctl.adapters.files import read_if_there, write_atomically
 from lmctl.adapters.followed import Followed
 from lmctl.adapters.home import Home
-from lmctl.adapters.sqlite import Store
+from lmctl.adapters.state.store import open_store
 from lmctl.adapters.systemd import ServiceManager
 from lmctl.daemon.act import Actuators
 from lmctl.daemon.progress import Changes, ProgressBoard
+from lmctl.daemon.recording import Recorder
 from lmctl.daemon.wiring import eyes
 from lmctl.planning.conditions import Condition, State
 from lmctl.planning.desired import DesiredState
 from lmctl.planning.observed import ObservedState, SeenRunner
-from lmctl.planning.outcome import Done, Failed, Outcome, Stalled, Superseded, Waiting
+from lmctl.planning.outcome import Outcome
 from lmctl.planning.plan import Planned
-from lmctl.planning.policies import converged
 from lmctl.planning.report import BoxStatus, DaemonView, box_status
 from lmctl.planning.surface import Health, InstanceHealth
 from lmctl.planning.turn import Turn
@@ -47,7 +47,7 @@ class Box:
     def __init__(self, home: Home, manager: ServiceManager | None = None) -> None:
         self.home = home
         self.manager = manager or ServiceManager("")
-        self.store = Store(home.database, clock=time.time)
+        self.store = open_store(home.database, clock=time.time)
         self.followed = Followed(home.root / "roots.json")
         self.changes = Changes()
         self.stopping = asyncio.Event()
@@ -57,20 +57,19 @@ class Box:
         self._bell = Bell(self.manager.alive, beat=self.manager.beat)
         self._turns = Changes()
         self._view = DaemonView(os.getpid(), __version__, time.time())
-        self._told: dict[str, object] = {}
-        self._converged = self.store.converged()
+        self.recorder = Recorder(self.store, changed=self.changes.bump)
         self.act = self._actuators().act
         self._executor = Executor(
             self.act,
             wake=self._bell.ring,
             clock=time.monotonic,
-            started=self._started,
+            started=self.recorder.began,
             ended=self._ended,
         )
         reader = FolderReader(
             roots=self.followed.roots,
             host=self._eyes.host,
-            number=lambda digest, roots: self.store.generation_of(digest, roots).number,
+            number=lambda digest, roots: self.store.generations.of(digest, roots).number,
             last_good=LastGood(home.last_good),
         )
         self._bells = RunnerBells(runner_client.watch, self._bell.ring)
@@ -104,7 +103,7 @@ class Box:
     async def observe(self, desired: DesiredState) -> ObservedState:
         """Look at everything, with what is remembered of earlier looks."""
         seen = await self._eyes.observer.look(desired)
-        return msgspec.structs.replace(seen, converged=self._converged)
+        return msgspec.structs.replace(seen, converged=self.recorder.converged)
 
     def status(self) -> BoxStatus:
         """Return how things are at this very moment."""
@@ -151,73 +150,17 @@ class Box:
         await self._bells.stop()
         self.store.close()
 
-    def _started(self, planned: Planned) -> None:
-        log.info("step started", step=planned.key, because=planned.because)
-        self._event(planned.step.subject, "Started", f"{planned.key}: {planned.because}")
-
     def _ended(self, planned: Planned, outcome: Outcome) -> None:
         self._board.forget(planned.key)
-        match outcome:
-            case Done(note):
-                log.info("step done", step=planned.key, note=note)
-                self._event(planned.step.subject, "Done", f"{planned.key}: {note}")
-            case Failed(reason, kind):
-                log.warning("step failed", step=planned.key, kind=kind.value, reason=reason)
-                self._event(planned.step.subject, "Failed", f"{planned.key}: {reason}", "warning")
-            case Stalled(reason):
-                log.error("step stalled", step=planned.key, reason=reason)
-                self._event(planned.step.subject, "Stalled", f"{planned.key}: {reason}", "error")
-            case Waiting(reason):
-                log.info("step waits", step=planned.key, reason=reason)
-            case Superseded(reason):
-                log.info("step superseded", step=planned.key, reason=reason)
-                self._event(planned.step.subject, "Superseded", f"{planned.key}: {reason}")
-
-    def _event(self, subject: str, reason: str, message: str, level: str = "info") -> None:
-        generation = self.reconciler.now().generation
-        self.store.record(subject, reason, message, level=level, generation=generation)
-        self.changes.bump()
+        self.recorder.ended(planned, outcome)
 
     def _record(self, turn: Turn) -> None:
         self._bells.follow(turn.observed.runners)
         self._write_health(turn)
-        self._remember(turn)
-        self._tell(turn)
+        self.recorder.turn(turn)
         self.manager.status(_headline(turn))
         self.changes.bump()
         self._turns.bump()
-
-    def _remember(self, turn: Turn) -> None:
-        """Note what is as it is wanted, so that what moves away later is known as drift."""
-        if turn.desired is None:
-            return
-        with_work = frozenset(each.step.subject for each in turn.plan.steps)
-        now = converged(turn.desired, with_work, self._converged)
-        if now != self._converged:
-            self.store.remember_converged(now)
-            self._converged = now
-
-    def _tell(self, turn: Turn) -> None:
-        """Write an event for what is new since the last turn."""
-        if self._is_new("generation", turn.generation) and turn.generation:
-            log.info("new generation", generation=turn.generation)
-            self._event("box", "Generation", f"generation {turn.generation} is desired")
-        fatal = [
-            str(each.place) + ": " + each.message for each in turn.reading.problems if each.fatal
-        ]
-        if self._is_new("problems", fatal) and fatal:
-            log.warning("manifests are broken", problems=fatal)
-            message = f"{len(fatal)} problem(s), the last good manifests stay desired: {fatal[0]}"
-            self._event("box", "Invalid", message, "error")
-        for condition in turn.conditions:
-            if self._is_new(condition.key, condition.state) and condition.state is State.READY:
-                log.info("ready", object=condition.key, message=condition.message)
-                self._event(condition.key, "Ready", condition.message)
-
-    def _is_new(self, key: str, value: object) -> bool:
-        before = self._told.get(key)
-        self._told[key] = value
-        return before != value
 
     def _write_health(self, turn: Turn) -> None:
         desired = turn.desired

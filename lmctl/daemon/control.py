@@ -65,7 +65,7 @@ class EventsResource:
         resp.stream = self._lines(after)
 
     def _events(self, after: int) -> list[Any]:
-        return list(self._box.store.events(after=after))
+        return list(self._box.store.events.after(after))
 
     async def _lines(self, after: int) -> AsyncIterator[bytes]:
         while True:

@@ -7,6 +7,7 @@ import signal
 import socket
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import structlog
@@ -16,10 +17,11 @@ from lmctl.adapters import manifest_dir
 from lmctl.adapters.home import Home
 from lmctl.adapters.systemd import service_manager
 from lmctl.base.errors import LmctlError, Refused
+from lmctl.base.spec import FailureKind
 from lmctl.daemon.box import Box
 from lmctl.daemon.control import create_app
 from lmctl.planning.desired import DesiredState
-from lmctl.planning.outcome import Done
+from lmctl.planning.outcome import Done, Failed
 from lmctl.planning.plan import Planned
 from lmctl.planning.planner import make_plan
 from lmctl.reconciler.loop import RESYNC
@@ -39,7 +41,8 @@ async def run(home: Home, *, roots: list[str], keep: bool) -> None:
             box.followed.follow(roots)
         _stop_on_signals(box, keep=keep)
         log.info("daemon started", pid=os.getpid(), home=str(home.root))
-        box.store.record("box", "DaemonStarted", f"pid {os.getpid()}")
+        box.recorder.woke()
+        box.recorder.event("box", "DaemonStarted", f"pid {os.getpid()}")
         try:
             async with _control(box):
                 box.manager.ready()
@@ -163,9 +166,13 @@ async def _take_down(box: Box) -> int:
     steps = make_plan(nothing, await box.observe(nothing)).steps
 
     async def end(planned: Planned) -> bool:
-        log.info("step started", step=planned.key, because="the box is taken down")
-        outcome = await box.act(planned.step)
-        log.info("step ended", step=planned.key, outcome=type(outcome).__name__)
+        box.recorder.began(replace(planned, because="the box is taken down"), 0)
+        try:
+            outcome = await box.act(planned.step)
+        except Exception as error:
+            box.recorder.ended(planned, Failed(str(error), FailureKind.BUG))
+            raise
+        box.recorder.ended(planned, outcome)
         return isinstance(outcome, Done)
 
     endings = await asyncio.gather(*(end(each) for each in steps), return_exceptions=True)

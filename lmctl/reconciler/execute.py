@@ -63,7 +63,8 @@ class _Running:
 class Executor:
     """Runs the ready steps of the latest plan.
 
-    `ended` is told every ending before `wake` asks the loop for another turn.
+    `started` is told every step with the generation it is for before it does anything, `ended`
+    every ending before `wake` asks the loop for another turn.
     """
 
     def __init__(
@@ -72,7 +73,7 @@ class Executor:
         *,
         wake: Callable[[], None],
         clock: Callable[[], float],
-        started: Callable[[Planned], None],
+        started: Callable[[Planned, int], None],
         ended: Callable[[Planned, Outcome], None],
         jitter: Callable[[], float] = random.random,
     ) -> None:
@@ -164,7 +165,7 @@ class Executor:
         return any(each.planned.step.subject == subject for each in self._running.values())
 
     def _start(self, planned: Planned) -> None:
-        self._started(planned)
+        self._started(planned, self._generation)
         task = asyncio.get_running_loop().create_task(self._run(planned), name=planned.key)
         self._running[planned.key] = _Running(planned, task)
 

@@ -50,7 +50,7 @@ DOORS = {
     "pydantic": ("manifests/", "api/"),
     "rich": ("cli/",),
     "ruamel": ("manifests/yaml_", "cli/printer.py"),
-    "sqlite3": ("adapters/sqlite.py",),
+    "sqlite3": ("adapters/state/",),
     "subprocess": ("adapters/processes.py", "cli/starting.py"),
     "typer": ("cli/",),
     "uvicorn": ("daemon/run.py",),
@@ -105,7 +105,7 @@ BREAKS = [
     ("planning/fit/estimate.py", "import time", "Pure rooms wait for nothing"),
     ("serving/routes.py", "import llama_cpp", "One door: llama.cpp"),
     ("serving/routes.py", "import lmctl.manifests.bundle", "The data plane does not know"),
-    ("adapters/sqlite.py", "import lmctl.adapters.manifest_dir", "Adapters do not know each other"),
+    ("adapters/state/store.py", "import lmctl.adapters.manifest_dir", "Adapters do not know"),
 ]
 
 

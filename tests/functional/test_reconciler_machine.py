@@ -21,7 +21,7 @@ from hypothesis.stateful import (
     rule,
 )
 
-from lmctl.adapters.sqlite import Store
+from lmctl.adapters.state.store import open_store
 from lmctl.base.spec import FailureKind, Phase
 from lmctl.planning.observed import ObservedState
 from lmctl.planning.outcome import Done, Failed, Outcome, Stalled
@@ -49,7 +49,7 @@ class BoxMachine(RuleBasedStateMachine):
         self.folder = Path(tempfile.mkdtemp(prefix="lmctl-machine-"))
         self.fleet = self.folder / "fleet"
         self.fleet.mkdir()
-        self.store = Store(self.folder / "state.db", clock=lambda: 0.0)
+        self.store = open_store(self.folder / "state.db", clock=lambda: 0.0)
         self.world = ObservedState(room=64 * 1024 * MIB)
         self.now = 0.0
         self.declared: dict[str, int] = {}
@@ -167,14 +167,14 @@ class BoxMachine(RuleBasedStateMachine):
         self.reader = FolderReader(
             roots=lambda: (str(self.fleet),),
             host=lambda: HostFacts(sockets="/run/lmctl"),
-            number=lambda digest, roots: self.store.generation_of(digest, roots).number,
+            number=lambda digest, roots: self.store.generations.of(digest, roots).number,
             last_good=LastGood(self.folder / "last-good"),
         )
         self.executor = Executor(
             self._act,
             wake=lambda: None,
             clock=lambda: self.now,
-            started=lambda _: None,
+            started=lambda *_: None,
             ended=lambda _, __: None,
             jitter=lambda: 1.0,
         )

@@ -4,7 +4,7 @@ from textwrap import dedent
 
 import msgspec
 
-from lmctl.adapters.sqlite import Event
+from lmctl.adapters.state.events import Event
 from lmctl.base.diagnostics import Place, error
 from lmctl.base.spec import Phase
 from lmctl.cli.printer import as_yaml

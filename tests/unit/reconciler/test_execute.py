@@ -27,7 +27,7 @@ class Bench:
             self.act,
             wake=self.woken.set,
             clock=lambda: self.now,
-            started=lambda planned: self.begun.append(planned.key),
+            started=lambda planned, _generation: self.begun.append(planned.key),
             ended=lambda planned, outcome: self.ended.append((planned.key, outcome)),
             jitter=lambda: 1.0,
         )
