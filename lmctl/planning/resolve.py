@@ -5,23 +5,26 @@ Pure: what the host has (folders, models put there by hand) comes in as a value.
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
-from lmctl.base.diagnostics import Diagnostic, Place, error
+from lmctl.base.diagnostics import Diagnostic, error
 from lmctl.base.digests import digest
-from lmctl.base.spec import EngineName, LoadSettings
+from lmctl.base.spec import EngineName
 from lmctl.manifests.bundle import Bundle
 from lmctl.manifests.checks import Check as DeclaredCheck
 from lmctl.manifests.instance import Instance
 from lmctl.manifests.runtime import BUNDLED
 from lmctl.manifests.runtime import DEFAULT as DEFAULT_RUNTIME
 from lmctl.manifests.server import Listen
+from lmctl.manifests.settings_keys import Section
 from lmctl.manifests.suggest import closest
 from lmctl.planning.desired import Check, DesiredState, WantedGateway, WantedInstance, WantedRuntime
+from lmctl.planning.layers import Settings, layered, line_of, path_of, values_of
 from lmctl.planning.load_settings import load_settings
 from lmctl.planning.sources import sources_of
 from lmctl.planning.surface import Cors, Limits, ServedRoute, Surface
 from lmctl.planning.weights_values import Weights
+
+_SECTIONS = (Section.LOAD, Section.OPERATION)
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +138,8 @@ class _Resolver:
 
     def _wanted(self, instance: Instance, weights: Weights, engine: EngineName) -> WantedInstance:
         name, spec = instance.metadata.name, instance.spec
-        load, operation = self._settings(instance)
+        given = {each: layered(self._bundle, instance, each) for each in _SECTIONS}
+        load = load_settings(values_of(given[Section.LOAD]))
         limits = self._bundle.server.spec.limits
         runtime = spec.runtime or DEFAULT_RUNTIME
         spec_digest = digest(
@@ -160,34 +164,31 @@ class _Resolver:
             max_drain=spec.strategy.max_drain,
             queue=limits.queue,
             queue_deadline=limits.queue_deadline,
-            operation=operation,
+            operation=values_of(given[Section.OPERATION]),
             strategy=spec.strategy.type,
             checks=tuple(_check(each) for each in spec.checks),
             renamed_from=spec.renamed_from,
             priority=spec.residency.priority,
-            places=self._places(name),
+            places=self._places(instance, given),
         )
 
-    def _places(self, name: str) -> dict[str, str]:
-        """Return where an instance and the values it gives itself stand, by path in the manifest."""
-        declared = self._bundle.origins["Instance", name]
-        found = {"": _line(declared.place())}
+    def _places(self, instance: Instance, given: Mapping[Section, Settings]) -> dict[str, str]:
+        """Return where everything stands that an instance comes to, by its path in an Instance."""
+        declared = self._bundle.origins["Instance", instance.metadata.name]
+        found = {"": line_of(declared.place())}
         for path in declared.paths(("spec",)):
-            found[".".join(str(each) for each in path[1:])] = _line(declared.place(path))
+            found[".".join(str(each) for each in path[1:])] = line_of(declared.place(path))
+        for section, settings in given.items():
+            found |= {path_of(key, section): each.place for key, each in settings.items()}
+        weights = self._bundle.origins.get(("Model", self._made_of(instance)))
+        if weights is not None:
+            found["weights"] = line_of(weights.place(("base",)))
         return found
 
-    def _settings(self, instance: Instance) -> tuple[LoadSettings, dict[str, Any]]:
-        """Return load settings and prediction defaults: the instance's over its model's."""
+    def _made_of(self, instance: Instance) -> str:
+        """Return the model whose file names the weights: the last of the chain."""
         key = instance.spec.model_key
-        load: dict[str, Any] = {}
-        operation: dict[str, Any] = {}
-        if key in self._bundle.models:
-            model = self._bundle.resolve_base(key)
-            load, operation = dict(model.load), dict(model.operation)
-        return (
-            load_settings(load | dict(instance.spec.load)),
-            operation | instance.spec.operation,
-        )
+        return self._bundle.resolve_base(key).chain[-1] if key in self._bundle.models else key
 
 
 def _check(declared: DeclaredCheck) -> Check:
@@ -198,10 +199,6 @@ def _check(declared: DeclaredCheck) -> Check:
         json_schema=expect.json_schema if expect else None,
         max_seconds=declared.max_seconds,
     )
-
-
-def _line(place: Place) -> str:
-    return f"{place.file}:{place.line}"
 
 
 def _gateway(listen: Listen) -> WantedGateway:

@@ -1,0 +1,105 @@
+"""Layers of settings to one value each, and who gives it.
+
+Weakest first: LM Studio's default (lmctl's own for `contextLength`), the model.yaml chain with
+parents first, the Instance. Each value remembers its layer, the object it is from and its line, so
+that resolving, diffs and explanations tell one story.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from lmctl.base.diagnostics import Place
+from lmctl.manifests.bundle import Bundle
+from lmctl.manifests.instance import Instance
+from lmctl.manifests.model import LoadConfig, Model, OperationConfig
+from lmctl.manifests.reading import Declared
+from lmctl.manifests.settings_keys import Section, Setting, by_key, by_name
+
+
+class Layer(StrEnum):
+    """Who gives a value, the weakest first."""
+
+    DEFAULT = "default"
+    MODEL = "model"
+    INSTANCE = "instance"
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """A value, its layer, the object that gives it (`model/acme/small`) and where it stands there
+    (`file:line`; both empty for a default).
+    """
+
+    value: Any
+    layer: Layer
+    source: str = ""
+    place: str = ""
+
+
+Settings = Mapping[str, Given]
+
+
+def layered(bundle: Bundle, instance: Instance, section: Section) -> dict[str, Given]:
+    """Return what is given for an instance, by full key; what nobody gives is not in it."""
+    found: dict[str, Given] = {}
+    if instance.spec.model_key in bundle.models:
+        found |= of_chain(bundle, instance.spec.model_key, section)
+    found |= _own(bundle.origins["Instance", instance.metadata.name], instance, section)
+    return found
+
+
+def of_chain(bundle: Bundle, model: str, section: Section) -> dict[str, Given]:
+    """Return what a declared model and its parents give, the child's over theirs."""
+    found: dict[str, Given] = {}
+    for name in reversed(bundle.resolve_base(model).chain):
+        found |= _of_model(bundle.origins["Model", name], bundle.models[name], section)
+    return found
+
+
+def values_of(settings: Settings) -> dict[str, Any]:
+    """Return the bare values, by full key."""
+    return {key: each.value for key, each in settings.items()}
+
+
+def path_of(key: str, section: Section) -> str:
+    """Return how an Instance spells a setting: `load.contextLength`."""
+    setting = by_key(key)
+    return f"{section}.{setting.name if setting else key}"
+
+
+def line_of(place: Place) -> str:
+    """Return a place as `file:line`."""
+    return f"{place.file}:{place.line}"
+
+
+def _of_model(declared: Declared, model: Model, section: Section) -> dict[str, Given]:
+    block: LoadConfig | OperationConfig = model.config.operation
+    if section is Section.LOAD:
+        block = model.config.load
+    source = f"model/{model.name}"
+    found = {}
+    for index, field in enumerate(block.fields_):
+        place = declared.place(("config", str(section), "fields", index))
+        found[field.key] = Given(field.value, Layer.MODEL, source, line_of(place))
+    return found
+
+
+def _own(declared: Declared, instance: Instance, section: Section) -> dict[str, Given]:
+    values = instance.spec.load if section is Section.LOAD else instance.spec.operation
+    places = {setting.key: place for setting, place in _written(declared, section)}
+    source = f"instance/{declared.name}"
+    block = declared.place(("spec", str(section)))
+    return {
+        key: Given(value, Layer.INSTANCE, source, line_of(places.get(key, block)))
+        for key, value in values.items()
+    }
+
+
+def _written(declared: Declared, section: Section) -> Iterator[tuple[Setting, Place]]:
+    """Yield the settings an Instance writes with their places, whichever name it uses for them."""
+    for path in declared.paths(("spec", str(section))):
+        setting = by_name(".".join(str(each) for each in path[2:]), section)
+        if setting is not None:
+            yield setting, declared.place(path)
