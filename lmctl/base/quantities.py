@@ -1,6 +1,7 @@
-"""Sizes and durations as people write them (`8Gi`, `15m`), parsed once, numbers ever after."""
+"""Sizes, durations and times as people write them (`8Gi`, `15m`): parsed once, numbers ever after."""
 
 import re
+from datetime import UTC, datetime
 from math import inf
 from typing import Final
 
@@ -82,3 +83,8 @@ def format_duration(seconds: float) -> str:
     if whole < 3600:
         return f"{whole // 60}m{whole % 60:02d}s"
     return f"{whole // 3600}h{whole % 3600 // 60:02d}m"
+
+
+def format_time(seconds: float) -> str:
+    """Return seconds since the epoch as RFC 3339: `2026-11-25T08:30:00Z`."""
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -153,7 +153,7 @@ def _propose(printer: Printer, directories: Sequence[Path]) -> _Proposal:
         raise typer.Exit(2)
     observed = asyncio.run(_observe(see, result.desired))
     turn = take_turn(Reading(result.desired), observed)
-    return _Proposal(turn.plan, tuple(c.key for c in turn.conditions if c.state is State.READY))
+    return _Proposal(turn.plan, tuple(s.key for s in turn.standings if s.state is State.READY))
 
 
 async def _observe(see: Eyes, desired: DesiredState) -> ObservedState:

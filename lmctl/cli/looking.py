@@ -3,8 +3,10 @@
 import asyncio
 import time
 from contextlib import closing
+from dataclasses import dataclass, field
 from typing import Annotated
 
+import msgspec
 import typer
 
 from lmctl.adapters.followed import Followed
@@ -17,6 +19,7 @@ from lmctl.cli.following import follow_until_ready
 from lmctl.cli.options import OutputOption, Quiet, Timeout
 from lmctl.cli.printer import Output, Printer
 from lmctl.cli.render import (
+    render_conditions,
     render_event,
     render_events,
     render_objects,
@@ -27,6 +30,7 @@ from lmctl.cli.selecting import check_kind, select
 from lmctl.daemon.wiring import eyes
 from lmctl.planning.conditions import State
 from lmctl.planning.report import BoxStatus, ObjectView, box_status
+from lmctl.planning.transitions import Memory
 from lmctl.planning.turn import Reading, Turn, take_turn
 from lmctl.reconciler.reading import LastGood, with_generation
 
@@ -78,14 +82,20 @@ def get(
     output: OutputOption = Output.TEXT,
     quiet: Quiet = False,
 ) -> None:
-    """List objects with their facts; `models` also shows files you put into the models folder."""
+    """List objects with their facts, or one with its conditions.
+
+    `models` also shows files you put into the models folder.
+    """
     printer = Printer(output, quiet=quiet)
     home = home_of()
     found = list(current_status(home).objects)
     found += _local_models(home, {each.key for each in found})
     if kind is not None:
         found = select(found, kind)
-    printer.data({"objects": found}, render_objects(found))
+    text = render_objects(found)
+    if kind is not None and "/" in kind and found[0].conditions:
+        text += f"\n\n{render_conditions(found[0])}"
+    printer.data({"objects": found}, text)
 
 
 def events(
@@ -126,24 +136,34 @@ def current_status(home: Home) -> BoxStatus:
 async def _look(home: Home) -> BoxStatus:
     see = eyes(home, clock=time.time)
     last = LastGood(home.last_good).read(see.host())
-    roots, generation = _remembered(home)
+    roots = Followed(home.root / "roots.json").roots()
     if last is None:
         return box_status(Turn(Reading(None)), roots=roots)
-    desired = with_generation(last.desired, generation)
-    return box_status(take_turn(Reading(desired), await see.observer.look(desired)), roots=roots)
+    known = _remembered(home)
+    desired = with_generation(last.desired, known.generation)
+    observed = msgspec.structs.replace(await see.observer.look(desired), converged=known.converged)
+    return box_status(take_turn(Reading(desired), observed).dated(known.standings), roots=roots)
 
 
-def _remembered(home: Home) -> tuple[tuple[str, ...], int]:
-    """Return the folders last followed and the last generation a daemon wrote down."""
-    roots = Followed(home.root / "roots.json").roots()
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What a daemon wrote down last."""
+
+    generation: int = 0
+    converged: dict[str, str] = field(default_factory=dict)
+    standings: Memory = field(default_factory=dict)
+
+
+def _remembered(home: Home) -> _Known:
     if not home.database.exists():
-        return roots, 0
+        return _Known()
     try:
         with closing(read_store(home.database, clock=time.time)) as store:
             last = store.generations.last()
+            number = last.number if last else 0
+            return _Known(number, store.converged.read(), store.standings.read())
     except Refused:  # damaged, or of another version: how things are can be told without it
-        return roots, 0
-    return roots, last.number if last else 0
+        return _Known()
 
 
 def _local_models(home: Home, known: set[str]) -> list[ObjectView]:

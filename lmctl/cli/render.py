@@ -1,10 +1,10 @@
 """Values as text for people. Pure: the same value gives the same words."""
 
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime
 
 from lmctl.adapters.state.events import Event
-from lmctl.base.quantities import format_size
+from lmctl.base.quantities import format_size, format_time
+from lmctl.planning.conditions import State
 from lmctl.planning.report import BoxStatus, ObjectView, ProblemView, StepView
 
 # Each verb of a step key with its symbol and the word beside it (design: CLI voice).
@@ -80,11 +80,23 @@ def _totals(steps: Sequence[StepView]) -> str:
 def render_status(status: BoxStatus) -> str:
     """Return a box as a table of objects under one line about the whole."""
     head = [_headline(status)]
-    rows = [("OBJECT", "STATE", "MESSAGE")]
-    rows += [(each.key, each.state.value, each.message) for each in status.objects]
+    rows = [("OBJECT", "STATE", "SYNC", "HEALTH", "MESSAGE")]
+    rows += [(*_columns(each), each.message) for each in status.objects]
     return "\n".join(
         [*head, *([""] if status.objects else []), *table(rows if status.objects else [])]
     )
+
+
+def _columns(view: ObjectView) -> tuple[str, str, str, str]:
+    return view.key, state_of(view), view.sync.value, view.health.value
+
+
+def state_of(view: ObjectView) -> str:
+    """Return the state in words; who is suspended must not look Ready, whatever it was before."""
+    if view.state is not State.SUSPENDED:
+        return view.state.value
+    before = f"was Ready at generation {view.ready_generation}"
+    return f"Suspended ({before if view.ready_generation else 'never was Ready'})"
 
 
 def _headline(status: BoxStatus) -> str:
@@ -113,12 +125,27 @@ def render_objects(objects: Sequence[ObjectView]) -> str:
     """Return objects as a table, with the facts of their kind."""
     if not objects:
         return "nothing declared"
-    return "\n".join(
-        table([("OBJECT", "STATE", "FACTS", "MESSAGE"), *(_object_row(each) for each in objects)])
-    )
+    heads = ("OBJECT", "STATE", "SYNC", "HEALTH", "FACTS", "MESSAGE")
+    return "\n".join(table([heads, *map(_object_row, objects)]))
 
 
-def _object_row(view: ObjectView) -> tuple[str, str, str, str]:
+def render_conditions(view: ObjectView) -> str:
+    """Return everything that is said of one object, and since when."""
+    heads = ("CONDITION", "STATUS", "SINCE", "REASON", "MESSAGE")
+    rows = [
+        (
+            each.type.value,
+            each.status.value,
+            each.last_transition_time or "",
+            each.reason.value,
+            each.message,
+        )
+        for each in view.conditions
+    ]
+    return "\n".join(table([heads, *rows]))
+
+
+def _object_row(view: ObjectView) -> tuple[str, ...]:
     facts = view.facts
     told: list[str] = []
     if isinstance(facts.get("memory"), int):
@@ -127,7 +154,7 @@ def _object_row(view: ObjectView) -> tuple[str, str, str, str]:
         told.append(format_size(float(str(facts["size"]))))
     shown = ("pid", "version", "parallel")
     told += [f"{name} {facts[name]}" for name in shown if facts.get(name) is not None]
-    return view.key, view.state.value, ", ".join(told), view.message
+    return (*_columns(view), ", ".join(told), view.message)
 
 
 def render_events(events: Iterable[Event]) -> str:
@@ -137,7 +164,7 @@ def render_events(events: Iterable[Event]) -> str:
 
 def render_event(event: Event) -> str:
     """Return one event as a line."""
-    at = datetime.fromtimestamp(event.at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    at = format_time(event.at)
     times = f" (x{event.count})" if event.count > 1 else ""
     return f"{at}  {event.subject:<24} {event.reason:<14} {event.message}{times}"
 

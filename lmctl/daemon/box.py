@@ -22,9 +22,9 @@ from lmctl.daemon.act import Actuators
 from lmctl.daemon.progress import Changes, ProgressBoard
 from lmctl.daemon.recording import Recorder
 from lmctl.daemon.wiring import eyes
-from lmctl.planning.conditions import Condition, State
+from lmctl.planning.conditions import ConditionType, Standing, State
 from lmctl.planning.desired import DesiredState
-from lmctl.planning.observed import ObservedState, SeenRunner
+from lmctl.planning.observed import ObservedState
 from lmctl.planning.outcome import Outcome
 from lmctl.planning.plan import Planned
 from lmctl.planning.report import BoxStatus, DaemonView, box_status
@@ -57,7 +57,7 @@ class Box:
         self._bell = Bell(self.manager.alive, beat=self.manager.beat)
         self._turns = Changes()
         self._view = DaemonView(os.getpid(), __version__, time.time())
-        self.recorder = Recorder(self.store, changed=self.changes.bump)
+        self.recorder = Recorder(self.store, clock=time.time, changed=self.changes.bump)
         self.act = self._actuators().act
         self._executor = Executor(
             self.act,
@@ -108,7 +108,7 @@ class Box:
     def status(self) -> BoxStatus:
         """Return how things are at this very moment."""
         return box_status(
-            self.reconciler.now(),
+            self.recorder.dated(self.reconciler.now()),
             roots=self.followed.roots(),
             daemon=self._view,
             progress=self._board.latest(),
@@ -166,13 +166,12 @@ class Box:
         desired = turn.desired
         if desired is None:
             return
-        states = {each.key: each for each in turn.conditions}
+        states = {each.key: each for each in turn.standings}
         health = Health(
             generation=desired.generation,
             resident=tuple(each.name for each in desired.instances),
             instances=tuple(
-                _health(name, turn.observed.runners_of(name), states[f"instance/{name}"])
-                for name in (each.name for each in desired.instances)
+                _health(each.name, states[f"instance/{each.name}"]) for each in desired.instances
             ),
         )
         content, path = msgspec.json.encode(health), self.home.run / "health.json"
@@ -182,22 +181,22 @@ class Box:
 
 def _headline(turn: Turn) -> str:
     """Return the box in one line, for `systemctl status`."""
-    if turn.desired is None:
-        return "nothing good was read yet" if turn.reading.problems else "follows no folder"
-    ready = sum(each.state is State.READY for each in turn.conditions)
-    broken = ", manifests are broken" if turn.reading.broken else ""
-    return f"generation {turn.generation}: {ready} of {len(turn.conditions)} ready{broken}"
+    if turn.desired is None and not turn.reading.problems:
+        return "follows no folder"
+    return f"generation {turn.generation}: {turn.box.message}"
 
 
-def _health(name: str, runners: tuple[SeenRunner, ...], condition: Condition) -> InstanceHealth:
-    """Return what the gateway should think: only what is in trouble is refused at once, what is
-    being brought up is worth waiting for.
+def _health(name: str, standing: Standing) -> InstanceHealth:
+    """Return what the gateway should think: who serves is ready, also while it is being replaced;
+    only what is in trouble is refused at once, what is being brought up is worth waiting for.
     """
-    match condition.state:
+    if standing.holds(ConditionType.SERVING):
+        return InstanceHealth(name, "ready")
+    match standing.state:
+        case State.SUSPENDED:
+            return InstanceHealth(name, "suspended", standing.message)
         case State.STALLED:
-            return InstanceHealth(name, "stalled", condition.message)
+            return InstanceHealth(name, "stalled", standing.message)
         case State.RETRYING:
-            return InstanceHealth(name, "failed", condition.message)
-        case State.READY if runners:
-            return InstanceHealth(name, runners[0].phase.value)
-    return InstanceHealth(name, "waiting", condition.message)
+            return InstanceHealth(name, "failed", standing.message)
+    return InstanceHealth(name, "waiting", standing.message)

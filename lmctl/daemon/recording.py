@@ -12,6 +12,7 @@ import structlog
 from lmctl.adapters.state.database import StateUnwritable
 from lmctl.adapters.state.journal import Ending
 from lmctl.adapters.state.store import Store
+from lmctl.daemon.memory import StandingMemory
 from lmctl.planning.conditions import State
 from lmctl.planning.outcome import Done, Failed, Outcome, Stalled, Superseded, Waiting
 from lmctl.planning.plan import Planned
@@ -24,8 +25,11 @@ log = structlog.get_logger("lmctl.daemon")
 class Recorder:
     """Writes for one daemon; `changed` is told after every event."""
 
-    def __init__(self, store: Store, *, changed: Callable[[], None]) -> None:
+    def __init__(
+        self, store: Store, *, clock: Callable[[], float], changed: Callable[[], None]
+    ) -> None:
         self._store = store
+        self._memory = StandingMemory(store.standings, clock)
         self._changed = changed
         self._actions: dict[str, int] = {}
         self._told: dict[str, object] = {}
@@ -87,15 +91,22 @@ class Recorder:
     def turn(self, turn: Turn) -> None:
         """Note what is new since the loop last looked at everything."""
         self._generation = turn.generation
+        self._memory.dated(turn)
+        with _softly():
+            self._memory.keep()
         self._remember(turn)
         if self._is_new("generation", turn.generation) and turn.generation:
             log.info("new generation", generation=turn.generation)
             self.event("box", "Generation", f"generation {turn.generation} is desired")
         self._tell_problems(turn)
-        for condition in turn.conditions:
-            if self._is_new(condition.key, condition.state) and condition.state is State.READY:
-                log.info("ready", object=condition.key, message=condition.message)
-                self.event(condition.key, "Ready", condition.message)
+        for standing in turn.standings:
+            if self._is_new(standing.key, standing.state) and standing.state is State.READY:
+                log.info("ready", object=standing.key, message=standing.message)
+                self.event(standing.key, "Ready", standing.message)
+
+    def dated(self, turn: Turn) -> Turn:
+        """Return the turn with what is remembered of each object: since when it is as it is."""
+        return self._memory.dated(turn)
 
     def _remember(self, turn: Turn) -> None:
         """Note what is as it is wanted, so that what moves away later is known as drift."""

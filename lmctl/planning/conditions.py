@@ -1,41 +1,168 @@
-"""What to tell people about each object: Ready or not, and why, from values alone.
+"""The words for how an object is: states, conditions with typed reasons, sync and health.
 
-Ready means: no step of the plan concerns the object. As a runner's own report of its spec and
-weight digests is what takes the load step out of the plan, nothing is Ready that serves
-something else.
+Severity, mildest first, fixed: Ready, Suspended, Reconciling, Retrying, Stalled. An object with
+several steps is as its worst step, a box as its worst object.
 """
 
-from collections.abc import Iterator, Mapping
 from enum import StrEnum
 
 import msgspec
 
-from lmctl.planning.desired import DesiredState, WantedInstance
-from lmctl.planning.observed import ObservedState
-from lmctl.planning.outcome import Done, Failed, Outcome, Stalled, Waiting
-from lmctl.planning.plan import Plan, Planned
-from lmctl.planning.weights_values import StoredWeights
+Facts = dict[str, str | int | float | list[str] | None]
 
 
 class State(StrEnum):
-    """READY; RECONCILING: work is under way; RETRYING: it failed and will be tried again;
-    STALLED: it will not be tried again until someone changes something.
+    """READY: as declared, and proven; SUSPENDED: left alone on request; RECONCILING: work is under
+    way; RETRYING: it failed and will be tried again; STALLED: it will not be tried again until
+    someone changes something. In the order of severity.
     """
 
     READY = "Ready"
+    SUSPENDED = "Suspended"
     RECONCILING = "Reconciling"
     RETRYING = "Retrying"
     STALLED = "Stalled"
 
 
+SEVERITY: tuple[State, ...] = tuple(State)
+
+
+class Sync(StrEnum):
+    """Whether what is there is what the manifests say.
+
+    OUT_OF_SYNC: an edit is being carried out; HELD: it may not be, the plan says why; DRIFTED: it
+    moved away although nobody edited anything.
+    """
+
+    SYNCED = "Synced"
+    OUT_OF_SYNC = "OutOfSync"
+    HELD = "Held"
+    DRIFTED = "Drifted"
+
+
+class HealthState(StrEnum):
+    """How the thing itself does, whatever the manifests say of it."""
+
+    HEALTHY = "Healthy"
+    PROGRESSING = "Progressing"
+    SUSPENDED = "Suspended"
+    MISSING = "Missing"
+    DEGRADED = "Degraded"
+
+
+class ConditionType(StrEnum):
+    """What is said of an object. The first three are of every object (kstatus), the others where
+    they apply. Stalled, Reconciling, Suspended and PruneBlocked are only worth a look when True.
+    """
+
+    READY = "Ready"
+    RECONCILING = "Reconciling"
+    STALLED = "Stalled"
+    SUSPENDED = "Suspended"
+    IN_SYNC = "InSync"
+    RESOLVED = "Resolved"
+    WEIGHTS_READY = "WeightsReady"
+    VERIFIED = "Verified"
+    FITS = "Fits"
+    RUNTIME_READY = "RuntimeReady"
+    LOADED = "Loaded"
+    SERVING = "Serving"
+    PRUNE_BLOCKED = "PruneBlocked"
+
+
+class Truth(StrEnum):
+    """Kubernetes' three values of a condition."""
+
+    TRUE = "True"
+    FALSE = "False"
+    UNKNOWN = "Unknown"
+
+    @classmethod
+    def of(cls, claim: bool) -> "Truth":  # noqa: FBT001 # the one thing it is about
+        return cls.TRUE if claim else cls.FALSE
+
+
+class Reason(StrEnum):
+    """Why a condition has its status, for programs; the message says it for people."""
+
+    AS_DECLARED = "AsDeclared"
+    NOT_SUSPENDED = "NotSuspended"
+    SUSPENDED = "Suspended"
+    # what becomes of the steps that remain
+    PLANNED = "Planned"
+    BLOCKED = "Blocked"
+    WORKING = "Working"
+    WAITING = "Waiting"
+    DONE_NOT_SEEN = "DoneNotSeen"
+    HELD = "Held"
+    NEEDS_CHANGE = "NeedsChange"
+    TRANSIENT_FAILURE = "TransientFailure"
+    CAPACITY_FAILURE = "CapacityFailure"
+    CONFIG_FAILURE = "ConfigFailure"
+    INTEGRITY_FAILURE = "IntegrityFailure"
+    BUG_FAILURE = "BugFailure"
+    # sync
+    EDITED = "Edited"
+    DRIFTED = "Drifted"
+    # weights
+    STORED = "Stored"
+    ABSENT = "Absent"
+    CHANGED_ON_DISK = "ChangedOnDisk"
+    NOT_ASKED_YET = "NotAskedYet"
+    # memory
+    MEASURED = "Measured"
+    ESTIMATED = "Estimated"
+    NOT_KNOWN = "NotKnown"
+    DOES_NOT_FIT = "DoesNotFit"
+    # runtime and runner
+    SELF_TEST_PASSED = "SelfTestPassed"
+    NOT_TESTED = "NotTested"
+    NO_RUNNER = "NoRunner"
+    STARTING = "Starting"
+    LOADING = "Loading"
+    DRAINING = "Draining"
+    RUNNER_FAILED = "RunnerFailed"
+    OTHER_SPEC = "OtherSpec"
+    OTHER_WEIGHTS = "OtherWeights"
+    # serving
+    LISTENING = "Listening"
+    NOT_LISTENING = "NotListening"
+    ROUTED = "Routed"
+    NO_ROUTE = "NoRoute"
+    # the box
+    MANIFESTS_VALID = "ManifestsValid"
+    MANIFESTS_BROKEN = "ManifestsBroken"
+    PRUNE_GUARD = "PruneGuard"
+    NOTHING_BLOCKED = "NothingBlocked"
+
+
 class Condition(msgspec.Struct, frozen=True):
-    """One object's standing. `facts` are short things worth a column, e.g. memory or size."""
+    """One thing said of an object. `since` is when its status became what it is, in unix seconds;
+    0 before anybody remembered.
+    """
+
+    type: ConditionType
+    status: Truth
+    reason: Reason
+    message: str
+    since: float = 0.0
+
+
+class Standing(msgspec.Struct, frozen=True):
+    """How one object is. `facts` are short things worth a column, e.g. memory or size;
+    `generation` is the one it was judged against, `ready_generation` the last one for which it was
+    Ready, 0 for never.
+    """
 
     key: str
     state: State
     message: str
     generation: int
-    facts: dict[str, str | int | float | list[str] | None] = {}
+    facts: Facts = {}
+    sync: Sync = Sync.SYNCED
+    health: HealthState = HealthState.HEALTHY
+    conditions: tuple[Condition, ...] = ()
+    ready_generation: int = 0
 
     @property
     def kind(self) -> str:
@@ -45,6 +172,14 @@ class Condition(msgspec.Struct, frozen=True):
     def name(self) -> str:
         return self.key.partition("/")[2]
 
+    def condition(self, kind: ConditionType) -> Condition | None:
+        """Return what is said of it in this respect, or None where that does not apply."""
+        return next((each for each in self.conditions if each.type is kind), None)
+
+    def holds(self, kind: ConditionType) -> bool:
+        found = self.condition(kind)
+        return found is not None and found.status is Truth.TRUE
+
 
 class Progress(msgspec.Struct, frozen=True):
     """How far a running step is: `done` of `total` in its own unit (bytes, or 0..1 of a load)."""
@@ -53,134 +188,3 @@ class Progress(msgspec.Struct, frozen=True):
     done: float = 0.0
     total: float = 0.0
     rate: float = 0.0
-
-
-def conditions(
-    desired: DesiredState,
-    observed: ObservedState,
-    plan: Plan,
-    *,
-    outcomes: Mapping[str, Outcome],
-    progress: Mapping[str, Progress],
-) -> tuple[Condition, ...]:
-    """Return one condition per declared object, instances last.
-
-    `outcomes` are the last endings and `progress` the running steps, both by step key.
-    """
-    judge = _Judge(desired, plan, outcomes, progress)
-    return tuple(_all(desired, observed, judge))
-
-
-class _Judge:
-    def __init__(
-        self,
-        desired: DesiredState,
-        plan: Plan,
-        outcomes: Mapping[str, Outcome],
-        progress: Mapping[str, Progress],
-    ) -> None:
-        self._generation = desired.generation
-        self._plan = plan
-        self._outcomes = outcomes
-        self._progress = progress
-
-    def condition(
-        self,
-        key: str,
-        subjects: tuple[str, ...],
-        ready: str,
-        facts: dict[str, str | int | float | list[str] | None],
-    ) -> Condition:
-        steps = [each for each in self._plan.steps if each.step.subject in subjects]
-        told = [self._tell(each) for each in steps]
-        state, message = max(told, key=_worst, default=(State.READY, ready))
-        return Condition(key, state, message, self._generation, facts)
-
-    def _tell(self, planned: Planned) -> tuple[State, str]:
-        if planned.held:
-            return State.STALLED, planned.held
-        if planned.key in self._progress:
-            return State.RECONCILING, self._progress[planned.key].text
-        match self._outcomes.get(planned.key):
-            case Stalled(reason):
-                return State.STALLED, reason
-            case Failed(reason):
-                return State.RETRYING, reason
-            case Waiting(reason):
-                return State.RECONCILING, reason
-            case Done(note):
-                return State.RECONCILING, note  # done, and not yet seen to be
-        blockers = [each for each in self._plan.steps if each.key in planned.after]
-        if blockers:
-            return self._tell_blocked(blockers)
-        return State.RECONCILING, planned.because
-
-    def _tell_blocked(self, blockers: list[Planned]) -> tuple[State, str]:
-        """Name what is waited for; say why only when that is in trouble itself."""
-        told = [(each.step.subject, *self._tell(each)) for each in blockers]
-        subject, state, message = max(told, key=lambda each: _worst(each[1:]))
-        if state is State.RECONCILING:
-            names = ", ".join(dict.fromkeys(each[0] for each in told))
-            return state, f"waits for {names}"
-        return state, f"waits for {subject}: {message}"
-
-
-def _worst(told: tuple[State, str]) -> int:
-    return (State.READY, State.RECONCILING, State.RETRYING, State.STALLED).index(told[0])
-
-
-def _all(desired: DesiredState, observed: ObservedState, judge: _Judge) -> Iterator[Condition]:
-    for runtime in desired.runtimes:
-        subject = f"runtime/{runtime.name}"
-        seen = observed.runtimes.get(runtime.name)
-        version = seen.version if seen else None
-        yield judge.condition(
-            subject, (subject,), f"{runtime.name} {version}", {"version": version}
-        )
-    for weights in desired.weights:
-        subject = f"model/{weights.model}"
-        stored = observed.seen_weights(weights.key).stored
-        facts: dict[str, str | int | float | list[str] | None] = {
-            "size": stored.size if stored else None,
-            "source": stored.source if stored else None,
-            "attempts": list(stored.attempts) if stored else [],
-            "sha256": [each.sha256 for each in stored.files] if stored else [],
-        }
-        yield judge.condition(subject, (subject,), _stored(stored), facts)
-    if desired.gateway is not None:
-        gateway = observed.gateway
-        binds = list(gateway.binds) if gateway else []
-        yield judge.condition(
-            "server/gateway",
-            ("server/gateway", "server/surface"),
-            f"listening on {', '.join(binds)}",
-            {"binds": binds, "pid": gateway.pid if gateway else None},
-        )
-    for instance in desired.instances:
-        yield _instance(instance, observed, judge)
-
-
-def _stored(stored: StoredWeights | None) -> str:
-    if stored is None:
-        return ""
-    gave_way = "".join(f"; {each}" for each in stored.attempts)
-    return f"stored, from {stored.source}{gave_way}"
-
-
-def _instance(instance: WantedInstance, observed: ObservedState, judge: _Judge) -> Condition:
-    subject = f"instance/{instance.name}"
-    seen = next(iter(observed.runners_of(instance.name)), None)
-    facts: dict[str, str | int | float | list[str] | None] = {
-        "identifier": instance.identifier,
-        "model": instance.model,
-        "runtime": instance.runtime,
-        "specDigest": instance.spec_digest,
-        "observedSpecDigest": seen.spec_digest if seen and seen.pid else None,
-        "phase": seen.phase.value if seen else None,
-        "pid": seen.pid if seen else None,
-        "memory": seen.memory if seen else None,
-        "running": seen.running if seen else None,
-        "queued": seen.queued if seen else None,
-        "parallel": seen.parallel if seen else None,
-    }
-    return judge.condition(subject, (subject,), f"serving as {instance.identifier}", facts)

@@ -6,15 +6,42 @@ from dataclasses import replace
 import msgspec
 
 from lmctl.base.diagnostics import Diagnostic
-from lmctl.planning.conditions import Condition, Progress, State
+from lmctl.base.quantities import format_time
+from lmctl.planning.conditions import (
+    Condition,
+    ConditionType,
+    Facts,
+    HealthState,
+    Progress,
+    Reason,
+    Standing,
+    State,
+    Sync,
+    Truth,
+)
 from lmctl.planning.desired import DesiredState
 from lmctl.planning.observed import SeenGateway
 from lmctl.planning.plan import Planned
 from lmctl.planning.turn import Turn
 
 
+class ConditionView(msgspec.Struct, frozen=True, rename="camel"):
+    """One condition as Kubernetes writes it; `last_transition_time` is RFC 3339, None while nobody
+    remembered it.
+    """
+
+    type: ConditionType
+    status: Truth
+    reason: Reason
+    message: str
+    observed_generation: int
+    last_transition_time: str | None = None
+
+
 class ObjectView(msgspec.Struct, frozen=True, rename="camel", omit_defaults=False):
-    """One declared object. `generation` is the one it was judged against."""
+    """One declared object. `observed_generation` is the one it was judged against,
+    `ready_generation` the last one for which it was Ready, 0 for never.
+    """
 
     key: str
     kind: str
@@ -23,7 +50,11 @@ class ObjectView(msgspec.Struct, frozen=True, rename="camel", omit_defaults=Fals
     state: State
     message: str
     observed_generation: int
-    facts: dict[str, str | int | float | list[str] | None] = {}
+    facts: Facts = {}
+    sync: Sync = Sync.SYNCED
+    health: HealthState = HealthState.HEALTHY
+    ready_generation: int = 0
+    conditions: tuple[ConditionView, ...] = ()
 
 
 class ChangeView(msgspec.Struct, frozen=True, rename={"change_class": "class"}):
@@ -91,19 +122,42 @@ class BoxStatus(msgspec.Struct, frozen=True, rename="camel"):
     objects: tuple[ObjectView, ...]
     steps: tuple[StepView, ...]
     problems: tuple[ProblemView, ...]
+    state: State = State.RECONCILING
+    sync: Sync = Sync.SYNCED
+    health: HealthState = HealthState.HEALTHY
+    conditions: tuple[ConditionView, ...] = ()
 
 
-def view_of(condition: Condition) -> ObjectView:
-    """Return a condition as an object of the report."""
+def view_of(standing: Standing) -> ObjectView:
+    """Return how an object stands as an object of the report."""
     return ObjectView(
-        key=condition.key,
-        kind=condition.kind,
-        name=condition.name,
-        ready=condition.state is State.READY,
-        state=condition.state,
+        key=standing.key,
+        kind=standing.kind,
+        name=standing.name,
+        ready=standing.state is State.READY,
+        state=standing.state,
+        message=standing.message,
+        observed_generation=standing.generation,
+        facts=standing.facts,
+        sync=standing.sync,
+        health=standing.health,
+        ready_generation=standing.ready_generation,
+        conditions=_conditions_of(standing),
+    )
+
+
+def _conditions_of(standing: Standing) -> tuple[ConditionView, ...]:
+    return tuple(_condition_of(each, standing.generation) for each in standing.conditions)
+
+
+def _condition_of(condition: Condition, generation: int) -> ConditionView:
+    return ConditionView(
+        type=condition.type,
+        status=condition.status,
+        reason=condition.reason,
         message=condition.message,
-        observed_generation=condition.generation,
-        facts=condition.facts,
+        observed_generation=generation,
+        last_transition_time=format_time(condition.since) if condition.since else None,
     )
 
 
@@ -152,17 +206,20 @@ def box_status(
     progress: Mapping[str, Progress] | None = None,
 ) -> BoxStatus:
     """Return a turn as the report; `progress` is of running steps, by key."""
-    settled = all(each.state is State.READY for each in turn.conditions) and turn.plan.empty
     told = progress or {}
     return BoxStatus(
-        ready=turn.desired is not None and settled and not turn.reading.broken,
+        ready=turn.box.state is State.READY,
         generation=turn.generation,
         roots=roots,
         url=_url(turn.desired, turn.observed.gateway),
         daemon=daemon,
-        objects=tuple(view_of(each) for each in turn.conditions),
+        objects=tuple(view_of(each) for each in turn.standings),
         steps=tuple(step_of(each, told.get(each.key)) for each in turn.plan.steps),
         problems=tuple(problem_of(each) for each in turn.reading.problems),
+        state=turn.box.state,
+        sync=turn.box.sync,
+        health=turn.box.health,
+        conditions=_conditions_of(turn.box),
     )
 
 

@@ -52,7 +52,9 @@ class Surface(msgspec.Struct, frozen=True):
 
 
 class InstanceHealth(msgspec.Struct, frozen=True):
-    """What the control plane last knew of an instance: `phase` as in RunnerStatus or `waiting`."""
+    """What the control plane last knew of an instance. `phase`: `ready` while something serves it,
+    `waiting` while it is being brought up, else `failed`, `stalled` or `suspended`.
+    """
 
     name: str
     phase: str

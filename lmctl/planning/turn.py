@@ -4,12 +4,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from lmctl.base.diagnostics import Diagnostic
-from lmctl.planning.conditions import Condition, Progress, conditions
+from lmctl.planning.conditions import Progress, Standing, State
 from lmctl.planning.desired import DesiredState
 from lmctl.planning.observed import ObservedState
 from lmctl.planning.outcome import Outcome
 from lmctl.planning.plan import Plan
 from lmctl.planning.planner import make_plan
+from lmctl.planning.standings import standings
+from lmctl.planning.transitions import Memory, dated
+from lmctl.planning.whole import box_standing
+
+_UNREAD = Standing("box", State.RECONCILING, "no manifests were read yet", 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +39,8 @@ class Turn:
     reading: Reading
     observed: ObservedState = field(default_factory=ObservedState)
     plan: Plan = field(default_factory=lambda: Plan(0))
-    conditions: tuple[Condition, ...] = ()
+    standings: tuple[Standing, ...] = ()
+    box: Standing = _UNREAD
 
     @property
     def desired(self) -> DesiredState | None:
@@ -46,12 +52,18 @@ class Turn:
 
     def judged(self, outcomes: Mapping[str, Outcome], progress: Mapping[str, Progress]) -> "Turn":
         """Return the same turn with every object judged by these endings and this progress."""
-        if self.desired is None:
-            return self
-        found = conditions(
-            self.desired, self.observed, self.plan, outcomes=outcomes, progress=progress
-        )
-        return replace(self, conditions=found)
+        found: tuple[Standing, ...] = ()
+        if self.desired is not None:
+            found = standings(
+                self.desired, self.observed, self.plan, outcomes=outcomes, progress=progress
+            )
+        box = box_standing(self.desired, self.reading.problems, found, self.plan)
+        return replace(self, standings=found, box=box)
+
+    def dated(self, memory: Memory) -> "Turn":
+        """Return the same turn with what is remembered of each object."""
+        (box, *found) = dated((self.box, *self.standings), memory)
+        return replace(self, standings=tuple(found), box=box)
 
 
 def take_turn(reading: Reading, observed: ObservedState) -> Turn:

@@ -28,7 +28,11 @@ _log = structlog.get_logger("lmctl.serving")
 
 _POLL = 0.05  # seconds between two looks while parked
 _ASK_AGAIN = 0.5  # a runner may become ready without any file telling so (the daemon may be down)
-_HOPELESS = frozenset({"failed", "stalled"})
+_HOPELESS = {
+    "failed": "has failed",
+    "stalled": "has stalled and needs a change of its manifest",
+    "suspended": "is suspended",
+}
 
 _Mark = tuple[Snapshot, tuple[int, int] | None]
 
@@ -159,14 +163,10 @@ def _refuse_hopeless(health: Health, route: ServedRoute) -> None:
         if instance.name == route.instance and instance.phase in _HOPELESS:
             why = f": {instance.reason}" if instance.reason else ""
             raise NotReady(
-                f"{route.instance} has {_verb(instance.phase)}{why}",
+                f"{route.instance} {_HOPELESS[instance.phase]}{why}",
                 retry_after=5.0,
                 hint=f"`lmctl get instance/{route.instance}` tells more",
             )
-
-
-def _verb(phase: str) -> str:
-    return "failed" if phase == "failed" else "stalled and needs a change of its manifest"
 
 
 def _socket_mark(path: str) -> tuple[int, int] | None:

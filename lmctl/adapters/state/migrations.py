@@ -46,8 +46,14 @@ def _journal(db: sqlite3.Connection) -> None:
     db.execute("CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT")
 
 
+def _standings(db: sqlite3.Connection) -> None:
+    """`remembered` is JSON: each condition's status and since when."""
+    db.execute("CREATE TABLE standings (key TEXT PRIMARY KEY, remembered TEXT NOT NULL) STRICT")
+
+
 MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (
     _first_tables,
     _converged_table,
     _journal,
+    _standings,
 )

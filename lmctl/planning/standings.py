@@ -1,0 +1,232 @@
+"""What to tell people about each object: Ready or not, and why, from values alone.
+
+Ready means: no step of the plan concerns the object, and what serves is seen to serve. As a
+runner's own report of its spec and weight digests is what takes the load step out of the plan,
+nothing is Ready that serves something else.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+
+from lmctl.planning import aspects
+from lmctl.planning.conditions import (
+    Condition,
+    ConditionType,
+    Facts,
+    HealthState,
+    Progress,
+    Reason,
+    Standing,
+    State,
+    Sync,
+    Truth,
+)
+from lmctl.planning.desired import DesiredState, WantedInstance
+from lmctl.planning.judging import Judge, Verdict
+from lmctl.planning.observed import ObservedState
+from lmctl.planning.outcome import Outcome
+from lmctl.planning.plan import Plan
+from lmctl.planning.weights_values import StoredWeights, Weights, WeightsState
+
+_SYNC_REASONS = {
+    Sync.SYNCED: Reason.AS_DECLARED,
+    Sync.OUT_OF_SYNC: Reason.EDITED,
+    Sync.HELD: Reason.HELD,
+    Sync.DRIFTED: Reason.DRIFTED,
+}
+
+
+def standings(
+    desired: DesiredState,
+    observed: ObservedState,
+    plan: Plan,
+    *,
+    outcomes: Mapping[str, Outcome],
+    progress: Mapping[str, Progress],
+) -> tuple[Standing, ...]:
+    """Return how every declared object stands, instances last.
+
+    `outcomes` are the last endings and `progress` the running steps, both by step key.
+    """
+    judge = Judge(desired, plan, outcomes, progress)
+    return tuple(_Objects(desired, observed, judge).all())
+
+
+class _Objects:
+    def __init__(self, desired: DesiredState, observed: ObservedState, judge: Judge) -> None:
+        self._desired = desired
+        self._observed = observed
+        self._judge = judge
+
+    def all(self) -> Iterator[Standing]:
+        for runtime in self._desired.runtimes:
+            yield self._runtime(runtime.name)
+        for weights in self._desired.weights:
+            yield self._model(weights)
+        if self._desired.gateway is not None:
+            yield self._gateway()
+        for instance in self._desired.instances:
+            yield self._instance(instance)
+
+    def _standing(
+        self,
+        key: str,
+        verdict: Verdict,
+        *aspects_of_it: Condition,
+        ready: str,
+        exists: bool,
+        facts: Facts,
+    ) -> Standing:
+        message = ready if verdict.state is State.READY else verdict.message
+        return Standing(
+            key=key,
+            state=verdict.state,
+            message=message,
+            generation=self._desired.generation,
+            facts=facts,
+            sync=verdict.sync,
+            health=_health(verdict, exists=exists),
+            conditions=(*common(verdict, message, self._judge.suspension(key)), *aspects_of_it),
+        )
+
+    def _runtime(self, name: str) -> Standing:
+        key = f"runtime/{name}"
+        seen = self._observed.runtimes.get(name)
+        version = seen.version if seen else None
+        return self._standing(
+            key,
+            self._judge.verdict(key),
+            aspects.runtime_ready(name, self._observed),
+            ready=f"{name} {version}",
+            exists=seen is not None,
+            facts={"version": version},
+        )
+
+    def _model(self, weights: Weights) -> Standing:
+        key = f"model/{weights.model}"
+        verdict = self._judge.verdict(key)
+        seen = self._observed.seen_weights(weights.key)
+        return self._standing(
+            key,
+            verdict,
+            aspects.resolved(weights, self._observed, verdict),
+            aspects.weights_ready(weights, self._observed),
+            aspects.verified(weights, self._observed),
+            ready=_stored(seen.stored),
+            exists=seen.state is not WeightsState.ABSENT,
+            facts=_facts_of_weights(seen.stored),
+        )
+
+    def _gateway(self) -> Standing:
+        seen = self._observed.gateway
+        binds = list(seen.binds) if seen else []
+        listening = aspects.listening(self._desired, self._observed)
+        return self._standing(
+            "server/gateway",
+            self._judge.verdict("server/gateway"),
+            listening,
+            ready=listening.message,
+            exists=seen is not None,
+            facts={"binds": binds, "pid": seen.pid if seen else None},
+        )
+
+    def _instance(self, want: WantedInstance) -> Standing:
+        key = f"instance/{want.name}"
+        verdict = self._judge.verdict(key)
+        serving = aspects.serving(want, self._desired, self._observed)
+        if verdict.state is State.READY and serving.status is not Truth.TRUE:
+            verdict = self._not_served(verdict, serving)
+        return self._standing(
+            key,
+            verdict,
+            Condition(ConditionType.RESOLVED, Truth.TRUE, Reason.AS_DECLARED, want.model),
+            aspects.weights_ready(want.weights, self._observed),
+            aspects.verified(want.weights, self._observed),
+            aspects.fits(want, self._observed),
+            aspects.runtime_ready(want.runtime, self._observed),
+            aspects.loaded(want, self._observed),
+            serving,
+            ready=f"serving as {want.identifier}",
+            exists=any(each.alive for each in self._observed.runners_of(want.name)),
+            facts=self._facts_of_instance(want),
+        )
+
+    def _not_served(self, verdict: Verdict, serving: Condition) -> Verdict:
+        """Return the verdict on an instance that needs no step of its own and that nobody reaches:
+        as its gateway, or stuck, where policy says to leave things as they are.
+        """
+        gateway = self._judge.verdict("server/gateway")
+        state = gateway.state if gateway.state is not State.READY else State.STALLED
+        return replace(verdict, state=state, reason=serving.reason, message=serving.message)
+
+    def _facts_of_instance(self, want: WantedInstance) -> Facts:
+        seen = next(iter(self._observed.runners_of(want.name)), None)
+        return {
+            "identifier": want.identifier,
+            "model": want.model,
+            "runtime": want.runtime,
+            "specDigest": want.spec_digest,
+            "observedSpecDigest": seen.spec_digest if seen and seen.pid else None,
+            "phase": seen.phase.value if seen else None,
+            "pid": seen.pid if seen else None,
+            "memory": seen.memory if seen else None,
+            "running": seen.running if seen else None,
+            "queued": seen.queued if seen else None,
+            "parallel": seen.parallel if seen else None,
+        }
+
+
+def common(verdict: Verdict, message: str, suspension: str | None) -> Iterator[Condition]:
+    """Yield what is said of every object."""
+    state, reason = verdict.state, verdict.reason
+    ready = Truth.of(state is State.READY)
+    if state is State.SUSPENDED:
+        ready = Truth.UNKNOWN  # nobody makes it so any more: it must not look Ready
+    working = state in (State.RECONCILING, State.RETRYING)
+    yield Condition(ConditionType.READY, ready, reason, message)
+    yield Condition(
+        ConditionType.RECONCILING, Truth.of(working), reason, message if working else ""
+    )
+    stalled = state is State.STALLED
+    yield Condition(ConditionType.STALLED, Truth.of(stalled), reason, message if stalled else "")
+    yield Condition(
+        ConditionType.SUSPENDED,
+        Truth.of(suspension is not None),
+        Reason.NOT_SUSPENDED if suspension is None else Reason.SUSPENDED,
+        suspension or "",
+    )
+    synced = verdict.sync is Sync.SYNCED
+    why = "" if synced else message
+    yield Condition(ConditionType.IN_SYNC, Truth.of(synced), _SYNC_REASONS[verdict.sync], why)
+
+
+def _health(verdict: Verdict, *, exists: bool) -> HealthState:
+    match verdict.state:
+        case State.READY:
+            return HealthState.HEALTHY
+        case State.SUSPENDED:
+            return HealthState.SUSPENDED
+        case State.RECONCILING:
+            going = exists or verdict.begun
+            return HealthState.PROGRESSING if going else HealthState.MISSING
+        case State.RETRYING:
+            return HealthState.DEGRADED
+        case State.STALLED:
+            absent = verdict.reason in (Reason.HELD, Reason.NO_RUNNER) and not exists
+            return HealthState.MISSING if absent else HealthState.DEGRADED
+
+
+def _stored(stored: StoredWeights | None) -> str:
+    if stored is None:
+        return ""
+    gave_way = "".join(f"; {each}" for each in stored.attempts)
+    return f"stored, from {stored.source}{gave_way}"
+
+
+def _facts_of_weights(stored: StoredWeights | None) -> Facts:
+    return {
+        "size": stored.size if stored else None,
+        "source": stored.source if stored else None,
+        "attempts": list(stored.attempts) if stored else [],
+        "sha256": [each.sha256 for each in stored.files] if stored else [],
+    }
