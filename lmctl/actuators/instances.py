@@ -50,6 +50,7 @@ class InstanceActuator:
         calls: RunnerCalls,
         files_of: StoredFiles,
         clock: Callable[[], float],
+        hang_after: float = 30.0,
     ) -> None:
         self._runners = runners
         self._logs = logs
@@ -57,6 +58,7 @@ class InstanceActuator:
         self._calls = calls
         self._files_of = files_of
         self._clock = clock
+        self._hang_after = hang_after
 
     async def load(self, step: LoadInstance, report: Report) -> Outcome:
         """Return once the runner is ready; adopts one that is already starting."""
@@ -79,7 +81,9 @@ class InstanceActuator:
         if folder is None:
             return Done("already gone")
         spec, who = folder.spec(), folder.process()
-        if spec is not None:
+        if step.kill and who is not None:
+            self._processes.kill(who)
+        elif spec is not None:
             report(Progress(f"draining, at most {format_duration(step.max_drain)}"))
             who = await self._drain(spec, step.max_drain) or who
         if who is not None and not await self._processes.wait(
@@ -158,6 +162,7 @@ class InstanceActuator:
             queue_deadline=want.queue_deadline,
             max_drain=want.max_drain,
             generation=generation,
+            hang_after=self._hang_after,
         )
         folder.write(spec)
         return self._spawn(folder, spec)

@@ -79,7 +79,10 @@ class SurfaceActuator:
         if taken := await asyncio.to_thread(self._successor_taken, step):
             return taken
         who = identity_of(step.pid)
-        if who is not None:
+        if who is not None and step.kill:
+            self._processes.kill(who)
+            await self._processes.wait(who, seconds=STOP_GRACE)
+        elif who is not None:
             report(Progress("letting running answers finish"))
             await self._processes.end(who, grace=STOP_GRACE)
         (self._run / "gateway.json").unlink(missing_ok=True)

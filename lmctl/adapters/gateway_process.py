@@ -1,5 +1,6 @@
 """The gateway's process as the control plane sees it: what it wrote, whether it lives and listens."""
 
+import asyncio
 import socket
 from pathlib import Path
 
@@ -7,6 +8,8 @@ import msgspec
 import psutil
 
 from lmctl.adapters.files import read_if_there
+
+_ANYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 # compared, not bound
 
 
 class GatewayNote(msgspec.Struct, frozen=True):
@@ -28,6 +31,30 @@ def read_note(run: Path) -> GatewayNote | None:
         return msgspec.json.decode(content, type=GatewayNote)
     except msgspec.DecodeError:
         return None
+
+
+async def answers(bind: str) -> bool:
+    """Ask a gateway whether it is alive, for as long as the caller lets us wait."""
+    try:
+        reader, writer = await _connected(bind)
+    except OSError:
+        return False
+    try:
+        writer.write(b"GET /livez HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n")
+        await writer.drain()
+        return b" 200 " in await reader.readline()
+    except OSError:
+        return False
+    finally:
+        writer.close()
+
+
+async def _connected(bind: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    if bind.startswith("unix:"):
+        return await asyncio.open_unix_connection(bind.removeprefix("unix:"))
+    host, _, port = bind.rpartition(":")
+    host = host.strip("[]")
+    return await asyncio.open_connection(_ANYWHERE.get(host, host), int(port))
 
 
 def who_listens(port: int) -> str | None:

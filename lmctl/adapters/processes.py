@@ -8,8 +8,11 @@ import asyncio
 import os
 import signal
 import subprocess
+import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from math import inf
 from pathlib import Path
 
 import psutil
@@ -75,6 +78,36 @@ class Processes:
             except ProcessLookupError:
                 self._reap(who.pid)
 
+    def kill(self, who: Identity) -> None:
+        """End a process and all it started, stopped ones too, if that very process still runs."""
+        if self.alive(who):
+            leads = os.getpgid(who.pid) == who.pid
+            with suppress(ProcessLookupError):
+                (os.killpg if leads else os.kill)(who.pid, signal.SIGKILL)
+            self._reap(who.pid)
+
+    async def gone(self, who: Identity) -> None:
+        """Return as soon as the process has ended, whoever started it."""
+        descriptor = _pidfd(who.pid)
+        if descriptor is None:
+            await self.wait(who, seconds=inf)
+            return
+        ended, loop = asyncio.Event(), asyncio.get_running_loop()
+        loop.add_reader(descriptor, ended.set)
+        try:
+            if self.alive(who):  # and not another one with its pid
+                await ended.wait()
+        finally:
+            loop.remove_reader(descriptor)
+            os.close(descriptor)
+
+    def stopped(self, who: Identity) -> bool:
+        """Say whether somebody has stopped the process (SIGSTOP), so that it does nothing."""
+        try:
+            return psutil.Process(who.pid).status() == psutil.STATUS_STOPPED
+        except psutil.NoSuchProcess:
+            return False
+
     async def wait(self, who: Identity, *, seconds: float) -> bool:
         """Wait until the process is gone; False when it is still there after `seconds`."""
         left = seconds
@@ -90,7 +123,7 @@ class Processes:
         self.signal(who, signal.SIGTERM)
         if await self.wait(who, seconds=grace):
             return True
-        self.signal(who, signal.SIGKILL)
+        self.kill(who)
         await self.wait(who, seconds=10.0)
         return False
 
@@ -106,6 +139,16 @@ class Processes:
     def _reap(self, pid: int) -> int | None:
         child = self._children.get(pid)
         return child.poll() if child is not None else None
+
+
+def _pidfd(pid: int) -> int | None:
+    """Return a descriptor that can be read once the process has ended; None where there is none."""
+    if sys.platform != "linux":
+        return None
+    try:
+        return os.pidfd_open(pid)
+    except OSError:
+        return None
 
 
 def identity_of(pid: int) -> Identity | None:

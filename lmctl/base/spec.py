@@ -56,7 +56,8 @@ class RunnerSpec(msgspec.Struct, frozen=True):
     """Everything one runner process needs; written as `spec.json` in the runner's folder.
 
     `socket` is the unix socket it listens on, `queue` how many requests may wait for a slot and
-    `queue_deadline` for how many seconds; `generation` is the one it was started for.
+    `queue_deadline` for how many seconds; `generation` is the one it was started for. Without
+    progress for `hang_after` seconds, with work inside, it calls itself hung.
     """
 
     name: str
@@ -71,6 +72,7 @@ class RunnerSpec(msgspec.Struct, frozen=True):
     queue_deadline: float = 30.0
     max_drain: float = 30.0
     generation: int = 0
+    hang_after: float = 30.0
 
 
 class Phase(StrEnum):
@@ -95,7 +97,8 @@ class FailureKind(StrEnum):
 
 class RunnerStatus(msgspec.Struct, frozen=True):
     """A runner about itself. `progress` of loading is 0..1; memory is resident bytes;
-    `weights` are the sha256 of the files it really loaded, in order.
+    `weights` are the sha256 of the files it really loaded, in order. `hung` says for how long the
+    engine has had work and not moved, None while it moves.
     """
 
     name: str
@@ -115,3 +118,4 @@ class RunnerStatus(msgspec.Struct, frozen=True):
     tokens: int = 0
     reason: str | None = None
     failure: FailureKind | None = None
+    hung: str | None = None

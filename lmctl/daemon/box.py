@@ -16,11 +16,14 @@ from lmctl.adapters import runner_client
 from lmctl.adapters.files import read_if_there, write_atomically
 from lmctl.adapters.followed import Followed
 from lmctl.adapters.home import Home
+from lmctl.adapters.processes import Processes
 from lmctl.adapters.state.store import open_store
 from lmctl.adapters.systemd import ServiceManager
+from lmctl.base.periods import Periods
 from lmctl.daemon.act import Actuators
 from lmctl.daemon.progress import Changes, ProgressBoard
 from lmctl.daemon.recording import Recorder
+from lmctl.daemon.vitals import Vitals
 from lmctl.daemon.wiring import eyes
 from lmctl.planning.conditions import ConditionType, Standing, State
 from lmctl.planning.desired import DesiredState
@@ -34,7 +37,6 @@ from lmctl.reconciler.bell import Bell
 from lmctl.reconciler.execute import Executor
 from lmctl.reconciler.loop import Reconciler
 from lmctl.reconciler.reading import FolderReader, LastGood
-from lmctl.reconciler.runners import RunnerBells
 
 log = structlog.get_logger("lmctl.daemon")
 
@@ -44,7 +46,13 @@ TURN_DEADLINE = 30.0  # seconds a turn may take before whoever waits for it is a
 class Box:
     """The control plane of one box. Everything here runs on one event loop."""
 
-    def __init__(self, home: Home, manager: ServiceManager | None = None) -> None:
+    def __init__(
+        self,
+        home: Home,
+        manager: ServiceManager | None = None,
+        *,
+        periods: Periods | None = None,
+    ) -> None:
         self.home = home
         self.manager = manager or ServiceManager("")
         self.store = open_store(home.database, clock=time.time)
@@ -52,9 +60,12 @@ class Box:
         self.changes = Changes()
         self.stopping = asyncio.Event()
         self.keep_running = False
-        self._eyes = eyes(home, clock=time.time)
+        self.periods = periods or Periods()
         self._board = ProgressBoard(self.changes.bump)
-        self._bell = Bell(self.manager.alive, beat=self.manager.beat)
+        self._bell = Bell(self.manager.alive, beat=self.manager.beat, resync=self.periods.resync)
+        processes = Processes()
+        self.vitals = Vitals(processes, self.periods.health, self._bell.ring)
+        self._eyes = eyes(home, clock=time.time, processes=processes, silence=self.vitals.silence)
         self._turns = Changes()
         self._view = DaemonView(os.getpid(), __version__, time.time())
         self.recorder = Recorder(self.store, clock=time.time, changed=self.changes.bump)
@@ -72,7 +83,6 @@ class Box:
             number=lambda digest, roots: self.store.generations.of(digest, roots).number,
             last_good=LastGood(home.last_good),
         )
-        self._bells = RunnerBells(runner_client.watch, self._bell.ring)
         self.reconciler = Reconciler(
             read=reader.read,
             observe=self.observe,
@@ -93,6 +103,7 @@ class Box:
                 calls=RunnerCalls(runner_client.watch, runner_client.drain),
                 files_of=see.files_of,
                 clock=time.monotonic,
+                hang_after=self.periods.hang,
             ),
             runtimes=see.runtimes,
             surfaces=SurfaceActuator(self.home.run, self.home.logs, see.processes),
@@ -147,7 +158,7 @@ class Box:
     async def close(self) -> None:
         """Close what is open."""
         await self.settle()
-        await self._bells.stop()
+        await self.vitals.stop()
         self.store.close()
 
     def _ended(self, planned: Planned, outcome: Outcome) -> None:
@@ -155,7 +166,7 @@ class Box:
         self.recorder.ended(planned, outcome)
 
     def _record(self, turn: Turn) -> None:
-        self._bells.follow(turn.observed.runners)
+        self.vitals.follow(turn.observed)
         self._write_health(turn)
         self.recorder.turn(turn)
         self.manager.status(_headline(turn))

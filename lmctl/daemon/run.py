@@ -17,6 +17,7 @@ from lmctl.adapters import manifest_dir
 from lmctl.adapters.home import Home
 from lmctl.adapters.systemd import service_manager
 from lmctl.base.errors import LmctlError, Refused
+from lmctl.base.periods import periods_of
 from lmctl.base.spec import FailureKind
 from lmctl.daemon.box import Box
 from lmctl.daemon.control import create_app
@@ -24,7 +25,6 @@ from lmctl.planning.desired import DesiredState
 from lmctl.planning.outcome import Done, Failed
 from lmctl.planning.plan import Planned
 from lmctl.planning.planner import make_plan
-from lmctl.reconciler.loop import RESYNC
 
 log = structlog.get_logger("lmctl.daemon")
 
@@ -36,7 +36,7 @@ async def run(home: Home, *, roots: list[str], keep: bool) -> None:
     """
     home.prepare()
     with _only_one(home):
-        box = Box(home, service_manager())
+        box = Box(home, service_manager(), periods=periods_of(os.environ))
         if roots:
             box.followed.follow(roots)
         _stop_on_signals(box, keep=keep)
@@ -49,10 +49,11 @@ async def run(home: Home, *, roots: list[str], keep: bool) -> None:
                 async with asyncio.TaskGroup() as tasks:
                     loop = tasks.create_task(box.reconciler.run())
                     bells = tasks.create_task(_ring(box))
+                    vitals = tasks.create_task(box.vitals.run())
                     await box.stopping.wait()
                     box.manager.stopping()
-                    loop.cancel()
-                    bells.cancel()
+                    for each in (loop, bells, vitals):
+                        each.cancel()
                 await box.settle()
                 if not box.keep_running:
                     await _take_down(box)
@@ -141,8 +142,8 @@ async def _ring_for(box: Box, roots: list[Path]) -> None:
             async for _ in manifest_dir.bells(roots):
                 box.ring()
         except (OSError, RuntimeError, LmctlError) as error:
-            log.warning("cannot watch the folders", why=str(error), resync_seconds=RESYNC)
-        await asyncio.sleep(RESYNC)
+            log.warning("cannot watch the folders", why=str(error))
+        await asyncio.sleep(box.periods.resync)
         box.ring()
 
 

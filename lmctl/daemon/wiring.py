@@ -22,6 +22,7 @@ from lmctl.planning.observed import ModelFacts
 from lmctl.planning.resolve import HostFacts
 from lmctl.planning.weights_values import StoredFile, StoredWeights
 from lmctl.reconciler.observe import Observer
+from lmctl.reconciler.runners import RunnerEyes
 
 STATUS_DEADLINE = 2.0  # seconds a runner may take to say how it is
 
@@ -51,20 +52,26 @@ class Eyes:
         return self.weights.files_of(key)
 
 
-def eyes(home: Home, *, clock: Callable[[], float]) -> Eyes:
-    """Wire the reading half."""
-    processes = Processes()
+def eyes(
+    home: Home,
+    *,
+    clock: Callable[[], float],
+    processes: Processes | None = None,
+    silence: Callable[[str], str] = lambda _key: "",
+) -> Eyes:
+    """Wire the reading half; `silence` says how a process hangs, as far as somebody asked it."""
+    processes = processes or Processes()
     weights = WeightsStore(home.root, clock=clock)
     tree = ModelsTree(home.root)
     runtimes = RuntimeActuator(home.root / "runtimes")
     observer = Observer(
         run=home.run,
-        runners=home.runners,
+        runners=RunnerEyes(home.runners, processes, _ask_status, silence=silence),
         processes=processes,
-        ask_runner=_ask_status,
         look_at_weights=weights.look,
         facts_of=partial(_facts_of, weights),
         runtimes=runtimes.seen,
+        silence=silence,
     )
     return Eyes(home, processes, weights, tree, runtimes, observer)
 

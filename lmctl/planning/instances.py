@@ -181,6 +181,8 @@ class _Rules:
         return self._why_replaced(old)
 
     def _why_replaced(self, seen: SeenRunner) -> str:
+        if seen.hung:
+            return f"it hangs: {seen.hung}"
         if seen.phase is Phase.DRAINING:
             return "it is draining"
         if seen.spec_digest == self._want.spec_digest:
@@ -202,9 +204,11 @@ def _unload(
     retire: bool = False,
 ) -> Planned:
     drain = seen.max_drain if max_drain is None else max_drain
+    if seen.hung:
+        drain, retire = 0.0, False  # it will not finish anything
     disruption = Disruption.OUTAGE if outage else Disruption.PARK if park else Disruption.NONE
     return Planned(
-        UnloadInstance(seen.name, seen.uid, drain, retire=retire),
+        UnloadInstance(seen.name, seen.uid, drain, retire=retire, kill=seen.silent),
         because,
         after=after,
         memory=-seen.memory,

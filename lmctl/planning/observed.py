@@ -37,7 +37,8 @@ class SeenRunner(msgspec.Struct, frozen=True):
 
     `proven` is the digest of the checks it passed, empty before it passed any. `tried_for` is the
     generation a failed one was started for. `retired`: it was ended on purpose, to make room for
-    its replacement, and can be started again as it was.
+    its replacement, and can be started again as it was. `hung` says how it hangs, empty when it
+    does not; `silent` that it answers nobody, so that only its end can be asked of it.
     """
 
     name: str
@@ -63,6 +64,8 @@ class SeenRunner(msgspec.Struct, frozen=True):
     proven: str = ""
     tried_for: int = 0
     retired: bool = False
+    hung: str = ""
+    silent: bool = False
 
     @property
     def alive(self) -> bool:
@@ -70,12 +73,20 @@ class SeenRunner(msgspec.Struct, frozen=True):
 
 
 class SeenGateway(msgspec.Struct, frozen=True):
-    """A listening gateway: its pid, the digest it was started with, its addresses."""
+    """A listening gateway: its pid, the digest it was started with, its addresses; `hung` says how
+    it hangs, empty when it does not.
+    """
 
     pid: int
     digest: str
     binds: tuple[str, ...] = ()
     started_at: float = 0.0
+    hung: str = ""
+
+    @property
+    def key(self) -> str:
+        """Return what its health is known by."""
+        return f"gateway#{self.pid}"
 
 
 class ObservedState(msgspec.Struct, frozen=True):

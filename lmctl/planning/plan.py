@@ -97,13 +97,14 @@ class LoadInstance:
 @dataclass(frozen=True, slots=True)
 class UnloadInstance:
     """Drain a runner for at most `max_drain` seconds, then end it. `retire` keeps what is needed to
-    start it again as it was.
+    start it again as it was. `kill` ends it at once, for it would not hear.
     """
 
     name: str
     uid: str
     max_drain: float
     retire: bool = False
+    kill: bool = False
 
     @property
     def key(self) -> str:
@@ -186,11 +187,12 @@ class StartGateway:
 @dataclass(frozen=True, slots=True)
 class StopGateway:
     """End the process that listens, letting running answers finish; not before its successor, if
-    there is one, could take its own address.
+    there is one, could take its own address. `kill` ends it at once, for it would not hear.
     """
 
     pid: int
     successor: WantedGateway | None = None
+    kill: bool = False
 
     @property
     def key(self) -> str:

@@ -113,6 +113,8 @@ def _rollout(
 def _runs_what_is_wanted(seen: SeenRunner, want: WantedInstance, observed: ObservedState) -> bool:
     if seen.spec_digest != want.spec_digest or not seen.alive or seen.phase is Phase.DRAINING:
         return False
+    if seen.hung:
+        return False
     stored = observed.seen_weights(want.weights.key).state is WeightsState.STORED
     if seen.phase is Phase.READY and stored:
         return seen.weights == observed.sha256_of(want.weights.key)
@@ -132,6 +134,7 @@ def _serving(
             each
             for each in others
             if each.phase is Phase.READY
+            and not each.hung
             and each.socket in sockets
             and each.spec_digest != want.spec_digest
         ),

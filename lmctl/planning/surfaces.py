@@ -4,6 +4,8 @@ from collections.abc import Iterator
 
 import msgspec
 
+from lmctl.planning.desired import WantedGateway
+from lmctl.planning.observed import SeenGateway
 from lmctl.planning.plan import (
     Disruption,
     FieldChange,
@@ -27,13 +29,24 @@ def surfaces(scene: Scene) -> Iterator[Planned]:
         because = "first routes" if observed.surface is None else "routes or settings changed"
         yield Planned(step, because, disruption=Disruption.HOT, changes=changes)
     seen, want = observed.gateway, desired.gateway
-    if seen is not None and (want is None or seen.digest != want.digest):
-        because = "no longer declared" if want is None else "where it listens changed"
-        yield Planned(StopGateway(seen.pid, want), because, disruption=Disruption.OUTAGE)
-    if want is not None and (seen is None or seen.digest != want.digest):
+    because = _why_other(seen, want)
+    if seen is not None and because:
+        stop = StopGateway(seen.pid, want, kill=bool(seen.hung))
+        yield Planned(stop, because, disruption=Disruption.OUTAGE)
+    if want is not None and because:
         after = () if seen is None else (StopGateway(seen.pid).key,)
-        because = "declared and not listening" if seen is None else "where it listens changed"
         yield Planned(StartGateway(want), because, after=(*after, *publish))
+
+
+def _why_other(seen: SeenGateway | None, want: WantedGateway | None) -> str:
+    """Say why another process must listen, or none; empty when all is as declared."""
+    if seen is None:
+        return "" if want is None else "declared and not listening"
+    if want is None:
+        return "no longer declared"
+    if seen.hung:
+        return f"it hangs: {seen.hung}"
+    return "where it listens changed" if seen.digest != want.digest else ""
 
 
 def _changes(old: Surface | None, new: Surface) -> Iterator[FieldChange]:

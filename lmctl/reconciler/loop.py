@@ -5,6 +5,7 @@ correctness. A bundle with a problem changes nothing: the last good one stays de
 """
 
 from collections.abc import Awaitable, Callable
+from math import inf
 
 from lmctl.planning.conditions import Progress
 from lmctl.planning.desired import DesiredState
@@ -14,7 +15,6 @@ from lmctl.reconciler.bell import Bell
 from lmctl.reconciler.execute import Executor
 
 AFTER_TROUBLE = 5.0  # seconds after a turn that broke
-RESYNC = 60.0  # seconds after which a turn is due although nobody rang
 
 
 class Reconciler:
@@ -56,13 +56,13 @@ class Reconciler:
             await self._bell.wait(pause)
 
     async def turn(self) -> float:
-        """One pass. Returns how long to sleep if nobody rings, in seconds."""
+        """One pass. Returns how long to sleep at most if nobody rings, in seconds."""
         reading = await self._read()
         turn = take_turn(reading, await self._observe(reading.desired or DesiredState(0)))
         pause = self._executor.settle(turn.plan)
         self.last = turn.judged(self._executor.outcomes, self._progress())
         self._record(self.last)
-        return min(RESYNC, pause if pause is not None else RESYNC)
+        return pause if pause is not None else inf
 
     def now(self) -> Turn:
         """Return the last turn, its objects judged by the progress of this very moment."""

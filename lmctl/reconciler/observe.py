@@ -18,7 +18,7 @@ from lmctl.planning.observed import (
 )
 from lmctl.planning.surface import Surface
 from lmctl.planning.weights_values import SeenWeights, StoredWeights, Weights
-from lmctl.reconciler.runners import AskStatus, look_at_runners
+from lmctl.reconciler.runners import RunnerEyes
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,12 +26,12 @@ class Observer:
     """Looks through these eyes; all of them only read."""
 
     run: Path
-    runners: Path
+    runners: RunnerEyes
     processes: Processes
-    ask_runner: AskStatus
     look_at_weights: Callable[[Weights], SeenWeights]
     facts_of: Callable[[StoredWeights], ModelFacts | None]
     runtimes: Callable[[], dict[str, SeenRuntime]]
+    silence: Callable[[str], str] = lambda _key: ""
 
     async def look(self, desired: DesiredState) -> ObservedState:
         """Return what is there now, as far as it concerns the desired state or is ours."""
@@ -44,7 +44,7 @@ class Observer:
             weights=weights,
             facts=facts,
             runtimes=self.runtimes(),
-            runners=await look_at_runners(self.runners, self.processes, self.ask_runner),
+            runners=await self.runners.look(),
             gateway=self._gateway(),
             surface=self._surface(),
         )
@@ -53,9 +53,10 @@ class Observer:
         note = gateway_process.read_note(self.run)
         if note is None or not self.processes.alive(Identity(note.pid, note.started_at)):
             return None
-        # It notes itself once it listens. Asking by a connection of our own would take a place in
-        # its queue, and a full queue would make a busy gateway look dead.
-        return SeenGateway(note.pid, note.spec_digest, note.binds, note.started_at)
+        # It notes itself once it listens. That it answers too is asked beside the loop, where it
+        # may take its time: a full queue must not make a busy gateway look dead.
+        seen = SeenGateway(note.pid, note.spec_digest, note.binds, note.started_at)
+        return msgspec.structs.replace(seen, hung=self.silence(seen.key))
 
     def _surface(self) -> Surface | None:
         content = read_if_there(self.run / "surface.json")

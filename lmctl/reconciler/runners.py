@@ -1,4 +1,8 @@
-"""What the runners of this box say of themselves, and a bell when one of them changes."""
+"""What the runners of this box say of themselves, and a bell when one of them changes.
+
+One that does not answer once is not gone: its last word counts until it has missed several health
+checks in a row. One that never answered is starting.
+"""
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
@@ -18,35 +22,62 @@ AskStatus = Callable[[str], Awaitable[RunnerStatus]]
 Watch = Callable[[str], AsyncGenerator[RunnerStatus, None]]
 
 
-async def look_at_runners(
-    runners: Path, processes: Processes, ask: AskStatus
-) -> tuple[SeenRunner, ...]:
-    """Ask every runner there is; one that does not answer is STARTING while its process lives."""
-    folders = list(all_folders(runners))
-    seen = await asyncio.gather(*(_look(each, processes, ask) for each in folders))
-    return tuple(each for each in seen if each is not None)
+class RunnerEyes:
+    """Looks at every runner there is. `silence` says how one fell silent, by its uid."""
 
+    def __init__(
+        self,
+        runners: Path,
+        processes: Processes,
+        ask: AskStatus,
+        *,
+        silence: Callable[[str], str] = lambda _uid: "",
+    ) -> None:
+        self._runners = runners
+        self._processes = processes
+        self._ask = ask
+        self._silence = silence
+        self._last: dict[str, RunnerStatus] = {}
 
-async def _look(folder: RunnerFolder, processes: Processes, ask: AskStatus) -> SeenRunner | None:
-    spec = folder.spec()
-    if spec is None:
-        return None  # it is being made, or was when the daemon died: nothing runs from it
-    seen = await _seen(folder, spec, processes, ask)
-    return msgspec.structs.replace(
-        seen, proven=folder.proven(), tried_for=spec.generation, retired=folder.retired
-    )
+    async def look(self) -> tuple[SeenRunner, ...]:
+        """Ask them all, side by side."""
+        folders = list(all_folders(self._runners))
+        seen = await asyncio.gather(*(self._look(each) for each in folders))
+        found = tuple(each for each in seen if each is not None)
+        there = {each.uid for each in found}
+        self._last = {uid: status for uid, status in self._last.items() if uid in there}
+        return found
 
+    async def _look(self, folder: RunnerFolder) -> SeenRunner | None:
+        spec = folder.spec()
+        if spec is None:
+            return None  # it is being made, or was when the daemon died: nothing runs from it
+        return msgspec.structs.replace(
+            await self._seen(folder, spec),
+            proven=folder.proven(),
+            tried_for=spec.generation,
+            retired=folder.retired,
+        )
 
-async def _seen(
-    folder: RunnerFolder, spec: RunnerSpec, processes: Processes, ask: AskStatus
-) -> SeenRunner:
-    try:
-        status = await ask(spec.socket)
-    except LmctlError:
-        return _without_answer(folder, spec, processes)
-    if status.uid != spec.uid:
-        return _without_answer(folder, spec, processes)
-    return _with_answer(spec, status)
+    async def _seen(self, folder: RunnerFolder, spec: RunnerSpec) -> SeenRunner:
+        status = await self._answer(spec)
+        if status is not None:
+            self._last[spec.uid] = status
+            return _with_answer(spec, status)
+        who, last = folder.process(), self._last.get(spec.uid)
+        if last is None or who is None or who.pid != last.pid or not self._processes.alive(who):
+            return _without_answer(folder, spec, self._processes)
+        silence = self._silence(spec.uid)
+        return msgspec.structs.replace(
+            _with_answer(spec, last), hung=silence or last.hung or "", silent=bool(silence)
+        )
+
+    async def _answer(self, spec: RunnerSpec) -> RunnerStatus | None:
+        try:
+            status = await self._ask(spec.socket)
+        except LmctlError:
+            return None
+        return status if status.uid == spec.uid else None
 
 
 def _with_answer(spec: RunnerSpec, status: RunnerStatus) -> SeenRunner:
@@ -72,6 +103,7 @@ def _with_answer(spec: RunnerSpec, status: RunnerStatus) -> SeenRunner:
         started_at=who.started_at if who else status.started_at,
         reason=status.reason,
         failure=status.failure,
+        hung=status.hung or "",
     )
 
 
@@ -139,13 +171,14 @@ class RunnerBells:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _follow(self, socket: str) -> None:
-        phase: Phase | None = None
+        before: tuple[Phase, str | None] | None = None
         try:
             async with aclosing(self._watch(socket)) as statuses:
                 async for status in statuses:
-                    if phase is not None and status.phase is not phase:
+                    now = (status.phase, status.hung)
+                    if before is not None and now != before:
                         self._ring()
-                    phase = status.phase
+                    before = now
         except LmctlError:
             return
 

@@ -13,8 +13,8 @@ import re
 import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
+from math import inf
 from pathlib import Path
-from threading import Event as Bell
 from typing import Final
 
 import msgspec
@@ -22,7 +22,7 @@ import msgspec
 from lmctl.base.errors import EngineFailed
 from lmctl.base.spec import FailureKind, LoadSettings
 from lmctl.base.talk import Sampling
-from lmctl.runner.port import Facts, Feed, Full, Interrupted, LoadFailed
+from lmctl.runner.port import Bell, Facts, Feed, Full, Interrupted, LoadFailed
 
 END: Final = 0
 BOS: Final = "<|begin|>"
@@ -99,7 +99,7 @@ class EchoEngine:
     def step(self, feeds: Sequence[Feed], bell: Bell) -> list[int | None]:
         prefilled = sum(len(feed.tokens) for feed in feeds if len(feed.tokens) > 1)
         decodes = any(feed.wants for feed in feeds)
-        self._pass_time(prefilled * self._script.prefill_seconds_per_token, bell)
+        self._pass_time(prefilled * self._script.prefill_seconds_per_token, bell, beat=_TICK)
         self._pass_time(self._script.token_seconds if decodes else 0.0, bell)
         for feed in feeds:
             if self._used[feed.sequence] + len(feed.tokens) > self.facts.context_length:
@@ -142,9 +142,13 @@ class EchoEngine:
         return next(self._replies[sequence], END)
 
     @staticmethod
-    def _pass_time(seconds: float, bell: Bell) -> None:
-        if seconds > 0 and bell.wait(seconds):
-            raise Interrupted
+    def _pass_time(seconds: float, bell: Bell, *, beat: float = inf) -> None:
+        """Wait as if computing; `beat` is after how many seconds a sign of life is due."""
+        until = time.monotonic() + seconds
+        while (left := until - time.monotonic()) > 0:
+            if bell.wait(min(left, beat)):
+                raise Interrupted
+            bell.beat()
 
 
 def _token(piece: bytes) -> int:

@@ -6,7 +6,7 @@ one (they read what loading fixed). A sequence is a number below `Facts.slots`.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from threading import Event as Bell
+from threading import Event
 from typing import Protocol
 
 from lmctl.base.errors import EngineFailed
@@ -38,6 +38,20 @@ class Feed:
     sequence: int
     tokens: Sequence[int]
     wants: bool
+
+
+class Bell(Event):
+    """Rung to interrupt a step. An engine that takes long over one says with `beat` that it still
+    works at it; whoever waits for it counts the `beats`.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.beats = 0
+
+    def beat(self) -> None:
+        """Say that the step goes on."""
+        self.beats += 1
 
 
 class LoadFailed(EngineFailed):

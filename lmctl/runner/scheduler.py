@@ -11,13 +11,12 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
-from threading import Event as Bell
 from typing import Final, Literal
 
 from lmctl.base.errors import Busy, LmctlError
 from lmctl.base.talk import Event
 from lmctl.runner.job import Job
-from lmctl.runner.port import Engine, Feed, Full, Interrupted
+from lmctl.runner.port import Bell, Engine, Feed, Full, Interrupted
 
 PREFILL_BESIDE_DECODING: Final = 128
 """Prompt tokens per step while others decode: 64-128 keeps throughput and cuts stalls 3-5 times."""
@@ -67,6 +66,12 @@ class Scheduler:
         self._outputs: list[Output] = []
         self._produced = 0
         self._changed = False
+        self._steps = 0
+
+    @property
+    def progress(self) -> int:
+        """Return a number that grows whenever the engine gets on with its work."""
+        return self._steps + self._bell.beats
 
     def submit(self, job: Job) -> None:
         """Put a job at the end of the queue."""
@@ -129,6 +134,7 @@ class Scheduler:
             job.sequence = heapq.heappop(self._free)
             self._running[job.sequence] = job
             self._engine.begin(job.sequence, job.sampling, job.prompt)
+            self._steps += 1
             self._changed = True
 
     def _step(self) -> None:
@@ -140,6 +146,7 @@ class Scheduler:
         except Full:
             self._make_room()
             return
+        self._steps += 1
         now = self._clock()
         for (job, feed), token in zip(fed, sampled, strict=True):
             job.fed += len(feed.tokens)

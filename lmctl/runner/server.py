@@ -27,6 +27,7 @@ from lmctl.runner.port import Engine
 from lmctl.runner.scheduler import Scheduler, Turn
 from lmctl.runner.status import Board
 from lmctl.runner.trouble import trouble
+from lmctl.runner.watchdog import Watchdog
 
 QUESTION_TIMEOUT: Final = 30.0
 GOODBYE_TIMEOUT: Final = 2.0
@@ -59,6 +60,9 @@ class Server:
         self._inode = 0
         self.board = Board(spec)
         self.finished = asyncio.Event()
+        self._watchdog = Watchdog(
+            spec.hang_after, progress=self._progress, busy=self._busy, tell=self._hung
+        )
 
     async def listen(self) -> None:
         """Bind the socket, for this user only; one left behind by a dead runner is replaced."""
@@ -122,6 +126,7 @@ class Server:
 
     async def close(self) -> None:
         """Let everyone hear their last frame, then shut the socket."""
+        self._watchdog.stop()
         if self._listener is not None:
             self._listener.close()
         self._unlink()
@@ -204,6 +209,7 @@ class Server:
         # Out before the engine knows: an asker who never read this knows that nothing was begun.
         writer.write(wire.frame(wire.Admitted(waiting)))
         loaded.scheduler.submit(job)
+        self._watchdog.wake()
         try:
             await outbox.write_all(writer)
         finally:
@@ -235,6 +241,19 @@ class Server:
                 raise EngineFailed(f"the prompt could not be prepared: {error!r}") from error
             raise
         return job, loaded
+
+    def _progress(self) -> int:
+        return self._loaded.scheduler.progress if self._loaded is not None else 0
+
+    def _busy(self) -> str:
+        """Return who the engine has to answer, empty for nobody."""
+        waiting = len(self._asks) - self._running
+        queued = f", {waiting} queued" if waiting > 0 else ""
+        return f"{self._running} running{queued}" if self._asks else ""
+
+    def _hung(self, words: str | None) -> None:
+        log.warning("engine hangs" if words else "engine moves again", why=words)
+        self.board.hang(words)
 
     def _ended(self, job: Job) -> None:
         del self._asks[job]

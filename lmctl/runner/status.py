@@ -69,6 +69,11 @@ class Board:
         """Enter the phase there is no way back from."""
         self.move(Phase.FAILED, failure=kind, reason=reason)
 
+    def hang(self, words: str | None) -> None:
+        """Note that the engine hangs, or that it moves again."""
+        self._status = msgspec.structs.replace(self._status, hung=words)
+        self._changed.ring()
+
     def load(self, progress: float) -> None:
         """Note how much is loaded, 0..1; steps under one percent are not worth a word."""
         if self._status.phase is not Phase.LOADING:

@@ -50,6 +50,7 @@ class Box:
 
     root: Path
     port: int = field(default_factory=free_port)
+    env: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.fleet = self.root / "fleet"
@@ -103,7 +104,13 @@ class Box:
     def lmctl(self, *words: str, timeout: float = PATIENCE, **env: str) -> Ran:
         done = subprocess.run(
             [sys.executable, "-m", "lmctl", *words],
-            env={**os.environ, "LMCTL_HOME": str(self.home.root), "NO_COLOR": "1", **env},
+            env={
+                **os.environ,
+                "LMCTL_HOME": str(self.home.root),
+                "NO_COLOR": "1",
+                **self.env,
+                **env,
+            },
             capture_output=True,
             stdin=subprocess.DEVNULL,
             text=True,

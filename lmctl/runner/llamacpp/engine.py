@@ -8,7 +8,6 @@ sequence numbers rise by one (2.7 times slower in any other order).
 import ctypes
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from threading import Event as Bell
 from typing import Any, Final
 
 import llama_cpp as library
@@ -22,7 +21,7 @@ from lmctl.runner.llamacpp.batch import Batch
 from lmctl.runner.llamacpp.library import complaints
 from lmctl.runner.llamacpp.load import Handles
 from lmctl.runner.llamacpp.sampling import Logits, Sampler
-from lmctl.runner.port import Facts, Feed, Full, Interrupted
+from lmctl.runner.port import Bell, Facts, Feed, Full, Interrupted
 
 _PIECE: Final = 512
 _END: Final = -1  # as the end of a range of positions: all that come after
@@ -48,7 +47,7 @@ class LlamaEngine:
         self._positions: dict[int, int] = {}
         self._batch = Batch(library.llama_n_batch(self._context))
         self._bell = Bell()
-        self._abort = library.ggml_abort_callback(lambda _data: self._bell.is_set())
+        self._abort = library.ggml_abort_callback(self._goes_on)
         self._never = ctypes.cast(0, library.ggml_abort_callback)
         # A recurrent state cannot be taken back, so an interrupted step could not be undone.
         recurrent = library.llama_model_is_recurrent(handles.model)
@@ -84,7 +83,7 @@ class LlamaEngine:
         rows = self._batch.fill(feeds, [self._positions[feed.sequence] for feed in feeds])
         # The callback runs between all nodes of the graph: only a prompt is worth its price.
         self._bell = bell
-        long = self._can_undo and any(len(feed.tokens) > 1 for feed in feeds)
+        long = any(len(feed.tokens) > 1 for feed in feeds)
         library.llama_set_abort_callback(self._context, self._abort if long else self._never, None)
         code = library.llama_decode(self._context, self._batch.native)
         if code != 0:
@@ -107,6 +106,11 @@ class LlamaEngine:
             sampler.close()
         self._samplers.clear()
         self._handles.close()
+
+    def _goes_on(self, _data: Any) -> bool:
+        """Say whether to break the step off; being asked shows that it gets on."""
+        self._bell.beat()
+        return self._can_undo and self._bell.is_set()
 
     def _sample(self, feed: Feed, row: int) -> int:
         pointer = library.llama_get_logits_ith(self._context, row)

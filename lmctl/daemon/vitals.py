@@ -1,0 +1,64 @@
+"""Watches the processes of a box between turns: who dies, falls silent, hangs or changes phase."""
+
+from collections.abc import Callable
+from functools import partial
+
+from lmctl.adapters import gateway_process, runner_client
+from lmctl.adapters.processes import Identity, Processes
+from lmctl.base.errors import LmctlError
+from lmctl.base.spec import Phase
+from lmctl.planning.observed import ObservedState, SeenGateway, SeenRunner
+from lmctl.reconciler.health import Check, Deaths, HealthChecks
+from lmctl.reconciler.runners import RunnerBells
+
+
+class Vitals:
+    """Follows what a turn saw, until the next one; rings when it is no longer so."""
+
+    def __init__(self, processes: Processes, period: float, ring: Callable[[], None]) -> None:
+        self._processes = processes
+        self._health = HealthChecks(period, ring)
+        self._deaths = Deaths(processes.gone, ring)
+        self._bells = RunnerBells(runner_client.watch, ring)
+
+    def silence(self, key: str) -> str:
+        """Say how a process fell silent, by a runner's uid or a gateway's key; empty: it did not."""
+        return self._health.silence(key)
+
+    def follow(self, observed: ObservedState) -> None:
+        """Watch exactly what was seen."""
+        runners = [each for each in observed.runners if each.pid and each.phase in _ANSWER]
+        checks: dict[str, Check] = {each.uid: partial(_runner_answers, each) for each in runners}
+        gateway = observed.gateway
+        if gateway is not None:
+            checks[gateway.key] = partial(self._gateway_answers, gateway)
+        self._health.follow(checks)
+        self._bells.follow(observed.runners)
+        self._deaths.follow([Identity(gateway.pid, gateway.started_at)] if gateway else ())
+
+    async def run(self) -> None:
+        """Ask all of them, for ever."""
+        await self._health.run()
+
+    async def stop(self) -> None:
+        """Watch nothing any more."""
+        await self._bells.stop()
+        await self._deaths.stop()
+
+    async def _gateway_answers(self, seen: SeenGateway) -> bool:
+        """Ask the workers; a master that was stopped would not start them again."""
+        if self._processes.stopped(Identity(seen.pid, seen.started_at)):
+            return False
+        return all([await gateway_process.answers(each) for each in seen.binds])
+
+
+# A runner that has not said anything yet is starting, and its loader waits for its first word.
+_ANSWER = (Phase.LOADING, Phase.READY, Phase.DRAINING)
+
+
+async def _runner_answers(seen: SeenRunner) -> bool:
+    try:
+        status = await runner_client.status(seen.socket)
+    except LmctlError:
+        return False
+    return status.uid == seen.uid
