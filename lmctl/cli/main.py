@@ -12,7 +12,7 @@ import typer
 
 from lmctl import __version__
 from lmctl.base.errors import LmctlError
-from lmctl.cli import changes, daemon, looking
+from lmctl.cli import changes, daemon, looking, secrets
 from lmctl.cli.printer import Printer
 
 app = typer.Typer(
@@ -32,6 +32,7 @@ app.command()(looking.wait)
 app.command()(looking.status)
 app.command()(looking.get)
 app.command()(looking.events)
+app.command(name="secrets")(secrets.secrets)
 app.add_typer(daemon.app, name="daemon")
 
 

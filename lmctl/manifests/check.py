@@ -6,6 +6,7 @@ from lmctl.base import diagnostics
 from lmctl.base.diagnostics import Diagnostic
 from lmctl.manifests.chain import resolve
 from lmctl.manifests.check_names import Origins, check_names
+from lmctl.manifests.check_secrets import check_secrets
 from lmctl.manifests.mcp import McpServer
 from lmctl.manifests.model import Model
 from lmctl.manifests.not_yet import without_effect
@@ -26,6 +27,7 @@ def check(
     """
     yield from _one_server(origins)
     yield from check_names(origins, refused)
+    yield from check_secrets(origins)
     for each in origins.values():
         match each.value:
             case Model():

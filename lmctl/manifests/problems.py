@@ -55,6 +55,10 @@ _PATTERNS: Mapping[str, tuple[str, str]] = {
         "the name of an environment variable",
         "for example LMCTL_CI_TOKEN",
     ),
+    r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$": (
+        "a name",
+        "letters, digits, `.`, `-` and `_`, starting with a letter, digit or `_`",
+    ),
     r"^\$\..+": ("a custom field", "write `$.name` of a field in `customFields`"),
     r"^[0-9][0-9A-Za-z.!+_-]*$": ("an exact version", 'for example "0.3.36"; ranges pin nothing'),
     r"^[^/\\]+$": ("a file name without folders", "for example model.gguf"),

@@ -2,7 +2,7 @@
 
 import posixpath
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any, Final
 
@@ -13,6 +13,7 @@ from lmctl.base.diagnostics import Diagnostic, Place
 from lmctl.manifests import suggest
 from lmctl.manifests.envelope import API_VERSION, Envelope
 from lmctl.manifests.instance import Instance
+from lmctl.manifests.literal_secrets import literal_secrets
 from lmctl.manifests.mcp import McpFile, McpServer
 from lmctl.manifests.model import Model
 from lmctl.manifests.preset import Preset
@@ -20,6 +21,7 @@ from lmctl.manifests.problems import from_validation, overlooked
 from lmctl.manifests.route import Route
 from lmctl.manifests.rules import show
 from lmctl.manifests.runtime import Runtime
+from lmctl.manifests.secret_words import hide_known
 from lmctl.manifests.server import Server
 from lmctl.manifests.yaml_build import Path
 from lmctl.manifests.yaml_source import Document, parse
@@ -94,14 +96,16 @@ def read_file(file: str, root: str, content: bytes) -> FileReading:
     reader = _Reader(file, posixpath.dirname(posixpath.join(root, file)))
     for document in parsed.documents:
         reader.read(document)
-    told = {each.place for each in parsed.diagnostics}  # what cannot be read is not checked again
-    found = (*parsed.diagnostics, *(each for each in reader.diagnostics if each.place not in told))
+    found = (*parsed.diagnostics, *reader.secrets)
+    told = {each.place for each in found}  # what cannot be read or kept is not checked again
+    found = (*found, *(each for each in reader.diagnostics if each.place not in told))
     if not parsed.documents and not found:
         found = (
             diagnostics.error(
                 Place(file), "the file declares nothing", "write a manifest into it or delete it"
             ),
         )
+    found = tuple(replace(each, message=hide_known(each.message)) for each in found)
     return FileReading(tuple(reader.declared), found, tuple(reader.refused))
 
 
@@ -113,10 +117,12 @@ class _Reader:
         self.folder = folder
         self.declared: list[Declared] = []
         self.diagnostics: list[Diagnostic] = []
+        self.secrets: list[Diagnostic] = []
         self.refused: list[tuple[str, str]] = []
 
     def read(self, document: Document) -> None:
         value = document.value
+        self.secrets += literal_secrets(document, named=self._tells(value))
         if not isinstance(value, dict):
             self._error(
                 document, (), f"expected a mapping, found {show(value)}", _expected(self.name)
@@ -138,6 +144,13 @@ class _Reader:
             self._error(document, (), "this looks like a model.yaml under another name", hint)
         else:
             self._error(document, (), "no `apiVersion` and `kind`", _EXPECTED)
+
+    def _tells(self, value: Any) -> bool:
+        """Say whether a field's name alone tells that it holds a secret: in native model files and
+        presets `token` means something else.
+        """
+        server = isinstance(value, dict) and value.get("kind") == "Server"
+        return server or self.name in ("mcp.json", "server.yaml", "server.yml")
 
     def _envelope(self, document: Document, value: dict[str, Any]) -> None:
         kind = value.get("kind")

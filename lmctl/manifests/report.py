@@ -5,15 +5,17 @@ from collections.abc import Iterable, Mapping
 from typing import Final
 
 from lmctl.base.diagnostics import Diagnostic
+from lmctl.manifests.secret_words import hide
 
 _WIDTH: Final = 120
+_AROUND: Final = 2000  # characters that tell whether what is shown is part of a secret
 _UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ufffe\uffff]")
 
 
 def render(found: Iterable[Diagnostic], texts: Mapping[str, bytes]) -> str:
     """Return the problems as text, each with the line it is about where `texts` has its file.
 
-    Nothing of what a file holds reaches a terminal as a control sequence.
+    Nothing of what a file holds reaches a terminal as a control sequence, and no secret does.
     """
     return "\n".join(_one(each, texts.get(each.place.file)) for each in found)
 
@@ -33,7 +35,9 @@ def _one(each: Diagnostic, content: bytes | None) -> str:
 def _quoted(line: str, number: int, column: int) -> list[str]:
     """Return the source line with a caret below, clipped around the caret if it is long."""
     start = max(0, column - _WIDTH) if len(line) > _WIDTH else 0
-    shown = _clean(line[start : start + _WIDTH]).rstrip()
+    before = min(start, _AROUND)
+    window = hide(line[start - before : start + _WIDTH + _AROUND])
+    shown = _clean(window[before : before + _WIDTH]).rstrip()
     margin = " " * len(str(number))
     caret = " " * (column - 1 - start) + "^"
     return [f"{margin} |", f"{number} | {shown}", f"{margin} | {caret}"]

@@ -7,13 +7,13 @@ from pydantic import Field
 
 from lmctl.base.spec import EngineName
 from lmctl.manifests.envelope import IDENTITY, REPLACE, Envelope, Items, Node, NonEmpty
+from lmctl.manifests.secret_ref import VariableName
 from lmctl.manifests.sources import PackageName
 
 BUNDLED: Final[Mapping[str, EngineName]] = {"llama.cpp": "llama.cpp", "echo": "echo"}
 DEFAULT: Final = "llama.cpp"
 
 ExactVersion = Annotated[str, Field(pattern=r"^[0-9][0-9A-Za-z.!+_-]*$")]
-VariableName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
 
 
 class RuntimeSpec(Node):

@@ -1,5 +1,6 @@
 """`Server`: how this box listens, who may ask, and its limits. At most one per bundle."""
 
+from collections.abc import Mapping
 from typing import Annotated, Final, Literal, Self
 
 from pydantic import Field, model_validator
@@ -19,7 +20,9 @@ from lmctl.manifests.envelope import (
     complaint,
     distinct,
 )
+from lmctl.manifests.secret_ref import SecretRef
 
+SecretName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$")]
 Scope = Literal["models:read", "models:write", "inference", "mcp:ephemeral", "mcp:local", "admin"]
 
 
@@ -32,13 +35,6 @@ class Listen(Node):
     """TCP port; 0 takes a free one."""
     workers: Annotated[int, Field(ge=1, le=256)] = 1
     """Number of gateway processes."""
-
-
-class SecretRef(Node):
-    """Where a secret is found; secrets themselves never stand in a manifest."""
-
-    env: Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
-    """Environment variable that holds it."""
 
 
 class Token(Node):
@@ -136,6 +132,8 @@ class ServerSpec(Node):
     """How careful loading is with memory."""
     limits: LimitRules = LimitRules()
     """Bounds that keep one client from starving the rest."""
+    secrets: Mapping[SecretName, SecretRef] = Field(default_factory=dict)
+    """Secrets by the name other manifests use: `${secret:NAME}` in mcp.json and in a Runtime."""
     reconcile: Reconcile = Reconcile()
     """How the box is kept what the manifests say."""
     logging: Logging = Logging()

@@ -128,6 +128,8 @@ class UrlSource(Node):
         parts = _split(url)
         if parts.scheme not in ("https", "http") or not parts.hostname:
             raise ValueError("expected an address such as https://example.com/model.gguf")
+        if parts.username is not None:
+            raise ValueError("expected an address without a user; no secret stands in a manifest")
         if parts.scheme == "http" and not _loopback(parts.hostname):
             raise ValueError(
                 f"plain http to `{parts.hostname}` can be changed on the way; expected https"

@@ -51,7 +51,7 @@ DOORS = {
     "rich": ("cli/",),
     "ruamel": ("manifests/yaml_", "cli/printer.py"),
     "sqlite3": ("adapters/state/",),
-    "subprocess": ("adapters/processes.py", "cli/starting.py"),
+    "subprocess": ("adapters/processes.py", "adapters/secrets.py", "cli/starting.py"),
     "typer": ("cli/",),
     "uvicorn": ("daemon/run.py",),
     "watchfiles": ("adapters/manifest_dir.py",),
