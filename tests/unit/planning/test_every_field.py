@@ -125,6 +125,7 @@ HAND_MADE = (
     server("reconcile.maxPrunePercent", 10, 90, bad=101),
     server("reconcile.keepGenerations", 1, 9, bad=-1),
     server("reconcile.scrub", "1d", "2d", bad="weekly"),
+    server("secrets", {"hub": {"env": "A"}}, {"hub": {"env": "B"}}, bad={"hub": {}}),
     server("logging.prompts", True, False),
     instance("model", "acme/n", "acme/m", bad="no slash"),
     instance("identifier", "talk", "say", bad=""),
