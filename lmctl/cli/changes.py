@@ -25,7 +25,8 @@ from lmctl.planning.conditions import State
 from lmctl.planning.desired import DesiredState
 from lmctl.planning.observed import ObservedState
 from lmctl.planning.plan import Plan
-from lmctl.planning.report import ProblemView, StepView, problem_of, step_of
+from lmctl.planning.report import ProblemView, problem_of
+from lmctl.planning.step_view import StepView, step_of
 from lmctl.planning.turn import Reading, take_turn
 from lmctl.planning.weights_values import WeightsState
 from lmctl.reconciler.reading import ReadResult, read_folders

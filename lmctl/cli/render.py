@@ -5,7 +5,8 @@ from collections.abc import Iterable, Sequence
 from lmctl.adapters.state.events import Event
 from lmctl.base.quantities import format_size, format_time
 from lmctl.planning.conditions import State
-from lmctl.planning.report import BoxStatus, ObjectView, ProblemView, StepView
+from lmctl.planning.report import BoxStatus, ObjectView, ProblemView
+from lmctl.planning.step_view import StepView
 
 # Each verb of a step key with its symbol and the word beside it (design: CLI voice).
 _SYMBOLS = {

@@ -93,6 +93,7 @@ class DesiredState:
 
     `drift` is the policy of all that has none of its own. `suspended` are the subjects that are to
     be left as they are (`instance/chat`, or `box` for all), with who asked for it and why.
+    `places` says, by object, where it and its fields stand (`file:line`), by path in its manifest.
     """
 
     generation: int
@@ -103,3 +104,4 @@ class DesiredState:
     surface: Surface | None = None
     drift: DriftPolicy = DriftPolicy.CORRECT
     suspended: Mapping[str, str] = field(default_factory=dict)
+    places: Mapping[str, Mapping[str, str]] = field(default_factory=dict)

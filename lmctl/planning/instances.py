@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from lmctl.base.changes import ChangeClass
 from lmctl.base.spec import Phase
 from lmctl.planning import fit
-from lmctl.planning.load_settings import load_changes
+from lmctl.planning.instance_changes import instance_changes
 from lmctl.planning.observed import SeenRunner
 from lmctl.planning.plan import (
     Disruption,
@@ -50,7 +50,7 @@ class _Rules:
         self._scene = scene
         self._desired = scene.desired
         self._observed = scene.observed
-        self._changes = tuple(_changes(rollout))
+        self._changes = instance_changes(rollout, scene.observed)
 
     def plan(self) -> Iterator[Planned]:
         rollout = self._rollout
@@ -112,7 +112,14 @@ class _Rules:
             )  # fmt: skip
             unloads.append(unload.key)
             yield unload
-        yield self._load(after=(*first, *unloads), park=bool(unloads))
+        yield self._load(after=(*first, *unloads), park=bool(unloads) or self._missed())
+
+    def _missed(self) -> bool:
+        """Say whether clients are sent to it already and nothing is there to answer them."""
+        surface = self._observed.surface
+        served = any(each.phase is Phase.READY for each in _runners(self._rollout))
+        routed = surface is not None and any(e.instance == self._want.name for e in surface.routes)
+        return routed and not served
 
     def _fall_back(self, fallback: SeenRunner, failed: SeenRunner) -> Iterator[Planned]:
         """Bring back what served before; the failed candidate waits for an edit."""
@@ -130,7 +137,7 @@ class _Rules:
         held = f"its replacement failed, the one before serves until the next edit: {why}"
         load = self._load(after=first)
         yield Planned(load.step, load.because, load.after, memory=load.memory,
-                      changes=load.changes, held=held)  # fmt: skip
+                      changes=load.changes, held=held, blocked=True)  # fmt: skip
 
     def _load(self, *, after: tuple[str, ...], park: bool = False) -> Planned:
         want = self._want
@@ -218,15 +225,3 @@ def _unload(
 
 def _why_extra(seen: SeenRunner) -> str:
     return "a second runner of it" if seen.alive else "left by a dead runner"
-
-
-def _changes(rollout: Rollout) -> Iterator[FieldChange]:
-    """Yield what differs between the runner there is and the one there should be."""
-    old = next((each for each in rollout.others if each.alive), None)
-    want = rollout.want
-    if old is None or old.spec_digest == want.spec_digest:
-        return
-    yield from load_changes(old.load, want.load, want.places)
-    if old.model and old.model != want.model:
-        place = want.places.get("model", "")
-        yield FieldChange("model", old.model, want.model, ChangeClass.REPLACE, place)

@@ -6,6 +6,7 @@ from typing import Any
 from lmctl.base.changes import ChangeClass
 from lmctl.base.spec import LoadSettings
 from lmctl.manifests.settings_keys import by_key
+from lmctl.planning.field_text import shown
 from lmctl.planning.plan import FieldChange
 
 # What one request may use when nobody says: enough for tools and a few turns, small enough to
@@ -61,7 +62,8 @@ def load_changes(
         before, after = getattr(old, field), getattr(new, field)
         if before != after:
             place = places.get(path, "")
-            yield FieldChange(path, _text(before), _text(after), ChangeClass.RELOAD, place)
+            was, now = shown(before, none="default"), shown(after, none="default")
+            yield FieldChange(path, was, now, ChangeClass.RELOAD, place)
 
 
 def _paths() -> Iterator[tuple[str, str]]:
@@ -73,7 +75,3 @@ def _paths() -> Iterator[tuple[str, str]]:
 
 
 _PATHS = dict(_paths())
-
-
-def _text(value: object) -> str:
-    return "default" if value is None else str(value)

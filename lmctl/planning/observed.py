@@ -46,6 +46,7 @@ class SeenRunner(msgspec.Struct, frozen=True):
     spec_digest: str
     phase: Phase
     model: str = ""
+    engine: str = ""
     pid: int = 0
     weights: tuple[str, ...] = ()
     load: LoadSettings = LoadSettings()
@@ -73,8 +74,8 @@ class SeenRunner(msgspec.Struct, frozen=True):
 
 
 class SeenGateway(msgspec.Struct, frozen=True):
-    """A listening gateway: its pid, the digest it was started with, its addresses; `hung` says how
-    it hangs, empty when it does not.
+    """A listening gateway: its pid, the digest it was started with, its addresses, how many workers
+    it has (0 when it did not say); `hung` says how it hangs, empty when it does not.
     """
 
     pid: int
@@ -82,6 +83,7 @@ class SeenGateway(msgspec.Struct, frozen=True):
     binds: tuple[str, ...] = ()
     started_at: float = 0.0
     hung: str = ""
+    workers: int = 0
 
     @property
     def key(self) -> str:

@@ -247,7 +247,7 @@ class Disruption(IntEnum):
         return {
             Disruption.NONE: "no disruption",
             Disruption.HOT: "hot",
-            Disruption.PARK: "requests wait while it reloads",
+            Disruption.PARK: "requests wait",
             Disruption.OUTAGE: "no longer served",
         }[self]
 
@@ -256,6 +256,7 @@ class Disruption(IntEnum):
 class FieldChange:
     """One field that is not as declared: `path` as in the manifest, both values as text (empty for
     none), and `place` (`file:line`) where the new value stands, empty when nobody wrote it.
+    `subject` is the object it is a field of, empty when that is the step's own subject.
     """
 
     path: str
@@ -263,6 +264,7 @@ class FieldChange:
     new: str
     change_class: ChangeClass = ChangeClass.HOT
     place: str = ""
+    subject: str = ""
 
     def __str__(self) -> str:
         return f"{self.path}: {self.old or '(none)'} -> {self.new or '(none)'}"
@@ -273,8 +275,9 @@ class Planned:
     """A step, the reason a person would give for it, what must be done first, and its cost.
 
     `after` are step keys. `download` and `memory` are bytes, None when not known before it is
-    done. `held` says why the step may not run now; `drift` that nobody edited anything: what was
-    as declared moved away.
+    done. `held` says why the step may not run now, and `blocked` that no policy is the reason: it
+    cannot be done (no memory, a guard). `drift`: nobody edited anything, what was as declared moved
+    away.
     """
 
     step: Step
@@ -285,6 +288,7 @@ class Planned:
     disruption: Disruption = Disruption.NONE
     changes: tuple[FieldChange, ...] = ()
     held: str = ""
+    blocked: bool = False
     drift: bool = False
 
     @property

@@ -21,7 +21,7 @@ from lmctl.planning.conditions import (
 )
 from lmctl.planning.desired import DesiredState
 from lmctl.planning.observed import SeenGateway
-from lmctl.planning.plan import Planned
+from lmctl.planning.step_view import StepView, place_of, step_of
 from lmctl.planning.turn import Turn
 
 
@@ -55,41 +55,6 @@ class ObjectView(msgspec.Struct, frozen=True, rename="camel", omit_defaults=Fals
     health: HealthState = HealthState.HEALTHY
     ready_generation: int = 0
     conditions: tuple[ConditionView, ...] = ()
-
-
-class ChangeView(msgspec.Struct, frozen=True, rename={"change_class": "class"}):
-    """One field that differs; values as text, empty for none; `place` is `file:line` or empty."""
-
-    path: str
-    old: str
-    new: str
-    change_class: str
-    place: str
-
-    def __str__(self) -> str:
-        return f"{self.path}: {self.old or '(none)'} -> {self.new or '(none)'}"
-
-
-class StepView(msgspec.Struct, frozen=True, rename="camel"):
-    """One step of the plan; sizes in bytes, null when not known; `done` and `total` of a running
-    one are in its own unit, `rate` per second. `held`: why it is not done, empty when it may be.
-    """
-
-    key: str
-    subject: str
-    because: str
-    after: tuple[str, ...]
-    download: int | None
-    memory: int | None
-    disruption: str
-    changes: tuple[ChangeView, ...]
-    held: str = ""
-    drift: bool = False
-    running: bool = False
-    progress: str = ""
-    done: float = 0.0
-    total: float = 0.0
-    rate: float = 0.0
 
 
 class ProblemView(msgspec.Struct, frozen=True, rename="camel"):
@@ -161,30 +126,6 @@ def _condition_of(condition: Condition, generation: int) -> ConditionView:
     )
 
 
-def step_of(planned: Planned, progress: Progress | None = None) -> StepView:
-    """Return a planned step as the report shows it."""
-    return StepView(
-        key=planned.key,
-        subject=planned.step.subject,
-        because=planned.because,
-        after=planned.after,
-        download=planned.download,
-        memory=planned.memory,
-        disruption=planned.disruption.words,
-        changes=tuple(
-            ChangeView(each.path, each.old, each.new, each.change_class.value, each.place)
-            for each in planned.changes
-        ),
-        held=planned.held,
-        drift=planned.drift,
-        running=progress is not None,
-        progress=progress.text if progress else "",
-        done=progress.done if progress else 0.0,
-        total=progress.total if progress else 0.0,
-        rate=progress.rate if progress else 0.0,
-    )
-
-
 def problem_of(diagnostic: Diagnostic) -> ProblemView:
     """Return a diagnostic as the report shows it."""
     place = diagnostic.place
@@ -207,6 +148,7 @@ def box_status(
 ) -> BoxStatus:
     """Return a turn as the report; `progress` is of running steps, by key."""
     told = progress or {}
+    places = turn.desired.places if turn.desired else {}
     return BoxStatus(
         ready=turn.box.state is State.READY,
         generation=turn.generation,
@@ -214,7 +156,10 @@ def box_status(
         url=_url(turn.desired, turn.observed.gateway),
         daemon=daemon,
         objects=tuple(view_of(each) for each in turn.standings),
-        steps=tuple(step_of(each, told.get(each.key)) for each in turn.plan.steps),
+        steps=tuple(
+            step_of(each, told.get(each.key), place=place_of(each, places))
+            for each in turn.plan.steps
+        ),
         problems=tuple(problem_of(each) for each in turn.reading.problems),
         state=turn.box.state,
         sync=turn.box.sync,

@@ -3,7 +3,7 @@
 Pure: what the host has (folders, models put there by hand) comes in as a value.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from lmctl.base.diagnostics import Diagnostic, error
@@ -85,8 +85,24 @@ class _Resolver:
                 log_prompts=server.logging.prompts,
                 control_socket=self._host.control,
             ),
+            places=dict(self._object_places(instances)),
         )
         return Resolution(desired, tuple(self._problems))
+
+    def _object_places(
+        self, instances: Iterable[WantedInstance]
+    ) -> Iterator[tuple[str, Mapping[str, str]]]:
+        """Yield by object where it and its fields stand, as far as plans tell of them."""
+        for each in instances:
+            yield f"instance/{each.name}", each.places
+        for (kind, name), declared in self._bundle.origins.items():
+            if kind == "Server":
+                places = {"": line_of(declared.place())}
+                for path in declared.paths(("spec",)):
+                    places[".".join(map(str, path[1:]))] = line_of(declared.place(path))
+                yield "server/gateway", places
+            elif kind in ("Model", "Runtime", "Route"):
+                yield f"{kind.lower()}/{name}", {"": line_of(declared.place())}
 
     def _models(self) -> Iterator[tuple[str, Weights]]:
         for name in sorted(self._bundle.models):

@@ -1,9 +1,8 @@
 """Rules: one gateway listens where declared, and knows the declared routes and settings."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
-import msgspec
-
+from lmctl.base.changes import ChangeClass
 from lmctl.planning.desired import WantedGateway
 from lmctl.planning.observed import SeenGateway
 from lmctl.planning.plan import (
@@ -15,7 +14,7 @@ from lmctl.planning.plan import (
     StopGateway,
 )
 from lmctl.planning.scene import Scene
-from lmctl.planning.surface import ServedRoute, Surface
+from lmctl.planning.surface_changes import SERVER, surface_changes
 
 
 def surfaces(scene: Scene) -> Iterator[Planned]:
@@ -23,68 +22,55 @@ def surfaces(scene: Scene) -> Iterator[Planned]:
     desired, observed, surface = scene.desired, scene.observed, scene.surface
     publish: tuple[str, ...] = ()
     if surface is not None and scene.publish:
-        changes = tuple(_changes(observed.surface, surface))
+        changes = tuple(surface_changes(observed.surface, surface, desired))
         step = PublishSurface(surface)
         publish = (step.key,)
         because = "first routes" if observed.surface is None else "routes or settings changed"
         yield Planned(step, because, disruption=Disruption.HOT, changes=changes)
-    seen, want = observed.gateway, desired.gateway
-    because = _why_other(seen, want)
+    yield from _gateway(observed.gateway, desired.gateway, desired.places.get(SERVER, {}), publish)
+
+
+def _gateway(
+    seen: SeenGateway | None,
+    want: WantedGateway | None,
+    places: Mapping[str, str],
+    publish: tuple[str, ...],
+) -> Iterator[Planned]:
+    """Plan the end of a process that does not listen as wanted, and the start of one that does."""
+    changes = tuple(_moved(seen, want, places)) if seen and want else ()
+    because = _why_other(seen, want, changes)
     if seen is not None and because:
         stop = StopGateway(seen.pid, want, kill=bool(seen.hung))
-        yield Planned(stop, because, disruption=Disruption.OUTAGE)
+        yield Planned(stop, because, disruption=Disruption.OUTAGE, changes=changes)
     if want is not None and because:
         after = () if seen is None else (StopGateway(seen.pid).key,)
-        yield Planned(StartGateway(want), because, after=(*after, *publish))
+        yield Planned(StartGateway(want), because, after=(*after, *publish), changes=changes)
 
 
-def _why_other(seen: SeenGateway | None, want: WantedGateway | None) -> str:
+def _why_other(
+    seen: SeenGateway | None, want: WantedGateway | None, changes: tuple[FieldChange, ...]
+) -> str:
     """Say why another process must listen, or none; empty when all is as declared."""
     if seen is None:
         return "" if want is None else "declared and not listening"
     if want is None:
         return "no longer declared"
-    if seen.hung:
-        return f"it hangs: {seen.hung}"
-    return "where it listens changed" if seen.digest != want.digest else ""
+    if seen.digest != want.digest:
+        return "; ".join(map(str, changes)) or "where it listens changed"
+    return f"it hangs: {seen.hung}" if seen.hung else ""
 
 
-def _changes(old: Surface | None, new: Surface) -> Iterator[FieldChange]:
-    gone = {each.name: each for each in old.routes} if old else {}
-    come = {each.name: each for each in new.routes}
-    for name in sorted(gone.keys() | come.keys()):
-        yield from _route_changes(name, gone.get(name), come.get(name))
-    if old is None:
-        return
-    before, after = _settings(old), _settings(new)
-    yield from (
-        FieldChange(key, str(before[key]), str(after[key]))
-        for key in after
-        if before[key] != after[key]
-    )
-
-
-def _settings(surface: Surface) -> dict[str, object]:
-    """Return the settings that are not routes, by dotted path."""
-    groups = {"cors": surface.cors, "limits": surface.limits}
-    flat = {
-        f"{name}.{key}": value
-        for name, group in groups.items()
-        for key, value in msgspec.structs.asdict(group).items()
-    }
-    return flat | {"log_prompts": surface.log_prompts}
-
-
-def _route_changes(
-    name: str, old: ServedRoute | None, new: ServedRoute | None
+def _moved(
+    seen: SeenGateway, want: WantedGateway, places: Mapping[str, str]
 ) -> Iterator[FieldChange]:
-    if old is None or new is None:
-        before, after = (f"instance {each.instance}" if each else "" for each in (old, new))
-        yield FieldChange(f"route {name}", before, after)
+    if seen.digest == want.digest:
         return
-    for key in sorted(old.operation.keys() | new.operation.keys()):
-        was, now = old.operation.get(key), new.operation.get(key)
-        if was != now:
-            yield FieldChange(f"route {name}: {key}", str(was), str(now))
-    if old.instance != new.instance:
-        yield FieldChange(f"route {name}: instance", old.instance, new.instance)
+    host, _, port = (seen.binds[0] if seen.binds else "").rpartition(":")
+    for path, old, new in (
+        ("listen.host", host.strip("[]"), want.host),
+        ("listen.port", port, str(want.port)),
+        ("listen.workers", str(seen.workers or ""), str(want.workers)),
+    ):
+        if old and old != new:
+            place = places.get(path, "")
+            yield FieldChange(path, old, new, ChangeClass.SERVER_RESTART, place)

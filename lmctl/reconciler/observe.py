@@ -55,7 +55,9 @@ class Observer:
             return None
         # It notes itself once it listens. That it answers too is asked beside the loop, where it
         # may take its time: a full queue must not make a busy gateway look dead.
-        seen = SeenGateway(note.pid, note.spec_digest, note.binds, note.started_at)
+        seen = SeenGateway(
+            note.pid, note.spec_digest, note.binds, note.started_at, workers=note.workers
+        )
         return msgspec.structs.replace(seen, hung=self.silence(seen.key))
 
     def _surface(self) -> Surface | None:

@@ -1,0 +1,77 @@
+"""What changes when the gateway is told something new, each field by the object it belongs to."""
+
+from collections.abc import Iterator, Mapping
+
+import msgspec
+
+from lmctl.base.changes import ChangeClass
+from lmctl.manifests.settings_keys import Section
+from lmctl.planning.desired import DesiredState, WantedInstance
+from lmctl.planning.field_text import shown
+from lmctl.planning.layers import path_of
+from lmctl.planning.plan import FieldChange
+from lmctl.planning.surface import ServedRoute, Surface
+
+SERVER = "server/gateway"
+
+
+def surface_changes(
+    old: Surface | None, new: Surface, desired: DesiredState
+) -> Iterator[FieldChange]:
+    """Yield names and prediction defaults of instances that differ, then settings of the server."""
+    wanted = {each.name: each for each in desired.instances}
+    before = _by_instance(old, wanted)
+    after = {each.instance: each for each in new.routes}
+    for name in sorted(before.keys() | after.keys()):
+        yield from _of_instance(name, before.get(name), after.get(name), wanted.get(name))
+    if old is not None:
+        yield from _of_server(old, new, desired.places.get(SERVER, {}))
+
+
+def _by_instance(
+    old: Surface | None, wanted: Mapping[str, WantedInstance]
+) -> dict[str, ServedRoute]:
+    """Return the routes there were, those of a renamed instance under its new name."""
+    found = {each.instance: each for each in old.routes} if old else {}
+    for each in wanted.values():
+        if each.renamed_from in found and each.name not in found:
+            found[each.name] = found.pop(each.renamed_from)
+    return found
+
+
+def _of_instance(
+    name: str, old: ServedRoute | None, new: ServedRoute | None, want: WantedInstance | None
+) -> Iterator[FieldChange]:
+    subject, places = f"instance/{name}", want.places if want else {}
+    was, now = old.name if old else "", new.name if new else ""
+    if was != now:
+        place = places.get("identifier", places.get("model", "")) if now else ""
+        yield FieldChange("identifier", was, now, ChangeClass.HOT, place, subject)
+    if old is None or new is None:
+        return
+    for key in sorted(old.operation.keys() | new.operation.keys()):
+        texts = [shown(each.operation[key]) if key in each.operation else "" for each in (old, new)]
+        if old.operation.get(key, ...) != new.operation.get(key, ...):
+            path = path_of(key, Section.OPERATION)
+            place = places.get(path, "")
+            yield FieldChange(path, texts[0], texts[1], ChangeClass.HOT, place, subject)
+
+
+def _of_server(old: Surface, new: Surface, places: Mapping[str, str]) -> Iterator[FieldChange]:
+    before, after = _settings(old), _settings(new)
+    for path, value in after.items():
+        if before[path] != value:
+            was, now = shown(before[path]), shown(value)
+            yield FieldChange(path, was, now, ChangeClass.HOT, places.get(path, ""), SERVER)
+
+
+def _settings(surface: Surface) -> dict[str, object]:
+    """Return the settings that are not routes, by their path in server.yaml."""
+    limits = msgspec.structs.asdict(surface.limits)
+    return {
+        **{f"cors.{key}": value for key, value in msgspec.structs.asdict(surface.cors).items()},
+        "limits.bodySize": limits["body_size"],
+        "limits.queue": limits["queue"],
+        "limits.queueDeadline": limits["queue_deadline"],
+        "logging.prompts": surface.log_prompts,
+    }
