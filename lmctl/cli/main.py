@@ -1,9 +1,10 @@
 """The `lmctl` command: its commands, and how it ends.
 
 Exit codes (design/reconciler.md 3.5): 0 done or in sync; 1 not as it should be; 2 wrong usage or
-lmctl failed; 5 not in time.
+lmctl failed; 3 a plan that cannot be; 5 not in time.
 """
 
+import io
 import os
 import sys
 from typing import Annotated, TextIO, cast
@@ -12,7 +13,7 @@ import typer
 
 from lmctl import __version__
 from lmctl.base.errors import LmctlError
-from lmctl.cli import changes, daemon, looking, secrets
+from lmctl.cli import applying, changes, daemon, looking, secrets
 from lmctl.cli.printer import Printer
 
 app = typer.Typer(
@@ -27,7 +28,7 @@ app = typer.Typer(
 app.command()(changes.validate)
 app.command()(changes.diff)
 app.command(name="plan")(changes.diff)
-app.command()(changes.apply)
+app.command()(applying.apply)
 app.command()(looking.wait)
 app.command()(looking.status)
 app.command()(looking.get)
@@ -55,6 +56,10 @@ def _root(
 def run() -> None:
     """Run the command line; every lmctl error becomes one message with a hint and exit code 2."""
     _open_missing_streams()
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(
+            errors="replace"
+        )  # a glyph the terminal lacks has its word beside it
     try:
         app()
     except LmctlError as problem:

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from lmctl.base.quantities import parse_duration
-from lmctl.cli.printer import Output
+from lmctl.cli.printer import Output, PlanOutput
 
 
 def _duration(text: object) -> float:
@@ -24,6 +24,9 @@ Directories = Annotated[
 ]
 OutputOption = Annotated[
     Output, typer.Option("--output", "-o", help="How data is shown on stdout.")
+]
+PlanOutputOption = Annotated[
+    PlanOutput, typer.Option("--output", "-o", help="How the plan is shown on stdout.")
 ]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No notes, only problems and data.")]
 Timeout = Annotated[

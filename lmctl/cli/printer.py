@@ -2,11 +2,13 @@
 
 import io
 import sys
+from collections.abc import Callable
 from enum import StrEnum
 from typing import Any
 
 import msgspec
 from rich.console import Console
+from rich.text import Text
 from ruamel.yaml import YAML
 
 
@@ -16,6 +18,20 @@ class Output(StrEnum):
     TEXT = "text"
     JSON = "json"
     YAML = "yaml"
+
+
+class PlanOutput(StrEnum):
+    """How a plan is shown: as other data, or as annotations and a summary of a GitHub workflow."""
+
+    TEXT = "text"
+    JSON = "json"
+    YAML = "yaml"
+    GITHUB = "github"
+
+    @property
+    def plain(self) -> Output:
+        """Return how other data is shown then."""
+        return Output.TEXT if self is PlanOutput.GITHUB else Output(self.value)
 
 
 class Printer:
@@ -41,6 +57,14 @@ class Printer:
             case Output.YAML:
                 sys.stdout.write(as_yaml(msgspec.to_builtins(value)))
         sys.stdout.flush()
+
+    def styled(self, value: Any, text: str, style: Callable[[str], Text]) -> None:
+        """Print a value as `data` does; on a terminal the text is coloured by `style`."""
+        out = Console(highlight=False, soft_wrap=True)
+        if self.output is not Output.TEXT or not out.is_terminal or out.no_color:
+            self.data(value, text)
+            return
+        out.print(style(text), end="")
 
     def item(self, value: Any, text: str) -> None:
         """Print one value of a stream: a line, compact JSON on a line, or a YAML document."""

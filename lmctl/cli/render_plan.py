@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from rich.text import Text
 
 from lmctl.base.quantities import format_duration, format_size
+from lmctl.manifests.report import printable
 from lmctl.planning.plan_view import PlanView, Totals
 from lmctl.planning.step_view import ChangeView
 from lmctl.planning.work import Work
@@ -51,7 +52,10 @@ _HOW = {
 
 
 def render_plan(view: PlanView, *, base: str = "") -> str:
-    """Return a plan; places below the folder `base` are told from there."""
+    """Return a plan; places below the folder `base` are told from there.
+
+    Nothing of what a file holds reaches a terminal as a control sequence.
+    """
     if view.in_sync:
         return IN_SYNC
     width = max((len(each.key) for each in view.objects), default=0)
@@ -61,7 +65,7 @@ def render_plan(view: PlanView, *, base: str = "") -> str:
         head = f"{glyph(each)} {each.key:<{width}}  {_word(each):<{told}}  {notice(each)}"
         lines.append("; ".join([head, *_costs(each)]).rstrip())
         lines += [f"      {line}" for line in _details(each, base)]
-    return "\n".join([*lines, "", *_totals(view)])
+    return "\n".join(map(printable, [*lines, "", *_totals(view)]))
 
 
 def coloured(text: str) -> Text:
@@ -168,10 +172,7 @@ def totals_table(view: PlanView) -> Iterator[tuple[str, str]]:
     totals = view.totals
     active = [each for each in view.objects if not each.held]
     if any(each.op == "fetch" for each in active):
-        known = totals.download or not totals.download_unknown
-        size = format_size(totals.download) if known else "size not known yet"
-        more = _without(totals.download_unknown) if known else ""
-        yield "download", f"{size}{more}; {format_size(totals.disk)} of weights on disk after"
+        yield "download", _download(totals)
     if any(each.memory_before or each.memory_after != 0 for each in active):
         sizes = (totals.memory_before, totals.memory_peak, totals.memory_after)
         before, peak, after = map(format_size, sizes)
@@ -184,6 +185,13 @@ def _noticed(objects: Sequence[Work]) -> Iterator[str]:
     for each in objects:
         if each.disruption in ("park", "outage") and not each.held:
             yield f"{each.key.partition('/')[2]}: {notice(each)}"
+
+
+def _download(totals: Totals) -> str:
+    unknown, disk = totals.download_unknown, format_size(totals.disk)
+    if unknown and not totals.download:
+        return f"size not known yet; {disk} of weights on disk without it"
+    return f"{format_size(totals.download)}{_without(unknown)}; {disk} of weights on disk after"
 
 
 def _without(unknown: Sequence[str]) -> str:

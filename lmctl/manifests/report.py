@@ -24,11 +24,11 @@ def _one(each: Diagnostic, content: bytes | None) -> str:
     place = each.place
     line = _line(content, place.line) if content is not None else ""
     margin = " " * len(str(place.line))
-    words = [f"{each.severity}: {_clean(each.message)}", f"{margin}--> {_clean(str(place))}"]
+    words = [f"{each.severity}: {printable(each.message)}", f"{margin}--> {printable(str(place))}"]
     if line.strip():
         words += _quoted(line, place.line, place.column)
     if each.hint:
-        words.append(f"hint: {_clean(each.hint)}")
+        words.append(f"hint: {printable(each.hint)}")
     return "\n".join(words) + "\n"
 
 
@@ -37,7 +37,7 @@ def _quoted(line: str, number: int, column: int) -> list[str]:
     start = max(0, column - _WIDTH) if len(line) > _WIDTH else 0
     before = min(start, _AROUND)
     window = hide(line[start - before : start + _WIDTH + _AROUND])
-    shown = _clean(window[before : before + _WIDTH]).rstrip()
+    shown = printable(window[before : before + _WIDTH]).rstrip()
     margin = " " * len(str(number))
     caret = " " * (column - 1 - start) + "^"
     return [f"{margin} |", f"{number} | {shown}", f"{margin} | {caret}"]
@@ -48,6 +48,6 @@ def _line(content: bytes, number: int) -> str:
     return lines[number - 1].decode("utf-8", "replace") if number <= len(lines) else ""
 
 
-def _clean(text: str) -> str:
+def printable(text: str) -> str:
     """Return text that is safe to print, every character still in its column."""
     return _UNPRINTABLE.sub(lambda found: " " if found.group() == "\t" else "\ufffd", text)

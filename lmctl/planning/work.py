@@ -128,8 +128,9 @@ def _op(own: Sequence[StepView], changes: Sequence[ChangeView]) -> str:
         return "replace" if any(c.change_class in _REPLACES for c in changes) else "reload"
     if {"start", "stop"} <= verbs:
         return "restart"
-    order = ("restore", "load", "switch", "unload", "start", "stop", "rename", "fetch", "verify")
-    return next((each for each in (*order, "link", "ensure") if each in verbs), "update")
+    order = ("restore", "load", "switch", "unload", "rename", "fetch", "verify")
+    found = [each for each in order if each in verbs] or [each.op for each in own]
+    return next(iter(found), "update")
 
 
 def _how(own: Sequence[StepView]) -> str:
@@ -153,7 +154,7 @@ def _outage(own: Sequence[StepView], op: str, disruption: Disruption) -> float |
     if op in ("unload", "stop"):
         return None
     found = [each.seconds for each in own if each.op != "switch"]
-    return None if None in found else sum(each for each in found if each is not None)
+    return None if None in found else round(sum(each or 0.0 for each in found), 3)
 
 
 def _reasons(own: Sequence[StepView], changes: Sequence[ChangeView]) -> Iterator[str]:

@@ -19,7 +19,7 @@ def test_files_become_a_box_that_answers(box):
     box.echo()
     diff = box.lmctl("diff", str(box.fleet))
     assert diff.code == 1, diff.err
-    assert "+ load    instance chat" in diff.out
+    assert "+ instance/chat " in diff.out
 
     applied = box.apply()
 

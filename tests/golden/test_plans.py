@@ -14,6 +14,7 @@ import msgspec
 import pytest
 
 from lmctl.base.spec import Phase
+from lmctl.cli.render_github import annotations, markdown
 from lmctl.cli.render_plan import render_plan
 from lmctl.manifests import bundle
 from lmctl.planning.desired import DesiredState, DriftPolicy
@@ -224,6 +225,27 @@ def compare(name: str, text: str) -> None:
     if WRITE:
         path.write_text(text)
     assert text == path.read_text()
+
+
+def test_a_plan_as_annotations_and_a_summary():
+    shown = CASES["many-objects"]()
+    text = "\n".join([*annotations(shown, base="fleet"), "", markdown(shown)])
+    compare("many-objects.github", text)
+
+
+def test_a_plan_as_data():
+    plain = msgspec.json.format(msgspec.json.encode(CASES["drain"]()), indent=2).decode()
+    compare("drain.json", f"{plain}\n")
+
+
+def test_what_a_file_holds_is_no_command_to_a_terminal_or_a_workflow():
+    evil = edited(small=("value: 0.2", "value: 0.7"))
+    evil["fleet/chat.yaml"] += '  operation: {systemPrompt: "\\e[31m\\n::error::x%0A"}\n'
+    shown = view(evil)
+    assert "\x1b" not in render_plan(shown)
+    lines = annotations(shown, base="")
+    assert all(each.startswith("::notice ") for each in lines)
+    assert any("%250A" in each for each in lines)
 
 
 @pytest.mark.parametrize("name", CASES)

@@ -13,14 +13,13 @@ from lmctl.cli.render import (
     render_conditions,
     render_event,
     render_objects,
-    render_plan,
     render_status,
 )
 from lmctl.planning.report import DaemonView, box_status
 from lmctl.planning.transitions import remember
 from lmctl.planning.turn import Reading, Turn, take_turn
 from tests.support import worlds
-from tests.support.worlds import MIB, desired, observed, seen, stored, want
+from tests.support.worlds import desired, observed, seen, stored, want
 
 CHAT = want("chat")
 
@@ -35,36 +34,6 @@ def in_sync(*instances):
         weights=tuple(stored(each.weights) for each in instances),
         surface=worlds.surface_for(instances),
     )
-
-
-def test_a_first_plan():
-    world = observed(port=None, runtimes=())
-    world = msgspec.structs.replace(world, downloads={CHAT.weights.key: 93 * MIB})
-    assert render_plan(status_of(desired(CHAT), world).steps) == dedent("""\
-          + ensure  runtime llama.cpp                     # needed by instance chat
-          > fetch   model acme/w1 (93.0 MiB)              # needed by instance chat
-          ~ publish routes                                # first routes
-                route chat: (none) -> instance chat
-          + start   server gateway                        # declared and not listening
-          + load    instance chat (memory not known yet)  # declared and not loaded
-
-        Plan: 1 to ensure, 1 to fetch, 1 to publish, 1 to start, 1 to load; 93.0 MiB to download""")
-
-
-def test_a_reload():
-    longer = want("chat", context=8192)
-    assert render_plan(status_of(desired(longer), in_sync(CHAT)).steps) == dedent("""\
-          ~ publish routes                           # routes or settings changed
-          - unload  instance chat (frees 200.0 MiB)  # load.contextLength: 4096 -> 8192
-                disruption: requests wait while it reloads
-          + load    instance chat (954.0 MiB)        # load.contextLength: 4096 -> 8192
-                disruption: requests wait while it reloads
-
-        Plan: 1 to publish, 1 to unload, 1 to load""")
-
-
-def test_nothing_to_do():
-    assert render_plan(status_of(desired(CHAT), in_sync(CHAT)).steps) == "In sync - nothing to do"
 
 
 def test_a_box_in_order():

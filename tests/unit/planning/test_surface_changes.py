@@ -17,7 +17,7 @@ def published(old, new):
     (planned,) = make_plan(goal, world).steps
     assert isinstance(planned.step, PublishSurface)
     assert planned.disruption is Disruption.HOT
-    return tuple(map(str, planned.changes))
+    return tuple(f"{each.subject} {each}" for each in planned.changes)
 
 
 def test_hot_changes_are_told_by_path_with_old_and_new():
@@ -26,19 +26,19 @@ def test_hot_changes_are_told_by_path_with_old_and_new():
     route = msgspec.structs.replace(route, operation={"llm.prediction.temperature": 0.2})
     new = msgspec.structs.replace(old, routes=(route,), cors=Cors(enabled=True))
     assert published(old, new) == (
-        "route a: llm.prediction.temperature: None -> 0.2",
-        "cors.enabled: False -> True",
+        "instance/a operation.temperature: (none) -> 0.2",
+        "server/gateway cors.enabled: false -> true",
     )
 
 
-def test_a_renamed_route_is_one_removed_and_one_added():
+def test_a_name_is_told_by_the_instances_that_have_it():
     old = worlds.surface_for((A,))
     renamed = msgspec.structs.replace(old.routes[0], name="b")
     other = msgspec.structs.replace(old.routes[0], instance="c")
     assert published(old, msgspec.structs.replace(old, routes=(renamed,))) == (
-        "route a: instance a -> (none)",
-        "route b: (none) -> instance a",
+        "instance/a identifier: a -> b",
     )
     assert published(old, msgspec.structs.replace(old, routes=(other,))) == (
-        "route a: instance: a -> c",
+        "instance/a identifier: a -> (none)",
+        "instance/c identifier: (none) -> a",
     )

@@ -1,0 +1,109 @@
+"""From folders to what would be done: read, looked at and planned with the daemon's own functions."""
+
+import asyncio
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import msgspec
+import typer
+
+from lmctl.adapters.home import Home, home_of
+from lmctl.adapters.state.store import read_store
+from lmctl.adapters.weights.sizes import download_sizes
+from lmctl.base.errors import NotFound, Refused
+from lmctl.cli.options import absolute
+from lmctl.cli.printer import Printer
+from lmctl.cli.telling import Teller
+from lmctl.daemon.wiring import Eyes, eyes
+from lmctl.planning.conditions import State
+from lmctl.planning.desired import DesiredState
+from lmctl.planning.observed import ObservedState
+from lmctl.planning.plan import Plan
+from lmctl.planning.plan_view import PlanView, plan_view
+from lmctl.planning.turn import Reading, take_turn
+from lmctl.planning.weights_values import WeightsState
+from lmctl.reconciler.reading import ReadResult, read_folders
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """What the folders say, how the box is, and the plan between them.
+
+    `in_place` are the objects about which nothing need be done.
+    """
+
+    roots: tuple[str, ...]
+    reading: ReadResult
+    observed: ObservedState
+    plan: Plan
+    view: PlanView
+    in_place: tuple[str, ...]
+
+    def tell_what_is_there(self, printer: Printer) -> None:
+        """Say what need not be done again."""
+        if not self.plan.empty and self.in_place:
+            printer.note("already in place: " + ", ".join(self.in_place))
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What a daemon wrote down: what was seen to be as wanted, and how long steps took."""
+
+    converged: dict[str, str] = field(default_factory=dict)
+    seconds: Mapping[str, float | None] = field(default_factory=dict)
+
+
+def read(directories: Sequence[Path], see: Eyes) -> ReadResult:
+    """Return what the folders say, whatever is wrong with it."""
+    return read_folders(absolute(list(directories)), see.host())
+
+
+def propose(teller: Teller, directories: Sequence[Path]) -> Proposal:
+    """Read, look and plan, problems told; exits with 2 when the manifests are broken."""
+    home = home_of()
+    see = eyes(home, clock=time.time)
+    result = read(directories, see)
+    problems = teller.problems(result)
+    if result.fatal:
+        teller.invalid(problems)
+        raise typer.Exit(2)
+    observed = asyncio.run(_observe(see, result.desired))
+    observed = msgspec.structs.replace(observed, converged=known(home).converged)
+    turn = take_turn(Reading(result.desired), observed)
+    seconds = known(home, turn.plan).seconds
+    return Proposal(
+        roots=tuple(str(each) for each in absolute(list(directories))),
+        reading=result,
+        observed=observed,
+        plan=turn.plan,
+        view=plan_view(turn.plan, observed, places=result.desired.places, typical=seconds),
+        in_place=tuple(each.key for each in turn.standings if each.state is State.READY),
+    )
+
+
+def known(home: Home, plan: Plan | None = None) -> Known:
+    """Return what was written down, and how long the steps of a plan usually take.
+
+    A database that is missing or of another version is no reason not to plan.
+    """
+    try:
+        with closing(read_store(home.database, clock=time.time)) as store:
+            steps = plan.steps if plan else ()
+            journal = store.journal
+            seconds = {each.key: journal.typical(each.key, each.step.subject) for each in steps}
+            return Known(store.converged.read(), seconds)
+    except (NotFound, Refused):
+        return Known()
+
+
+async def _observe(see: Eyes, desired: DesiredState) -> ObservedState:
+    observed = await see.observer.look(desired)
+    missing = [
+        each
+        for each in desired.weights
+        if observed.seen_weights(each.key).state is WeightsState.ABSENT
+    ]
+    return msgspec.structs.replace(observed, downloads=await download_sizes(missing))
