@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Set
 
 from lmctl.base import diagnostics
 from lmctl.base.diagnostics import Diagnostic
-from lmctl.manifests.chain import resolve
+from lmctl.manifests.chain import follow
 from lmctl.manifests.check_names import Origins, check_names
 from lmctl.manifests.check_secrets import check_secrets
 from lmctl.manifests.mcp import McpServer
@@ -54,9 +54,10 @@ def _chain(
 ) -> Iterator[Diagnostic]:
     if not isinstance(model.base, str):
         return
-    found = resolve(model, models)
-    if found.cyclic:
-        around = " -> ".join((*found.chain, str(models[found.chain[-1]].base)))
+    walk = follow(model, models)
+    if walk.cyclic:
+        names = [each.name for each in walk.passed]
+        around = " -> ".join((*names, str(walk.passed[-1].base)))
         hint = "let one of them name weights: a list under `base`"
         yield diagnostics.error(each.place(("base",)), f"`base` runs in a circle: {around}", hint)
     elif model.base not in models and ("Model", model.base) not in refused:
