@@ -13,7 +13,7 @@ import typer
 
 from lmctl import __version__
 from lmctl.base.errors import LmctlError
-from lmctl.cli import applying, changes, daemon, looking, secrets
+from lmctl.cli import applying, changes, daemon, explain, looking, schemas, secrets
 from lmctl.cli.printer import Printer
 
 app = typer.Typer(
@@ -33,6 +33,8 @@ app.command()(looking.wait)
 app.command()(looking.status)
 app.command()(looking.get)
 app.command()(looking.events)
+app.command(name="explain")(explain.explain)
+app.command(name="schema")(schemas.schemas)
 app.command(name="secrets")(secrets.secrets)
 app.add_typer(daemon.app, name="daemon")
 

@@ -67,3 +67,4 @@ def _parts(node: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
     for word in ("items", "additionalProperties"):
         if isinstance(node.get(word), Mapping):
             yield node[word]
+    yield from node.get("patternProperties", {}).values()

@@ -8,6 +8,13 @@ from typing import Any
 from lmctl.manifests.envelope import CHANGE, QUANTITY
 
 Node = Mapping[str, Any]
+_LIMITS = {
+    "minimum": "at least",
+    "exclusiveMinimum": "more than",
+    "maximum": "at most",
+    "pattern": "pattern",
+    "maxLength": "longest",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +32,14 @@ class SchemaField:
     default: str
     change: str
     meaning: str
+
+    @property
+    def limits(self) -> dict[str, Any]:
+        """Return what bounds the value, in words: `at least`, `at most`, `pattern`."""
+        forms = (self.node, *self.node.get("anyOf", ()))
+        return {
+            word: each[name] for each in forms for name, word in _LIMITS.items() if name in each
+        }
 
 
 def fields(made: Node) -> Iterator[SchemaField]:
@@ -74,11 +89,18 @@ def _below(field: Node, definitions: Node) -> Iterator[tuple[str, Node]]:
             yield (f"({kind}){suffix}" if kind and len(several) > 1 else suffix), below
     if "items" in field:
         yield from ((f"[]{suffix}", each) for suffix, each in _below(field["items"], definitions))
-    elif isinstance(field.get("additionalProperties"), Mapping):
-        values = field["additionalProperties"]
+    elif values := _values(field):
         yield from ((f".*{suffix}", each) for suffix, each in _below(values, definitions))
     elif "properties" in field:
         yield "", field
+
+
+def _values(field: Node) -> Node | None:
+    """Return what the values of a mapping are, if its names are the user's own."""
+    for each in (field.get("additionalProperties"), *field.get("patternProperties", {}).values()):
+        if isinstance(each, Mapping):
+            return each
+    return None
 
 
 def _followed(field: Node, definitions: Node) -> Node:

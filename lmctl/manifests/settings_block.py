@@ -12,6 +12,7 @@ from lmctl.manifests.envelope import CHANGE
 from lmctl.manifests.rules import Kind, Rule, show
 from lmctl.manifests.settings_keys import (
     GPU_FIELDS,
+    OWN_DEFAULTS,
     SETTINGS,
     Domain,
     Section,
@@ -104,12 +105,13 @@ def block_schema(section: Section, extra: Mapping[str, str]) -> dict[str, Any]:
 
 def setting_schema(setting: Setting) -> dict[str, Any]:
     """Return the JSON Schema of one setting as it is written in an Instance."""
-    schema = rule_schema(setting.rule, setting.default)
+    default = OWN_DEFAULTS.get(setting.key, setting.default)
+    schema = rule_schema(setting.rule, default)
     if setting.checkbox:
         schema = {"anyOf": [schema, {"const": False}, {"type": "null"}]}
     formats = [name for name, on in (("GGUF", setting.gguf), ("MLX", setting.mlx)) if on]
     schema["description"] = f"`{setting.key}`: {setting.expectation}. For {' and '.join(formats)}."
-    schema["default"] = False if setting.checkbox and setting.default is None else setting.default
+    schema["default"] = False if setting.checkbox and default is None else default
     schema[CHANGE] = str(setting.change)
     return schema
 

@@ -5,13 +5,9 @@ from typing import Any
 
 from lmctl.base.changes import ChangeClass
 from lmctl.base.spec import LoadSettings
-from lmctl.manifests.settings_keys import by_key
+from lmctl.manifests.settings_keys import OWN_DEFAULTS, by_key
 from lmctl.planning.field_text import shown
 from lmctl.planning.plan import FieldChange
-
-# What one request may use when nobody says: enough for tools and a few turns, small enough to
-# fit beside others. A model trained for less uses what it was trained for.
-CONTEXT_LENGTH = 4096
 
 _FIELDS = {
     "llm.load.contextLength": "context_length",
@@ -37,7 +33,7 @@ _RATIOS = {"max": 1.0, "off": 0.0}
 
 def load_settings(values: Mapping[str, Any]) -> LoadSettings:
     """Return the settings; keys that are not about loading are passed over."""
-    found: dict[str, Any] = {"context_length": CONTEXT_LENGTH}
+    found: dict[str, Any] = {"context_length": OWN_DEFAULTS["llm.load.contextLength"]}
     for key, name in _FIELDS.items():
         if values.get(key) is not None:
             found[name] = values[key]

@@ -252,7 +252,7 @@ def test_the_table_tells_type_default_and_what_a_change_costs():
     rows = table("instance").splitlines()
 
     assert (
-        "| `spec.load.contextLength` | integer | `2048` | reload | `llm.load.contextLength`: "
+        "| `spec.load.contextLength` | integer | `4096` | reload | `llm.load.contextLength`: "
         "a whole number of at least 1. For GGUF and MLX. |"
     ) in rows
     assert any(

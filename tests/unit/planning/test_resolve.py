@@ -6,6 +6,10 @@ import pytest
 
 from lmctl.base.spec import LoadSettings
 from lmctl.manifests import bundle
+from lmctl.manifests.schema import schema
+from lmctl.manifests.schema_fields import fields
+from lmctl.manifests.settings_keys import by_key
+from lmctl.planning import load_settings
 from lmctl.planning.resolve import HostFacts, resolve
 from lmctl.planning.weights_values import (
     FileSource,
@@ -169,3 +173,15 @@ def test_a_prompt_template_is_handed_to_the_runner():
         instance(f"{{model: me/mine, load: {{promptTemplate: {template}}}}}")
     ).desired.instances
     assert chat.load.chat_template == "{{ x }}"
+
+
+def test_the_defaults_in_schemas_and_docs_are_those_a_runner_is_started_with():
+    told = {each.path: each.node.get("default") for each in fields(schema("instance"))}
+    started = load_settings.load_settings({})
+
+    for key, name in load_settings._FIELDS.items():
+        setting = by_key(key)
+        expected = getattr(started, name)
+        if setting.checkbox and expected is None:
+            expected = False
+        assert told[f"spec.load.{setting.name}"] == expected, key
