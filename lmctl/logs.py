@@ -19,12 +19,16 @@ SHARED: Final[tuple[Any, ...]] = (
 )
 
 
+_ALWAYS: Final[dict[str, str]] = {}
+
+
 def configure(**always: str) -> None:
     """Make structlog write so; `always` are fields every line of this process carries."""
+    say_always(**always)
     wanted = os.environ.get("LMCTL_LOG_LEVEL", "INFO").upper()
     level = logging.getLevelNamesMapping().get(wanted, logging.INFO)
     structlog.configure(
-        processors=[*SHARED, _with(always), *rendering()],
+        processors=[*SHARED, _add_always, *rendering()],
         wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
         cache_logger_on_first_use=True,
@@ -41,10 +45,12 @@ def rendering() -> list[Any]:
     return [structlog.dev.ConsoleRenderer(colors=colours, exception_formatter=plain)]
 
 
-def _with(always: dict[str, str]) -> structlog.typing.Processor:
-    def add(
-        _logger: Any, _method: str, event: structlog.typing.EventDict
-    ) -> structlog.typing.EventDict:
-        return {**event, **always}
+def say_always(**fields: str) -> None:
+    """Let every line from now on carry these fields, too."""
+    _ALWAYS.update(fields)
 
-    return add
+
+def _add_always(
+    _logger: Any, _method: str, event: structlog.typing.EventDict
+) -> structlog.typing.EventDict:
+    return {**event, **_ALWAYS}

@@ -16,6 +16,7 @@ from lmctl.planning.conditions import Progress
 from lmctl.planning.desired import WantedGateway
 from lmctl.planning.outcome import Done, Failed, Outcome
 from lmctl.planning.plan import PublishSurface, StartGateway, StopGateway, SwitchRoute
+from lmctl.planning.surface import Surface
 
 Report = Callable[[Progress], None]
 
@@ -39,8 +40,13 @@ class SurfaceActuator:
         return Done(f"{count} route{'' if count == 1 else 's'} published")
 
     async def switch(self, step: SwitchRoute, _report: Report) -> Outcome:
-        """Write the surface in which one instance's requests go to its new runner."""
-        write_atomically(self._run / "surface.json", msgspec.json.encode(step.surface))
+        """Let the requests of one instance go to its new runner; the rest stays as it is now."""
+        path = self._run / "surface.json"
+        surface = msgspec.json.decode(path.read_bytes(), type=Surface)
+        new = {each.name: each for each in step.surface.routes if each.instance == step.name}
+        routes = tuple(new.get(each.name, each) for each in surface.routes)
+        surface = msgspec.structs.replace(surface, routes=routes)
+        write_atomically(path, msgspec.json.encode(surface))
         return Done(f"requests for {step.name} go to its new runner")
 
     async def start(self, step: StartGateway, report: Report) -> Outcome:

@@ -29,13 +29,14 @@ ADMISSION_TIMEOUT = 30.0
 """Seconds until a runner that does not say yes or no counts as unreachable."""
 
 
-async def ask(socket: str, call: Call) -> AsyncGenerator[Event, None]:
+async def ask(socket: str, call: Call, *, proof: bool = False) -> AsyncGenerator[Event, None]:
     """Yield the answer to a call; closing the generator closes the connection and cancels it.
+    A `proof` is answered before the runner is open to clients.
 
     Raises Unreachable, NotReady, Draining or Busy when nothing was begun, BadRequest when the
     call cannot be answered, and EngineFailed when the answer broke off.
     """
-    async with _question(socket, wire.Ask(call)) as reader:
+    async with _question(socket, wire.Ask(call, proof)) as reader:
         try:
             async with asyncio.timeout(ADMISSION_TIMEOUT):
                 first = await _read(reader)
@@ -76,6 +77,16 @@ async def status(socket: str, *, timeout: float = 5.0) -> RunnerStatus:  # noqa:
 async def drain(socket: str, seconds: float, *, timeout: float = 5.0) -> RunnerStatus:  # noqa: ASYNC109
     """Tell the runner to end within `seconds`; return its status, already draining."""
     return await _report(socket, wire.Drain(seconds), timeout)
+
+
+async def open_door(socket: str, *, timeout: float = 5.0) -> RunnerStatus:  # noqa: ASYNC109
+    """Tell a proven runner to take clients' requests; return its status."""
+    return await _report(socket, wire.Open(), timeout)
+
+
+async def rename(socket: str, name: str, *, timeout: float = 5.0) -> RunnerStatus:  # noqa: ASYNC109
+    """Tell the runner what its instance is called now; return its status."""
+    return await _report(socket, wire.Rename(name), timeout)
 
 
 async def watch(socket: str) -> AsyncGenerator[RunnerStatus, None]:

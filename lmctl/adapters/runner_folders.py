@@ -3,7 +3,7 @@
 runners/NAME@DIGEST/spec.json      what it should run (base.spec.RunnerSpec)
                     process.json   pid and start time, written right after the start
                     weights/       links to the blobs under their published names
-                    failure.json   written by a runner that could not load, or whose checks failed
+                    failure.json   why it could not load or was not proven
                     proven.json    the digest of the checks it passed
                     retired        it was ended to make room for its replacement
 """
@@ -23,7 +23,7 @@ _T = TypeVar("_T")
 
 
 class Failure(msgspec.Struct, frozen=True):
-    """Why a runner could not load."""
+    """Why a runner could not load or was not proven."""
 
     kind: FailureKind
     reason: str
@@ -95,7 +95,9 @@ class RunnerFolder:
             return self
         self.write(msgspec.structs.replace(spec, name=name))
         renamed = folder_of(self.path.parent, name, spec.spec_digest)
-        self.path.replace(renamed.path)
+        if renamed.path != self.path:
+            renamed.remove()
+            self.path.replace(renamed.path)
         return renamed
 
     def failure(self) -> Failure | None:

@@ -7,6 +7,7 @@ from falcon.asgi import Request, Response
 
 from lmctl.api.errors import JSON_TYPE, NotListed
 from lmctl.serving.gateway import Gateway
+from lmctl.serving.routes import public_names
 
 
 class Models:
@@ -39,7 +40,6 @@ class Model:
 
 def _listing(gateway: Gateway) -> list[dict[str, Any]]:
     snapshot = gateway.snapshot()
-    names = sorted({route.name for route in snapshot.surface.routes})
     return [
         {
             "id": name,
@@ -47,5 +47,5 @@ def _listing(gateway: Gateway) -> list[dict[str, Any]]:
             "created": snapshot.written_at,
             "owned_by": "organization_owner",
         }
-        for name in names
+        for name in public_names(snapshot.surface)
     ]

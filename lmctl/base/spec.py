@@ -56,7 +56,8 @@ class RunnerSpec(msgspec.Struct, frozen=True):
     """Everything one runner process needs; written as `spec.json` in the runner's folder.
 
     `socket` is the unix socket it listens on, `queue` how many requests may wait for a slot and
-    `queue_deadline` for how many seconds; `generation` is the one it was started for. Without
+    `queue_deadline` for how many seconds. `attempt` names what it was started for, so that a failure
+    is not tried twice. `prove`: once loaded it takes no client's request until it is told to. Without
     progress for `hang_after` seconds, with work inside, it calls itself hung.
     """
 
@@ -71,15 +72,19 @@ class RunnerSpec(msgspec.Struct, frozen=True):
     queue: int = 64
     queue_deadline: float = 30.0
     max_drain: float = 30.0
-    generation: int = 0
+    attempt: str = ""
+    prove: bool = False
     hang_after: float = 30.0
 
 
 class Phase(StrEnum):
-    """Where a runner is in its life; only READY takes work."""
+    """Where a runner is in its life; only READY takes clients' work, PROVING is loaded and answers
+    whoever proves it.
+    """
 
     STARTING = "starting"
     LOADING = "loading"
+    PROVING = "proving"
     READY = "ready"
     DRAINING = "draining"
     FAILED = "failed"

@@ -9,7 +9,8 @@ import msgspec
 import structlog
 
 from lmctl import __version__
-from lmctl.actuators.instances import InstanceActuator, RunnerCalls
+from lmctl.actuators.instances import InstanceActuator
+from lmctl.actuators.starting import RunnerCalls, Runners
 from lmctl.actuators.surfaces import SurfaceActuator
 from lmctl.actuators.weights import WeightsActuator
 from lmctl.adapters import runner_client
@@ -25,13 +26,12 @@ from lmctl.daemon.progress import Changes, ProgressBoard
 from lmctl.daemon.recording import Recorder
 from lmctl.daemon.vitals import Vitals
 from lmctl.daemon.wiring import eyes
-from lmctl.planning.conditions import ConditionType, Standing, State
 from lmctl.planning.desired import DesiredState
+from lmctl.planning.health import health_of
 from lmctl.planning.observed import ObservedState
 from lmctl.planning.outcome import Outcome
 from lmctl.planning.plan import Planned
 from lmctl.planning.report import BoxStatus, DaemonView, box_status
-from lmctl.planning.surface import Health, InstanceHealth
 from lmctl.planning.turn import Turn
 from lmctl.reconciler.bell import Bell
 from lmctl.reconciler.execute import Executor
@@ -95,15 +95,24 @@ class Box:
 
     def _actuators(self) -> Actuators:
         see = self._eyes
+        calls = RunnerCalls(
+            watch=runner_client.watch,
+            drain=runner_client.drain,
+            ask=runner_client.ask,
+            open=runner_client.open_door,
+            rename=runner_client.rename,
+        )
+        runners = Runners(
+            self.home.runners,
+            self.home.logs,
+            processes=see.processes,
+            calls=calls,
+            files_of=see.files_of,
+            hang_after=self.periods.hang,
+        )
         return Actuators(
             instances=InstanceActuator(
-                self.home.runners,
-                self.home.logs,
-                processes=see.processes,
-                calls=RunnerCalls(runner_client.watch, runner_client.drain),
-                files_of=see.files_of,
-                clock=time.monotonic,
-                hang_after=self.periods.hang,
+                runners, processes=see.processes, calls=calls, clock=time.monotonic
             ),
             runtimes=see.runtimes,
             surfaces=SurfaceActuator(self.home.run, self.home.logs, see.processes),
@@ -177,14 +186,7 @@ class Box:
         desired = turn.desired
         if desired is None:
             return
-        states = {each.key: each for each in turn.standings}
-        health = Health(
-            generation=desired.generation,
-            resident=tuple(each.name for each in desired.instances),
-            instances=tuple(
-                _health(each.name, states[f"instance/{each.name}"]) for each in desired.instances
-            ),
-        )
+        health = health_of(desired, turn.observed, turn.standings)
         content, path = msgspec.json.encode(health), self.home.run / "health.json"
         if read_if_there(path) != content:
             write_atomically(path, content)
@@ -195,19 +197,3 @@ def _headline(turn: Turn) -> str:
     if turn.desired is None and not turn.reading.problems:
         return "follows no folder"
     return f"generation {turn.generation}: {turn.box.message}"
-
-
-def _health(name: str, standing: Standing) -> InstanceHealth:
-    """Return what the gateway should think: who serves is ready, also while it is being replaced;
-    only what is in trouble is refused at once, what is being brought up is worth waiting for.
-    """
-    if standing.holds(ConditionType.SERVING):
-        return InstanceHealth(name, "ready")
-    match standing.state:
-        case State.SUSPENDED:
-            return InstanceHealth(name, "suspended", standing.message)
-        case State.STALLED:
-            return InstanceHealth(name, "stalled", standing.message)
-        case State.RETRYING:
-            return InstanceHealth(name, "failed", standing.message)
-    return InstanceHealth(name, "waiting", standing.message)

@@ -53,7 +53,7 @@ class Vitals:
 
 
 # A runner that has not said anything yet is starting, and its loader waits for its first word.
-_ANSWER = (Phase.LOADING, Phase.READY, Phase.DRAINING)
+_ANSWER = (Phase.LOADING, Phase.PROVING, Phase.READY, Phase.DRAINING)
 
 
 async def _runner_answers(seen: SeenRunner) -> bool:

@@ -53,6 +53,8 @@ class Strategy(Node):
     """`surge` loads the new one first, `drain` unloads the old one first, `auto` goes by memory."""
     max_drain: Duration = 30.0
     """How long running requests may take before they are ended."""
+    max_load: Annotated[Duration, Field(gt=0)] = 600.0
+    """How long the new one may take to load; then it counts as failed."""
     on_failure: Literal["keepOld"] = "keepOld"
     """What happens if the new one does not come up."""
 

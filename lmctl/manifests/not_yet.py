@@ -38,7 +38,6 @@ FIELDS: Final = (
     NotYet("Instance", ("spec", "customFields"), {}),
     NotYet("Instance", ("spec", "residency", "mode"), "pinned"),
     NotYet("Instance", ("spec", "residency", "priority"), 0),
-    NotYet("Instance", ("spec", "checks"), []),
     NotYet("Instance", ("spec", "placement", "labels"), {}),
     NotYet("Instance", ("spec", "operation", "preset"), None),
     NotYet("Instance", ("spec", "memory", "budget"), None),

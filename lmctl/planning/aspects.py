@@ -12,6 +12,7 @@ from lmctl.planning.weights_values import Weights, WeightsState
 _PHASES = {
     Phase.STARTING: Reason.STARTING,
     Phase.LOADING: Reason.LOADING,
+    Phase.PROVING: Reason.PROVING,
     Phase.DRAINING: Reason.DRAINING,
     Phase.FAILED: Reason.RUNNER_FAILED,
 }
@@ -117,7 +118,8 @@ def serving(want: WantedInstance, desired: DesiredState, observed: ObservedState
     if desired.gateway is not None and observed.gateway is None:
         return Condition(kind, Truth.FALSE, Reason.NOT_LISTENING, "the gateway does not listen")
     routes = observed.surface.routes if observed.surface else ()
-    sockets = {each.socket for each in routes if each.instance == want.name}
+    names = (want.name, want.renamed_from)
+    sockets = {each.socket for each in routes if each.instance in names}
     if not sockets:
         return Condition(kind, Truth.FALSE, Reason.NO_ROUTE, "no route leads to it yet")
     behind = [each for each in observed.runners if each.socket in sockets and each.alive]

@@ -120,6 +120,7 @@ class Reason(StrEnum):
     NO_RUNNER = "NoRunner"
     STARTING = "Starting"
     LOADING = "Loading"
+    PROVING = "Proving"
     DRAINING = "Draining"
     RUNNER_FAILED = "RunnerFailed"
     OTHER_SPEC = "OtherSpec"

@@ -45,7 +45,8 @@ class WantedInstance:
     `spec_digest` covers everything that needs a new process when it changes: engine, weights,
     load settings. `operation` (prediction defaults by full key) is hot and not part of it.
     `places` says where values stand (`file:line`) by path in the manifest (`load.contextLength`;
-    `` for the object itself). `renamed_from` is the name its runner may still have. `owner` is
+    `` for the object itself). `renamed_from` is the name its runner may still have. A
+    load, and then a first token, may take `max_load` seconds each. `owner` is
     `fleet` for what manifests declare, `manual` or `jit` for what was loaded on request.
     """
 
@@ -64,6 +65,7 @@ class WantedInstance:
     operation: Mapping[str, Any] = field(default_factory=dict)
     strategy: Literal["auto", "surge", "drain"] = "auto"
     checks: tuple[Check, ...] = ()
+    max_load: float = 600.0
     drift: DriftPolicy = DriftPolicy.CORRECT
     renamed_from: str | None = None
     owner: Literal["fleet", "manual", "jit"] = "fleet"

@@ -1,5 +1,6 @@
 """Rule: every declared instance has exactly one runner that runs what is declared."""
 
+import dataclasses
 from collections.abc import Iterator
 
 from lmctl.base.changes import ChangeClass
@@ -32,7 +33,13 @@ def instances(scene: Scene) -> Iterator[Planned]:
     taken = {runner.uid for each in scene.rollouts.values() for runner in _runners(each)}
     for seen in scene.observed.runners:
         if seen.uid not in taken:
-            yield _unload(seen, "no longer declared", after=scene.publish, outage=True)
+            yield _ending(
+                UnloadInstance(seen.name, seen.uid, seen.max_drain),
+                seen,
+                "no longer declared",
+                after=scene.publish,
+                disruption=Disruption.OUTAGE,
+            )
 
 
 def _runners(rollout: Rollout) -> Iterator[SeenRunner]:
@@ -68,48 +75,57 @@ class _Rules:
             yield from self._drain_and_load()
 
     def _rename(self, keep: SeenRunner) -> Planned:
-        step = RenameInstance(self._want.name, keep.uid, keep.name)
         change = FieldChange(
             "metadata.name", keep.name, self._want.name, ChangeClass.IDENTITY, self._place("")
         )
-        return Planned(step, f"it was called {keep.name}", changes=(change,))
+        because = f"it was called {keep.name}"
+        return Planned(self._renaming(keep), because, self._same_folder(), changes=(change,))
+
+    def _renaming(self, keep: SeenRunner) -> RenameInstance:
+        return RenameInstance(self._want.name, keep.uid, keep.name)
 
     def _switch_and_clear(self, after: tuple[str, ...]) -> Iterator[Planned]:
         """Send requests to the proven runner, then end the one they went to; end the rest at once."""
-        serving = self._rollout.serving
-        switched: tuple[str, ...] = ()
-        if serving is not None:
-            surface = self._scene.switched(self._want.name)
-            if surface is not None:
-                step = SwitchRoute(self._want.name, self._want.spec_digest, surface)
-                switched = (step.key,)
-                first = (*after, *self._scene.publish)
-                because = f"requests go to the new runner of {self._want.name}"
-                yield Planned(step, because, first, disruption=Disruption.HOT)
+        because = f"requests go to the new runner of {self._want.name}"
+        switch = self._switch(because, after)
+        if switch is not None:
+            yield switch
         for each in self._rollout.others:
-            if each is serving:
-                yield _unload(each, self._why_replaced(each), after=(*after, *switched))
+            if each is self._rollout.serving:
+                first = (*after, switch.key) if switch is not None else after
+                yield self._unload(each, self._why_replaced(each), after=first)
             elif self._rollout.proven or not self._needed_for_load(each):
-                yield _unload(each, _why_extra(each))
+                yield self._unload(each, self._why_extra(each))
 
     def _needed_for_load(self, seen: SeenRunner) -> bool:
         """Say whether a load takes the place of a dead runner, or may have to bring it back."""
         same = seen.spec_digest == self._want.spec_digest
         return not seen.alive and (same or seen.retired)
 
+    def _switch(self, because: str, after: tuple[str, ...]) -> Planned | None:
+        """Return the step after which requests no longer go to the runner that serves them now."""
+        if self._rollout.serving is None:
+            return None
+        surface = self._scene.switched(self._want.name)
+        if surface is None:
+            return None
+        step = SwitchRoute(self._want.name, self._want.spec_digest, surface)
+        first = (*after, *self._scene.publish)
+        return Planned(step, because, first, disruption=Disruption.HOT)
+
     def _drain_and_load(self) -> Iterator[Planned]:
         first = self._first()
+        switch = self._switch(f"requests wait for the new runner of {self._want.name}", first)
+        if switch is not None:
+            yield switch
+        emptied = (*first, switch.key) if switch is not None else first
         unloads = []
         for each in self._rollout.others:
-            if each.phase is Phase.FAILED:
+            if not each.alive:
                 if not self._needed_for_load(each):
-                    yield _unload(each, _why_extra(each))
+                    yield self._unload(each, self._why_extra(each))
                 continue
-            retire = each is self._rollout.serving
-            unload = _unload(
-                each, self._why_replaced(each), after=first, park=True,
-                max_drain=self._want.max_drain, retire=retire,
-            )  # fmt: skip
+            unload = self._end_before_load(each, emptied)
             unloads.append(unload.key)
             yield unload
         yield self._load(after=(*first, *unloads), park=bool(unloads) or self._missed())
@@ -121,8 +137,18 @@ class _Rules:
         routed = surface is not None and any(e.instance == self._want.name for e in surface.routes)
         return routed and not served
 
+    def _end_before_load(self, each: SeenRunner, emptied: tuple[str, ...]) -> Planned:
+        """Return the end of a runner that must make room; one that served may have to come back."""
+        if each.phase not in (Phase.READY, Phase.DRAINING):
+            return self._unload(each, self._why_extra(each))
+        other = each.spec_digest != self._want.spec_digest
+        return self._unload(
+            each, self._why_replaced(each), after=emptied, park=True,
+            retire=other and bool(each.proven),
+        )  # fmt: skip
+
     def _fall_back(self, fallback: SeenRunner, failed: SeenRunner) -> Iterator[Planned]:
-        """Bring back what served before; the failed candidate waits for an edit."""
+        """Go on with what served before; the failed candidate waits for an edit."""
         first: tuple[str, ...] = self._scene.publish
         if not fallback.alive:
             step = RestoreInstance(self._want.name, fallback.uid)
@@ -132,17 +158,15 @@ class _Rules:
             )
         for each in self._rollout.others:
             if each not in (fallback, failed):
-                yield _unload(each, _why_extra(each))
+                yield self._unload(each, self._why_extra(each))
         why = failed.reason or "no reason given"
         held = f"its replacement failed, the one before serves until the next edit: {why}"
-        load = self._load(after=first)
-        yield Planned(load.step, load.because, load.after, memory=load.memory,
-                      changes=load.changes, held=held, blocked=True)  # fmt: skip
+        yield dataclasses.replace(self._load(after=first), held=held, blocked=True)
 
     def _load(self, *, after: tuple[str, ...], park: bool = False) -> Planned:
         want = self._want
         return Planned(
-            LoadInstance(want, self._desired.generation),
+            LoadInstance(want),
             because=self._why_load(),
             after=after,
             memory=fit.memory(self._observed.facts.get(want.weights.key), want.load),
@@ -164,64 +188,82 @@ class _Rules:
             for each in self._desired.runtimes
             if each.name == want.runtime and each.name not in observed.runtimes
         ]
+        if self._rollout.keep is not None and self._rollout.keep.name != want.name:
+            keys.append(self._renaming(self._rollout.keep).key)
         return (*keys, *self._scene.publish)
 
     def _same_folder(self) -> tuple[str, ...]:
         """Return the unloads of runners whose folder and socket the new one will have."""
         return tuple(
-            UnloadInstance(each.name, each.uid, each.max_drain).key
+            UnloadInstance(self._want.name, each.uid, 0.0).key
             for each in self._rollout.others
             if each.alive and each.spec_digest == self._want.spec_digest
         )
 
     def _why_load(self) -> str:
         keep = self._rollout.keep
-        if keep is not None and keep.phase is Phase.READY:
-            return "its checks changed" if keep.proven else "ready, to be proven by its checks"
+        if keep is not None and keep.phase in (Phase.READY, Phase.PROVING):
+            return "its checks changed" if keep.proven else "loaded, to be proven"
         if keep is not None:
             return f"loading, {keep.progress:.0%}"
         old = next(iter(self._rollout.others), None)
         if old is None:
             return "declared and not loaded"
-        if old.phase is Phase.FAILED and not old.retired:
+        if not old.alive and not old.retired:
             return f"its runner is gone: {old.reason or 'no reason given'}"
         return self._why_replaced(old)
 
     def _why_replaced(self, seen: SeenRunner) -> str:
         if seen.hung:
             return f"it hangs: {seen.hung}"
+        if seen.spec_digest != self._want.spec_digest:
+            return "; ".join(map(str, self._changes)) or "what it should run changed"
         if seen.phase is Phase.DRAINING:
             return "it is draining"
+        return "it runs other weights than those on disk"
+
+    def _why_extra(self, seen: SeenRunner) -> str:
+        if not seen.alive:
+            return "left by a dead runner"
+        if seen.hung:
+            return f"it hangs: {seen.hung}"
         if seen.spec_digest == self._want.spec_digest:
-            return "it runs other weights than those on disk"
-        return "; ".join(map(str, self._changes)) or "what it should run changed"
+            return "a second runner of it"
+        if seen.phase in (Phase.READY, Phase.DRAINING):
+            return self._why_replaced(seen)
+        return "no longer what is wanted"
+
+    def _unload(
+        self,
+        seen: SeenRunner,
+        because: str,
+        *,
+        after: tuple[str, ...] = (),
+        park: bool = False,
+        retire: bool = False,
+    ) -> Planned:
+        step = UnloadInstance(self._want.name, seen.uid, self._want.max_drain, retire=retire)
+        disruption = Disruption.PARK if park else Disruption.NONE
+        return _ending(step, seen, because, after=after, disruption=disruption)
 
     def _place(self, path: str) -> str:
         return self._want.places.get(path, "")
 
 
-def _unload(
+def _ending(
+    step: UnloadInstance,
     seen: SeenRunner,
     because: str,
     *,
-    after: tuple[str, ...] = (),
-    outage: bool = False,
-    park: bool = False,
-    max_drain: float | None = None,
-    retire: bool = False,
+    after: tuple[str, ...],
+    disruption: Disruption,
 ) -> Planned:
-    drain = seen.max_drain if max_drain is None else max_drain
-    if seen.hung:
-        drain, retire = 0.0, False  # it will not finish anything
-    disruption = Disruption.OUTAGE if outage else Disruption.PARK if park else Disruption.NONE
+    if seen.hung:  # it will not finish anything
+        step = dataclasses.replace(step, max_drain=0.0, retire=False, kill=seen.silent)
     return Planned(
-        UnloadInstance(seen.name, seen.uid, drain, retire=retire, kill=seen.silent),
+        step,
         because,
         after=after,
         memory=-seen.memory,
         disruption=disruption if seen.alive else Disruption.NONE,
     )
-
-
-def _why_extra(seen: SeenRunner) -> str:
-    return "a second runner of it" if seen.alive else "left by a dead runner"

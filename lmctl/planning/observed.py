@@ -35,8 +35,8 @@ class SeenRuntime(msgspec.Struct, frozen=True):
 class SeenRunner(msgspec.Struct, frozen=True):
     """A runner process, or what one left behind (phase FAILED, pid 0).
 
-    `proven` is the digest of the checks it passed, empty before it passed any. `tried_for` is the
-    generation a failed one was started for. `retired`: it was ended on purpose, to make room for
+    `proven` is the digest of the checks it passed, empty before it passed any. `attempt` names what
+    it was started for (`rollout.attempt_of`). `retired`: it was ended on purpose, to make room for
     its replacement, and can be started again as it was. `hung` says how it hangs, empty when it
     does not; `silent` that it answers nobody, so that only its end can be asked of it.
     """
@@ -63,7 +63,7 @@ class SeenRunner(msgspec.Struct, frozen=True):
     reason: str | None = None
     failure: FailureKind | None = None
     proven: str = ""
-    tried_for: int = 0
+    attempt: str = ""
     retired: bool = False
     hung: str = ""
     silent: bool = False

@@ -79,11 +79,10 @@ class LinkWeights:
 @dataclass(frozen=True, slots=True)
 class LoadInstance:
     """Start a runner with this spec, or take the one there is, and prove it: it is ready, says a
-    token, and answers the instance's own checks. `generation` is the one it is tried for.
+    token, and answers the instance's own checks.
     """
 
     instance: WantedInstance
-    generation: int = 0
 
     @property
     def key(self) -> str:

@@ -178,6 +178,7 @@ class _Resolver:
             spec_digest=spec_digest,
             socket=f"{self._host.sockets}/{name}-{spec_digest[:8]}.sock",
             max_drain=spec.strategy.max_drain,
+            max_load=spec.strategy.max_load,
             queue=limits.queue,
             queue_deadline=limits.queue_deadline,
             operation=values_of(given[Section.OPERATION]),

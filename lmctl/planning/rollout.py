@@ -2,8 +2,11 @@
 
 A replacement has two shapes. *Surge* loads the new runner beside the old one, proves it, sends new
 requests to it and drains the old one: nobody waits, and a candidate that fails changes nothing.
-*Drain* is for when both do not fit: requests are parked, the old runner finishes and ends, the new
-one is loaded; when it fails, the old one is brought back.
+*Drain* is for when both do not fit: once all is there for the new one, requests are sent where it
+will be, and wait; the old one finishes and ends, the new one is loaded. When it fails, the old one
+is brought back.
+
+A runner that is loaded lets no client in before it is proven, in either shape.
 """
 
 from collections.abc import Mapping
@@ -28,7 +31,7 @@ class Rollout:
 
     `keep` runs what is wanted, `proven` says that it passed its checks; `serving` is another one
     that clients are sent to now; `others` are all but `keep`. `failed` is what is left of a
-    candidate that did not come up for this generation, `fallback` the runner that was ended for it.
+    candidate that did not come up when just this was wanted, `fallback` the runner to go on with.
     """
 
     want: WantedInstance
@@ -41,30 +44,30 @@ class Rollout:
     fallback: SeenRunner | None = None
 
     @property
-    def route(self) -> tuple[str, str]:
-        """Return the socket and spec digest that requests should be sent to now."""
-        if self.serving is not None and (self.proven or self.surge):
-            return self.serving.socket, self.serving.spec_digest  # until it is switched
+    def routed(self) -> SeenRunner | None:
+        """Return the runner that requests should be sent to now, None while it is not there yet."""
+        if self.serving is not None:
+            return self.serving  # until it is switched
         if self.fallback is not None and not self.proven:
-            return self.fallback.socket, self.fallback.spec_digest
-        return self.target
-
-    @property
-    def target(self) -> tuple[str, str]:
-        """Return the socket and spec digest of the wanted runner: its own, or where it will be."""
-        found = self.keep if self.keep is not None and self.keep.socket else self.want
-        return found.socket, self.want.spec_digest
+            return self.fallback
+        return self.keep
 
 
 def rollouts(desired: DesiredState, observed: ObservedState) -> dict[str, Rollout]:
     """Return how each wanted instance stands, by name."""
     names = {each.name for each in desired.instances}
-    return {each.name: _rollout(each, desired, observed, names) for each in desired.instances}
+    return {each.name: _rollout(each, observed, names) for each in desired.instances}
 
 
 def checks_digest(want: WantedInstance) -> str:
     """Return what a runner has passed once it is proven for these checks."""
     return digest(want.checks) if want.checks else NO_CHECKS
+
+
+def attempt_of(want: WantedInstance) -> str:
+    """Return a name for trying just this: what failed once is tried again when it is another."""
+    tried = (want.spec_digest, want.checks, want.operation, want.strategy, want.max_load)
+    return digest(tried)
 
 
 def published(
@@ -83,21 +86,27 @@ def _routed(route: ServedRoute, found: Mapping[str, Rollout], switch: str | None
     rollout = found.get(route.instance)
     if rollout is None:
         return route
-    socket, spec_digest = rollout.target if route.instance == switch else rollout.route
-    return msgspec.structs.replace(route, socket=socket, spec_digest=spec_digest)
+    runner = rollout.keep if route.instance == switch else rollout.routed
+    if runner is None or not runner.socket:
+        return route  # where its runner will be
+    model = runner.model or route.model
+    return msgspec.structs.replace(
+        route, socket=runner.socket, spec_digest=runner.spec_digest, model=model
+    )
 
 
-def _rollout(
-    want: WantedInstance, desired: DesiredState, observed: ObservedState, names: set[str]
-) -> Rollout:
+def _rollout(want: WantedInstance, observed: ObservedState, names: set[str]) -> Rollout:
     before = want.renamed_from if want.renamed_from not in names else None
     found = observed.runners_of(want.name, before)
-    keep = next((each for each in found if _runs_what_is_wanted(each, want, observed)), None)
-    proven = keep is not None and keep.phase is Phase.READY and keep.proven == checks_digest(want)
+    wanted = [each for each in found if _runs_what_is_wanted(each, want, observed)]
+    keep = max(
+        wanted, key=lambda each: (_proven(each, want), each.phase is Phase.READY), default=None
+    )
+    proven = keep is not None and _proven(keep, want)
     others = tuple(each for each in found if each is not keep)
     serving = _serving(others, observed, want)
-    surge = serving is not None and _surge(want, observed)
-    failed = next((each for each in others if _failed_now(each, want, desired)), None)
+    surge = serving is not None and (keep is not None or _surge(want, observed))
+    failed = next((each for each in others if _failed_now(each, want)), None)
     return Rollout(
         want=want,
         keep=keep,
@@ -110,13 +119,17 @@ def _rollout(
     )
 
 
+def _proven(seen: SeenRunner, want: WantedInstance) -> bool:
+    return seen.phase is Phase.READY and seen.proven == checks_digest(want)
+
+
 def _runs_what_is_wanted(seen: SeenRunner, want: WantedInstance, observed: ObservedState) -> bool:
     if seen.spec_digest != want.spec_digest or not seen.alive or seen.phase is Phase.DRAINING:
         return False
     if seen.hung:
         return False
     stored = observed.seen_weights(want.weights.key).state is WeightsState.STORED
-    if seen.phase is Phase.READY and stored:
+    if seen.phase in (Phase.READY, Phase.PROVING) and stored:
         return seen.weights == observed.sha256_of(want.weights.key)
     return True
 
@@ -154,14 +167,14 @@ def _surge(want: WantedInstance, observed: ObservedState) -> bool:
     return need is not None and need <= observed.room
 
 
-def _failed_now(seen: SeenRunner, want: WantedInstance, desired: DesiredState) -> bool:
-    """Say whether this is what is left of a candidate that never came up for this generation."""
+def _failed_now(seen: SeenRunner, want: WantedInstance) -> bool:
+    """Say whether this is what is left of a candidate that never came up, and would not now."""
     return (
         seen.phase is Phase.FAILED
         and not seen.retired
         and not seen.proven
         and seen.spec_digest == want.spec_digest
-        and seen.tried_for == desired.generation
+        and seen.attempt == attempt_of(want)
     )
 
 

@@ -25,6 +25,22 @@ class ServedRoute(msgspec.Struct, frozen=True):
     operation: dict[str, Any] = {}
 
 
+class AliasTarget(msgspec.Struct, frozen=True):
+    """An instance behind an alias; no weight means that the targets are tried in order."""
+
+    instance: str
+    weight: int | None = None
+
+
+class ServedAlias(msgspec.Struct, frozen=True):
+    """Public names that lead to one of several instances: a Route called `name`."""
+
+    name: str
+    names: tuple[str, ...]
+    targets: tuple[AliasTarget, ...]
+    fallback: tuple[str, ...] = ()
+
+
 class Cors(msgspec.Struct, frozen=True):
     """Whether browsers of other origins may call."""
 
@@ -45,6 +61,7 @@ class Surface(msgspec.Struct, frozen=True):
 
     generation: int = 0
     routes: tuple[ServedRoute, ...] = ()
+    aliases: tuple[ServedAlias, ...] = ()
     cors: Cors = Cors()
     limits: Limits = Limits()
     log_prompts: bool = False

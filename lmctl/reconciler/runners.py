@@ -55,7 +55,7 @@ class RunnerEyes:
         return msgspec.structs.replace(
             await self._seen(folder, spec),
             proven=folder.proven(),
-            tried_for=spec.generation,
+            attempt=spec.attempt,
             retired=folder.retired,
         )
 

@@ -7,35 +7,43 @@ class Admission:
     """Counts the requests inside. Lives on the event loop, so a decision and its claim are one."""
 
     def __init__(self, name: str, *, queue: int) -> None:
-        self._name = name
+        self.name = name
         self._queue = queue
         self._slots = 0
+        self._open = False
         self._draining = False
         self.inside = 0
 
-    def open(self, slots: int) -> None:
-        """Take requests from now on: `slots` running, and the queue behind them."""
+    def prepare(self, slots: int) -> None:
+        """Take the requests that prove it: `slots` running, and a queue behind them."""
         self._slots = slots
+
+    def open(self) -> None:
+        """Take everyone's requests from now on."""
+        self._open = True
 
     def close(self) -> None:
         """Take no more requests, for good."""
         self._draining = True
 
-    def admit(self, queue: int | None = None) -> int:
+    def admit(self, queue: int | None = None, *, proof: bool = False) -> int:
         """Claim a place; return how many places from running it is.
 
-        `queue` is how many may wait, where the asker knows better than the spec.
+        `queue` is how many may wait, where the asker knows better than the spec; a `proof` need not
+        wait for the door to be open.
 
-        Raises Draining, NotReady while loading, or Busy with every place taken.
+        Raises Draining, NotReady while loading or not proven, or Busy with every place taken.
         """
         if self._draining:
-            raise Draining(f"{self._name} takes no new requests: it is being unloaded")
+            raise Draining(f"{self.name} takes no new requests: it is being unloaded")
         if not self._slots:
-            raise NotReady(f"{self._name} is still loading")
+            raise NotReady(f"{self.name} is still loading")
+        if not (self._open or proof):
+            raise NotReady(f"{self.name} is loaded and being proven")
         places = self._queue if queue is None else queue
         if self.inside >= self._slots + places:
             raise Busy(
-                f"{self._name} is busy: {self._slots} running and {places} waiting",
+                f"{self.name} is busy: {self._slots} running and {places} waiting",
                 hint="try again, or raise `parallel` of the instance or `queue` of the server",
             )
         self.inside += 1

@@ -35,9 +35,12 @@ log = structlog.get_logger("lmctl.runner")
 
 
 class Runner:
-    """One process: the server on the event loop, the engine on its own thread."""
+    """One process: the server on the event loop, the engine on its own thread.
 
-    def __init__(self, spec: RunnerSpec, folder: Path) -> None:
+    `folder` is an open descriptor: it stays the runner's folder when its instance is renamed.
+    """
+
+    def __init__(self, spec: RunnerSpec, folder: int) -> None:
         self._spec = spec
         self._folder = folder
         self._server = Server(spec)
@@ -96,7 +99,7 @@ class Runner:
     def _fail(self, kind: FailureKind, reason: str) -> None:
         if self._called_off.is_set():
             return  # told to end while loading: not a failure
-        write_failure(self._folder, kind, reason)
+        _leave(self._folder, "failure.json", {"kind": kind, "reason": reason})
         log.error("failed", kind=kind.value, reason=reason)
         self._in_loop(self._server.fail)(kind, reason)
 
@@ -111,24 +114,22 @@ def _words(error: LoadFailed) -> str:
     return f"{error}; {error.hint}" if error.hint else str(error)
 
 
-def write_failure(folder: Path, kind: FailureKind, reason: str) -> None:
-    """Leave `failure.json` for whoever looks after the process is gone; never half of it."""
-    _leave(folder / "failure.json", {"kind": kind, "reason": reason})
-
-
-def note_process(folder: Path) -> None:
+def note_process(folder: int) -> None:
     """Leave `process.json` at once, so that whoever started us may die before writing it down."""
     me = psutil.Process()
-    _leave(folder / "process.json", {"pid": me.pid, "started_at": me.create_time()})
+    _leave(folder, "process.json", {"pid": me.pid, "started_at": me.create_time()})
 
 
-def _leave(path: Path, content: dict[str, Any]) -> None:
-    staged = path.with_name(f"{path.name}.{os.getpid()}")
-    staged.write_bytes(msgspec.json.encode(content))
-    staged.replace(path)
+def _leave(folder: int, name: str, content: dict[str, Any]) -> None:
+    """Write a file for whoever looks after the process is gone; never half of it."""
+    staged = f"{name}.{os.getpid()}"
+    file = os.open(staged, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600, dir_fd=folder)
+    with os.fdopen(file, "wb") as sink:
+        sink.write(msgspec.json.encode(content))
+    os.replace(staged, name, src_dir_fd=folder, dst_dir_fd=folder)
 
 
-async def _serve(spec: RunnerSpec, folder: Path) -> int:
+async def _serve(spec: RunnerSpec, folder: int) -> int:
     return await Runner(spec, folder).run()
 
 
@@ -142,8 +143,9 @@ def main() -> None:
     except (OSError, msgspec.DecodeError) as error:
         sys.exit(f"error: {path} is no runner spec: {error}")
     logs.configure(runner=spec.name)
-    note_process(path.parent)
-    code = asyncio.run(_serve(spec, path.parent))
+    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    note_process(folder)
+    code = asyncio.run(_serve(spec, folder))
     sys.stdout.flush()
     sys.stderr.flush()
     # Not sys.exit: a thread stuck in native code would keep the process, and its memory, alive.

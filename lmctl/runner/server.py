@@ -16,6 +16,7 @@ from typing import Any, Final
 import msgspec
 import structlog
 
+from lmctl import logs
 from lmctl.base.errors import EngineFailed, LmctlError
 from lmctl.base.spec import FailureKind, Phase, RunnerSpec
 from lmctl.base.talk import Call
@@ -75,11 +76,15 @@ class Server:
         self._inode = _inode(self._spec.socket)
 
     def ready(self, loaded: Loaded) -> None:
-        """Open the door, unless it was told to close while loading."""
+        """Open the door, to all or to whoever proves it, unless it was told to close while loading."""
         self._loaded = loaded
         facts = loaded.engine.facts
-        self._admission.open(facts.slots)
-        phase = Phase.DRAINING if self._draining else Phase.READY
+        self._admission.prepare(facts.slots)
+        if not self._spec.prove:
+            self._admission.open()
+        phase = Phase.PROVING if self._spec.prove else Phase.READY
+        if self._draining:
+            phase = Phase.DRAINING
         self.board.move(
             phase,
             weights=loaded.weights,
@@ -88,6 +93,21 @@ class Server:
             context_length=facts.context_length,
         )
         log.info("loaded", model=self._spec.model, slots=facts.slots, context=facts.context_length)
+
+    def open(self) -> None:
+        """Let clients in: it was proven. Without effect while it loads and once it drains."""
+        if self.board.phase is Phase.PROVING:
+            self._admission.open()
+            self.board.move(Phase.READY)
+            log.info("open to clients")
+
+    def rename(self, name: str) -> None:
+        """Call itself by another name in everything it says and logs."""
+        log.info("renamed", before=self._spec.name, now=name)
+        self._spec = msgspec.structs.replace(self._spec, name=name)
+        self._admission.name = name
+        self.board.rename(name)
+        logs.say_always(runner=name)
 
     def fail(self, kind: FailureKind, reason: str) -> None:
         """Tell everyone that the engine is gone, and end."""
@@ -179,14 +199,20 @@ class Server:
             await _say(writer, wire.Trouble("bad_request", f"expected a question: {error}"))
             return
         match question:
-            case wire.Ask(call):
-                await _until_gone(self._answer(call, writer), reader)
+            case wire.Ask(call, proof):
+                await _until_gone(self._answer(call, writer, proof=proof), reader)
             case wire.Watch():
                 await _until_gone(self._report(writer), reader)
             case wire.Status():
                 await _say(writer, wire.Report(self.board.status()))
             case wire.Drain(seconds):
                 self.drain(seconds)
+                await _say(writer, wire.Report(self.board.status()))
+            case wire.Open():
+                self.open()
+                await _say(writer, wire.Report(self.board.status()))
+            case wire.Rename(name):
+                self.rename(name)
                 await _say(writer, wire.Report(self.board.status()))
             case None:
                 return
@@ -196,9 +222,9 @@ class Server:
             async for status in reports:
                 await _say(writer, wire.Report(status))
 
-    async def _answer(self, call: Call, writer: asyncio.StreamWriter) -> None:
+    async def _answer(self, call: Call, writer: asyncio.StreamWriter, *, proof: bool) -> None:
         try:
-            waiting = self._admission.admit(call.queue)
+            waiting = self._admission.admit(call.queue, proof=proof)
             job, loaded = await self._prepared(call)
         except LmctlError as error:
             log.info("refused", request=call.id, error=str(error))

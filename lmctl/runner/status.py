@@ -65,6 +65,10 @@ class Board:
         self._status = msgspec.structs.replace(self._status, phase=phase, **facts)
         self._changed.ring()
 
+    def rename(self, name: str) -> None:
+        """Report under another name from now on."""
+        self.move(self.phase, name=name)
+
     def fail(self, kind: FailureKind, reason: str) -> None:
         """Enter the phase there is no way back from."""
         self.move(Phase.FAILED, failure=kind, reason=reason)

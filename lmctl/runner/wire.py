@@ -8,6 +8,8 @@ and that many bytes of msgpack, 16 MiB at most.
     Status()   -> RunnerStatus
     Watch()    -> RunnerStatus now and after every change, until either side closes
     Drain()    -> RunnerStatus (draining); the runner exits when its last request is done
+    Open()     -> RunnerStatus; a proven runner takes clients' requests from now on
+    Rename()   -> RunnerStatus; it calls itself by that name from now on
 """
 
 import asyncio
@@ -24,9 +26,10 @@ TroubleKind = Literal["draining", "busy", "not_ready", "bad_request", "engine_fa
 
 
 class Ask(msgspec.Struct, frozen=True, tag=True):
-    """Answer this call."""
+    """Answer this call. A `proof` is let in before the door is open to clients."""
 
     call: Call
+    proof: bool = False
 
 
 class Status(msgspec.Struct, frozen=True, tag=True):
@@ -41,6 +44,16 @@ class Drain(msgspec.Struct, frozen=True, tag=True):
     """Take no new work, finish what you have within `seconds`, then exit."""
 
     seconds: float
+
+
+class Open(msgspec.Struct, frozen=True, tag=True):
+    """You are proven: take requests."""
+
+
+class Rename(msgspec.Struct, frozen=True, tag=True):
+    """Your instance is called this now."""
+
+    name: str
 
 
 class Admitted(msgspec.Struct, frozen=True, tag=True):
@@ -60,12 +73,12 @@ class Trouble(msgspec.Struct, frozen=True, tag=True):
 
 
 class Report(msgspec.Struct, frozen=True, tag=True):
-    """The answer to Status, Watch and Drain."""
+    """The answer to Status, Watch, Drain, Open and Rename."""
 
     status: RunnerStatus
 
 
-Question = Ask | Status | Watch | Drain
+Question = Ask | Status | Watch | Drain | Open | Rename
 Answer = Admitted | Trouble | Report | Started | TextDelta | Finished
 
 _encoder = msgspec.msgpack.Encoder()

@@ -1,14 +1,14 @@
 """Take a request to the runner that can answer it: resolve, ask, resolve again, park.
 
 A refusal that comes before the first event means the runner never touched the request, so asking
-again is safe. While nothing is up the request is parked: bounded in number and time, woken by a
-changed surface, a changed health report or a changed socket.
+again is safe, there or elsewhere. While nothing is up the request is parked: bounded in number and
+time, woken by a changed surface, a changed health report or a changed socket.
 """
 
 import asyncio
 import os
 import time
-from collections.abc import AsyncGenerator, Callable, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass
 
@@ -18,8 +18,9 @@ import structlog
 from lmctl.base.errors import Busy, EngineFailed, NotReady, Unreachable
 from lmctl.base.talk import Call, Event
 from lmctl.planning.surface import Health, Limits, ServedRoute
-from lmctl.serving.routes import identity, resolve
+from lmctl.serving.routes import Destination, identity, resolve
 from lmctl.serving.snapshot import Snapshot, Snapshots
+from lmctl.serving.spread import Spread
 
 Ask = Callable[[str, Call], AsyncGenerator[Event, None]]
 MakeCall = Callable[[ServedRoute], Call]
@@ -34,7 +35,7 @@ _HOPELESS = {
     "suspended": "is suspended",
 }
 
-_Mark = tuple[Snapshot, tuple[int, int] | None]
+_Mark = tuple[Snapshot, tuple[tuple[int, int] | None, ...]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +57,7 @@ class Gateway:
     def __init__(self, snapshots: Snapshots, ask: Ask) -> None:
         self._snapshots = snapshots
         self._ask = ask
+        self._spread = Spread()
         self._parked = 0
 
     @property
@@ -75,14 +77,31 @@ class Gateway:
         instance has failed) and EngineFailed.
         """
         snapshot = self._snapshots.now()
-        try:
-            return await self._begin(snapshot, resolve(snapshot.surface, model), make, over=over)
-        except Busy:
-            raise
-        except (NotReady, Unreachable) as trouble:
-            with self._place(snapshot.surface.limits):
-                _log.info("parked", model=model, why=str(trouble))
-                return await self._park(model, make, trouble=trouble, over=over)
+        while True:
+            destination = resolve(snapshot.surface, model)
+            try:
+                return await self._first(snapshot, self._up(destination, snapshot), make, over=over)
+            except Busy:
+                raise
+            except (NotReady, Unreachable) as error:
+                trouble = error
+            before, snapshot = snapshot, self._snapshots.now()
+            if resolve(snapshot.surface, model) == resolve(before.surface, model):
+                break  # else it was switched while we asked: not a reason to wait in the queue
+        with self._place(snapshot.surface.limits):
+            _log.info("parked", model=model, why=str(trouble))
+            return await self._park(model, make, trouble=trouble, over=over)
+
+    def _up(self, destination: Destination, snapshot: Snapshot) -> Sequence[ServedRoute]:
+        """Return the routes to try now. Where there is a choice the control plane's word counts;
+        where there is none the runner itself is asked.
+        """
+        routes = destination.routes
+        if len(routes) == 1:
+            return routes
+        reports = {each.name: each.phase for each in snapshot.health.instances}
+        up = [each.instance for each in routes if reports.get(each.instance) in (None, "ready")]
+        return self._spread.order(destination, up)
 
     async def _park(
         self,
@@ -96,17 +115,40 @@ class Gateway:
         while True:
             # Marked before asking: what changes while we ask must wake us afterwards.
             snapshot = self._snapshots.now()
-            route = resolve(snapshot.surface, model)
-            mark = (snapshot, _socket_mark(route.socket))
-            if mark[1] is not None:
+            routes = resolve(snapshot.surface, model).routes
+            mark = (snapshot, _socket_marks(routes))
+            there = [each for each, socket in zip(routes, mark[1], strict=True) if socket]
+            if there:
                 try:
-                    return await self._begin(snapshot, route, make, over=over)
+                    return await self._first(snapshot, there, make, over=over)
                 except Busy:
                     raise
                 except (NotReady, Unreachable) as error:
                     trouble = error
-            _refuse_hopeless(snapshot.health, route)
-            await self._wait(mark, route, deadline=deadline, trouble=trouble)
+            _refuse_hopeless(snapshot.health, routes)
+            await self._wait(mark, routes, deadline=deadline, trouble=trouble)
+
+    async def _first(
+        self,
+        snapshot: Snapshot,
+        routes: Sequence[ServedRoute],
+        make: MakeCall,
+        *,
+        over: AsyncExitStack,
+    ) -> Answer:
+        """Return the answer of the first route that takes the request.
+
+        Raises what the first of them had against it when none does.
+        """
+        troubles: list[NotReady | Unreachable] = []
+        for route in routes:
+            try:
+                return await self._begin(snapshot, route, make, over=over)
+            except Busy:
+                raise
+            except (NotReady, Unreachable) as error:
+                troubles.append(error)
+        raise troubles[0] if troubles else NotReady("no target of it is up")
 
     async def _begin(
         self, snapshot: Snapshot, route: ServedRoute, make: MakeCall, *, over: AsyncExitStack
@@ -129,7 +171,7 @@ class Gateway:
     async def _wait(
         self,
         mark: _Mark,
-        route: ServedRoute,
+        routes: Sequence[ServedRoute],
         *,
         deadline: float,
         trouble: NotReady | Unreachable,
@@ -138,11 +180,11 @@ class Gateway:
         until = time.monotonic() + _ASK_AGAIN
         while (now := time.monotonic()) < min(until, deadline):
             await asyncio.sleep(min(_POLL, deadline - now))
-            if (self._snapshots.now(), _socket_mark(route.socket)) != mark:
+            if (self._snapshots.now(), _socket_marks(routes)) != mark:
                 return
         if time.monotonic() >= deadline:
             raise NotReady(
-                f"{route.instance} is not ready: {trouble}",
+                f"{routes[0].instance} is not ready: {trouble}",
                 retry_after=getattr(trouble, "retry_after", 1.0),
                 hint=trouble.hint or "`lmctl status` tells what it is waiting for",
             ) from trouble
@@ -158,15 +200,23 @@ class Gateway:
             self._parked -= 1
 
 
-def _refuse_hopeless(health: Health, route: ServedRoute) -> None:
-    for instance in health.instances:
-        if instance.name == route.instance and instance.phase in _HOPELESS:
-            why = f": {instance.reason}" if instance.reason else ""
-            raise NotReady(
-                f"{route.instance} {_HOPELESS[instance.phase]}{why}",
-                retry_after=5.0,
-                hint=f"`lmctl get instance/{route.instance}` tells more",
-            )
+def _refuse_hopeless(health: Health, routes: Sequence[ServedRoute]) -> None:
+    """Raise NotReady when none of the routes is worth waiting for."""
+    reports = {each.name: each for each in health.instances}
+    found = [reports.get(each.instance) for each in routes]
+    if any(each is None or each.phase not in _HOPELESS for each in found):
+        return
+    worst = next(each for each in found if each is not None)
+    why = f": {worst.reason}" if worst.reason else ""
+    raise NotReady(
+        f"{worst.name} {_HOPELESS[worst.phase]}{why}",
+        retry_after=5.0,
+        hint=f"`lmctl get instance/{worst.name}` tells more",
+    )
+
+
+def _socket_marks(routes: Sequence[ServedRoute]) -> tuple[tuple[int, int] | None, ...]:
+    return tuple(_socket_mark(each.socket) for each in routes)
 
 
 def _socket_mark(path: str) -> tuple[int, int] | None:

@@ -1,7 +1,10 @@
-"""From the model a client asked for to the route that serves it (contract 1.4, OpenAI family)."""
+"""From the model a client asked for to where it is served (contract 1.4, OpenAI family)."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
 
 from lmctl.base.errors import BadRequest, NotFound
-from lmctl.planning.surface import ServedRoute, Surface
+from lmctl.planning.surface import ServedAlias, ServedRoute, Surface
 
 _MOST_NAMES_TOLD = 20
 
@@ -10,9 +13,26 @@ class UnknownModel(NotFound):
     """No route and no served model has the name that was asked for."""
 
 
-def resolve(surface: Surface, asked: str | None) -> ServedRoute:
-    """Return the route for a name: a route's own name, else a model key in any case, else the
-    only instance there is.
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """Where requests for a name go: targets with their weights (None: tried in order), and the
+    fallbacks for when no target is up. `name` is that of the Route, or of the instance.
+    """
+
+    name: str
+    targets: tuple[tuple[ServedRoute, int | None], ...]
+    fallback: tuple[ServedRoute, ...] = ()
+
+    @property
+    def routes(self) -> tuple[ServedRoute, ...]:
+        """Return the routes it may lead to, each once, the most wanted first."""
+        wanted = (*(route for route, weight in self.targets if weight != 0), *self.fallback)
+        return tuple({route.instance: route for route in reversed(wanted)}.values())[::-1]
+
+
+def resolve(surface: Surface, asked: str | None) -> Destination:
+    """Return where a name leads: a public name, else a model key in any case, else the only
+    instance there is.
 
     Raises UnknownModel when several instances are served, BadRequest when none is.
     """
@@ -22,7 +42,17 @@ def resolve(surface: Surface, asked: str | None) -> ServedRoute:
             param="model",
             hint="declare an Instance, or see what keeps it from being ready with `lmctl status`",
         )
-    return _named(surface, asked) or _only(surface) or _unknown(surface, asked)
+    route = _named(surface, asked)
+    if route is None and (alias := _alias(surface, asked)) is not None:
+        return _behind(surface, alias)
+    route = route or _of_model(surface, asked) or _only(surface) or _unknown(surface, asked)
+    return Destination(route.instance, ((route, None),))
+
+
+def public_names(surface: Surface) -> list[str]:
+    """Return every name that clients may ask for, in order."""
+    aliases = {name for each in surface.aliases for name in each.names}
+    return sorted({route.name for route in surface.routes} | aliases)
 
 
 def identity(surface: Surface, route: ServedRoute) -> str:
@@ -41,16 +71,32 @@ def identity(surface: Surface, route: ServedRoute) -> str:
 
 
 def _named(surface: Surface, asked: str | None) -> ServedRoute | None:
-    if asked is None:
-        return None
-    for route in surface.routes:
-        if route.name == asked:
-            return route
-    key = asked.casefold()
-    for route in surface.routes:
-        if route.model.casefold() == key:
-            return route
-    return None
+    return next((route for route in surface.routes if route.name == asked), None)
+
+
+def _alias(surface: Surface, asked: str | None) -> ServedAlias | None:
+    return next((alias for alias in surface.aliases if asked in alias.names), None)
+
+
+def _behind(surface: Surface, alias: ServedAlias) -> Destination:
+    routes = {route.instance: route for route in reversed(surface.routes)}
+    targets = [(routes.get(each.instance), each.weight) for each in alias.targets]
+    fallback = [routes[name] for name in alias.fallback if name in routes]
+    found = Destination(
+        alias.name, tuple((route, weight) for route, weight in targets if route), tuple(fallback)
+    )
+    if not found.routes:
+        raise BadRequest(
+            f"nothing is served behind `{alias.name}`",
+            param="model",
+            hint=f"`lmctl get route/{alias.name}` tells what it leads to",
+        )
+    return found
+
+
+def _of_model(surface: Surface, asked: str | None) -> ServedRoute | None:
+    key = (asked or "").casefold()
+    return next((route for route in surface.routes if route.model.casefold() == key), None)
 
 
 def _only(surface: Surface) -> ServedRoute | None:
@@ -59,10 +105,14 @@ def _only(surface: Surface) -> ServedRoute | None:
 
 
 def _unknown(surface: Surface, asked: str | None) -> ServedRoute:
-    names = sorted({route.name for route in surface.routes})
-    listed = ", ".join(names[:_MOST_NAMES_TOLD])
-    if left := len(names) - _MOST_NAMES_TOLD:
-        listed += f" and {left} more" if left > 0 else ""
+    hint = f"known: {', '.join(_told(public_names(surface)))}"
     if asked is None:
-        raise UnknownModel("`model` is missing and several are served", hint=f"known: {listed}")
-    raise UnknownModel(f"no model named `{asked}`", hint=f"known: {listed}")
+        raise UnknownModel("`model` is missing and several are served", hint=hint)
+    raise UnknownModel(f"no model named `{asked}`", hint=hint)
+
+
+def _told(names: list[str]) -> Iterator[str]:
+    left = len(names) - _MOST_NAMES_TOLD
+    yield from names[: _MOST_NAMES_TOLD - (left > 0)]
+    if left > 0:
+        yield f"{names[_MOST_NAMES_TOLD - 1]} and {left} more"

@@ -42,6 +42,7 @@ from lmctl.planning.weights_values import (
 )
 
 MIB = 1024 * 1024
+LOADED = (Phase.READY, Phase.PROVING)
 
 
 def weights(name: str = "w1") -> Weights:
@@ -85,8 +86,9 @@ def seen(
         uid=uid or f"{wanted.name}-{wanted.spec_digest[:6]}",
         spec_digest=wanted.spec_digest,
         phase=phase,
+        model=wanted.model,
         pid=0 if phase is Phase.FAILED else 100,
-        weights=(digest(wanted.weights.model),) if phase is Phase.READY else (),
+        weights=(digest(wanted.weights.model),) if phase in LOADED else (),
         load=wanted.load,
         socket=wanted.socket,
         memory=200 * MIB,

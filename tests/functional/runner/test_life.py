@@ -10,7 +10,7 @@ import psutil
 import pytest
 
 from lmctl.adapters import runner_client
-from lmctl.base.errors import Busy, Draining, EngineFailed
+from lmctl.base.errors import Busy, Draining, EngineFailed, NotReady
 from lmctl.base.spec import FailureKind, LoadSettings, Phase
 from lmctl.runner.echo import Script
 from tests.functional.runner.boxes import PATIENCE, answer, chat, start, weight_file
@@ -87,6 +87,46 @@ async def test_waiting_longer_than_the_deadline_is_busy(echo):
         await answer(box, chat("?"))
 
     assert (await first).end.reason == "stop"
+
+
+async def test_nobody_but_its_prover_comes_in_before_a_runner_is_proven(echo):
+    box = echo(prove=True)
+    await box.until(lambda status: status.phase is Phase.PROVING)
+    with pytest.raises(NotReady, match="being proven"):
+        await answer(box, chat("hello"))
+    async with aclosing(runner_client.ask(box.socket, chat("hello"), proof=True)) as events:
+        assert [each async for each in events]
+
+    assert (await runner_client.open_door(box.socket)).phase is Phase.READY
+
+    assert (await answer(box, chat("hello"))).text == "hello"
+
+
+async def test_a_runner_that_drains_is_not_opened_again(echo):
+    box = await echo(NEVER).ready()
+    begin(box)
+    await box.until(lambda status: status.running == 1)
+    await runner_client.drain(box.socket, 30)
+
+    assert (await runner_client.open_door(box.socket)).phase is Phase.DRAINING
+
+
+async def test_a_renamed_runner_says_its_new_name_and_keeps_its_folder(echo, monkeypatch):
+    monkeypatch.setenv("LMCTL_LOG", "json")
+    box = await echo(Script(reply="a b c", fail_after_tokens=1)).ready()
+    moved = box.folder.with_name("moved")
+    box.folder.rename(moved)
+
+    told = await runner_client.rename(str(moved / "s"), "other")
+
+    assert (told.name, told.pid) == ("other", box.process.pid)
+    with pytest.raises(EngineFailed):
+        async for _ in runner_client.ask(str(moved / "s"), chat("?")):
+            pass
+    assert await box.exit_code() == 1
+    assert json.loads((moved / "failure.json").read_bytes())["kind"] == "bug"
+    lines = [json.loads(line) for line in (moved / "log").read_text().splitlines()]
+    assert [each["runner"] for each in lines][-1] == "other"
 
 
 async def test_draining_finishes_what_runs_refuses_what_comes_and_exits_0(echo):

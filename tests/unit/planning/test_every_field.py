@@ -135,6 +135,7 @@ HAND_MADE = (
     instance("residency.priority", 1, 2, bad="high"),
     instance("strategy.type", "surge", "drain", bad="yolo"),
     instance("strategy.maxDrain", "1s", "2s", bad="long"),
+    instance("strategy.maxLoad", "1s", "2s", bad="long"),
     instance("strategy.onFailure", "keepOld", "keepOld", bad="panic"),
     instance(
         "checks", [{"prompt": "2+2?", "expect": {"regex": "4"}}], [{"prompt": "Hi"}], bad=[{}]

@@ -8,10 +8,11 @@ import pytest
 
 from lmctl.base.spec import Phase
 from lmctl.planning import fit
-from lmctl.planning.desired import DesiredState, DriftPolicy
+from lmctl.planning.desired import Check, DesiredState, DriftPolicy
 from lmctl.planning.observed import ObservedState
 from lmctl.planning.planner import make_plan
 from lmctl.planning.policies import converged
+from lmctl.planning.rollout import attempt_of
 from tests.support import worlds
 from tests.support.worlds import carry_out, desired, observed, seen, stored, suspect, want, weights
 
@@ -34,6 +35,7 @@ def in_sync(*instances, **more):
 
 
 FETCH, LOAD, UNLOAD = "fetch model/acme/w1", "load instance/a", "unload instance/a"
+SWITCH, RESTORE = "switch instance/a", "restore instance/a"
 
 
 @pytest.mark.parametrize(
@@ -50,13 +52,11 @@ FETCH, LOAD, UNLOAD = "fetch model/acme/w1", "load instance/a", "unload instance
             desired(A, generation=7), in_sync(A), [], id="a new generation alone is nothing to do"
         ),
         pytest.param(desired(), in_sync(A), ["publish surface", UNLOAD], id="removed"),
-        pytest.param(
-            desired(A_LONGER), in_sync(A), ["publish surface", UNLOAD, LOAD], id="settings edited"
-        ),
+        pytest.param(desired(A_LONGER), in_sync(A), [SWITCH, UNLOAD, LOAD], id="settings edited"),
         pytest.param(
             desired(A_OTHER),
             in_sync(A),
-            ["fetch model/acme/w2", "publish surface", UNLOAD, LOAD],
+            ["fetch model/acme/w2", SWITCH, UNLOAD, LOAD],
             id="other weights: the old runner serves while they are fetched",
         ),
         pytest.param(
@@ -110,7 +110,6 @@ def test_plan(goal, world, expected):
 
 
 ROOM = 64 * 1024 * worlds.MIB
-SWITCH, RESTORE = "switch instance/a", "restore instance/a"
 
 
 def test_where_both_fit_the_new_runner_is_proven_before_the_route_and_the_old_one_change():
@@ -139,7 +138,36 @@ def test_a_hot_edit_beside_a_surge_is_published_at_once_and_flips_no_route():
     assert switch.step.surface.routes[0].socket == A_LONGER.socket
 
 
-def candidate_failed(*, retired: bool, generation: int = 1) -> ObservedState:
+def test_without_room_for_both_requests_wait_only_once_all_is_there_for_the_new_runner():
+    fetch, switch, unload, load = make_plan(desired(A_OTHER), in_sync(A)).steps
+    assert switch.after == (fetch.key,)
+    assert unload.after == (fetch.key, switch.key)
+    assert load.after == (fetch.key, unload.key)
+    assert unload.step.retire
+
+
+def test_a_candidate_that_is_there_already_does_not_turn_a_surge_into_a_drain():
+    for phase in (Phase.LOADING, Phase.PROVING):
+        candidate = seen(A_LONGER, phase, started_at=2.0)
+        world = msgspec.structs.replace(in_sync(A), runners=(seen(A), candidate), room=0)
+        assert keys(desired(A_LONGER), world) == [LOAD, SWITCH, UNLOAD]
+
+
+def test_going_back_while_the_candidate_loads_ends_only_the_candidate():
+    candidate = seen(A_LONGER, Phase.LOADING, started_at=2.0)
+    world = msgspec.structs.replace(in_sync(A), runners=(seen(A), candidate))
+    (unload,) = make_plan(desired(A), world).steps
+    assert unload.step.uid == candidate.uid
+    assert unload.because == "no longer what is wanted"
+
+
+def test_a_runner_that_serves_is_proven_again_when_its_checks_are_edited():
+    checked = dataclasses.replace(A, checks=(Check("Say OK.", regex="OK"),))
+    (load,) = make_plan(desired(checked), in_sync(A)).steps
+    assert (load.because, load.disruption.words) == ("its checks changed", "no disruption")
+
+
+def candidate_failed(*, retired: bool) -> ObservedState:
     """The old runner was ended to make room, and the new one did not come up."""
     old = msgspec.structs.replace(
         seen(A),
@@ -147,7 +175,7 @@ def candidate_failed(*, retired: bool, generation: int = 1) -> ObservedState:
         retired=retired,
     )
     new = msgspec.structs.replace(
-        seen(A_LONGER, Phase.FAILED), tried_for=generation, reason="out of memory"
+        seen(A_LONGER, Phase.FAILED), attempt=attempt_of(A_LONGER), reason="out of memory"
     )
     surface = worlds.surface_for((A_LONGER,) if retired else (A,))
     return msgspec.structs.replace(in_sync(A), runners=(old, new), surface=surface)
@@ -164,8 +192,11 @@ def test_a_failed_replacement_brings_the_old_runner_back_and_waits_for_an_edit()
     assert [each.step.key for each in serving.steps if not each.held] == []
     assert not list(serving.doable())
 
-    edited = desired(A_LONGER, generation=2)
-    assert keys(edited, candidate_failed(retired=False)) == ["publish surface", UNLOAD, LOAD]
+    elsewhere = make_plan(desired(A_LONGER, generation=2), candidate_failed(retired=False))
+    assert not list(elsewhere.doable()), "an edit of something else is no reason to try again"
+
+    edited = desired(dataclasses.replace(A_LONGER, checks=(Check("Say OK."),)))
+    assert keys(edited, candidate_failed(retired=False)) == [SWITCH, UNLOAD, LOAD]
 
 
 def test_a_rename_keeps_the_process_and_moves_only_the_name():

@@ -6,7 +6,8 @@ from lmctl.runner.admission import Admission
 
 def open_door(slots=2, queue=1):
     door = Admission("chat", queue=queue)
-    door.open(slots)
+    door.prepare(slots)
+    door.open()
     return door
 
 
