@@ -10,7 +10,7 @@ from dataclasses import replace
 from lmctl.base.digests import digest
 from lmctl.planning.desired import DesiredState, DriftPolicy
 from lmctl.planning.observed import ObservedState
-from lmctl.planning.plan import Planned
+from lmctl.planning.plan import Planned, Step, SwitchRoute
 from lmctl.planning.surface import content
 
 BOX = "box"
@@ -55,13 +55,18 @@ def apply_policies(
     policies = {f"instance/{each.name}": each.drift for each in desired.instances}
     dropped: set[str] = set()
     for each in planned:
-        subject = each.step.subject
+        subject = _about(each.step)
         drift = bool(wanted.get(subject)) and observed.converged.get(subject) == wanted[subject]
         policy = policies.get(subject, desired.drift)
         if (drift and policy is DriftPolicy.IGNORE) or not dropped.isdisjoint(each.after):
             dropped.add(each.key)
             continue
         yield replace(each, drift=drift, held=each.held or _held(subject, policy, desired, drift))
+
+
+def _about(step: Step) -> str:
+    """Return whose policies count: a route is switched for the sake of its instance."""
+    return f"instance/{step.name}" if isinstance(step, SwitchRoute) else step.subject
 
 
 def _held(subject: str, policy: DriftPolicy, desired: DesiredState, drift: bool) -> str:  # noqa: FBT001

@@ -135,7 +135,8 @@ def _op(own: Sequence[StepView], changes: Sequence[ChangeView]) -> str:
 
 def _how(own: Sequence[StepView]) -> str:
     verbs = {each.op for each in own}
-    if "switch" in verbs:
+    waits = any(each.disruption == Disruption.PARK.words for each in own)
+    if "switch" in verbs and not waits:
         return "surge"
     return "drain" if {"load", "unload"} <= verbs else ""
 

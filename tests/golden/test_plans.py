@@ -23,6 +23,7 @@ from lmctl.planning.plan_view import PlanView, only_drift, plan_view
 from lmctl.planning.planner import make_plan
 from lmctl.planning.policies import wanted_digests
 from lmctl.planning.resolve import HostFacts, resolve
+from lmctl.planning.rollout import attempt_of
 from tests.support.worlds import MIB, carry_out, suspect
 
 PLANS = Path(__file__).parent / "plans"
@@ -166,7 +167,7 @@ def candidate_failed(seen: ObservedState, desired: DesiredState) -> ObservedStat
     (want,) = desired.instances
     failed = msgspec.structs.replace(
         old, uid="new", spec_digest=want.spec_digest, phase=Phase.FAILED, pid=0, proven="",
-        tried_for=1, reason="out of memory: 900 MiB asked, 400 MiB free", started_at=9.0,
+        attempt=attempt_of(want), reason="out of memory: 900 MiB asked, 400 MiB free", started_at=9.0,
     )  # fmt: skip
     return msgspec.structs.replace(seen, runners=(retired, failed))
 
