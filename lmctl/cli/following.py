@@ -1,20 +1,23 @@
 """Watching a box until it is what it should be, with progress on stderr."""
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from lmctl.base.errors import Unreachable
 from lmctl.base.quantities import format_duration
+from lmctl.cli.chains import blocking_chain
 from lmctl.cli.client import DaemonClient
+from lmctl.cli.goals import Ended, Goal, hopeless, judge, missing, watched
 from lmctl.cli.printer import Printer
 from lmctl.cli.render import render_problem
-from lmctl.cli.selecting import select
+from lmctl.cli.selecting import key_of, what_there_is
 from lmctl.planning.conditions import State
 from lmctl.planning.report import BoxStatus, ObjectView
 
 _TROUBLE = (State.RETRYING, State.STALLED)
+_READY = Goal()
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,72 +28,64 @@ class Followed:
     code: int
 
 
-def follow_until_ready(
+def follow_until(
     client: DaemonClient,
     printer: Printer,
     *,
     timeout: float,
     wanted: Sequence[str] = (),
+    goal: Goal = _READY,
 ) -> Followed:
-    """Return once everything (or what is named) is Ready, with code 0.
+    """Return once everything, or what is named, is as the goal says: with code 0.
 
-    With 1 when something of it stalls, 2 when the manifests are broken, and 5 after `timeout`
-    seconds; what blocks was told then. Raises NotFound when what is named is not declared.
+    A goal without a generation is bound to the one that is current when waiting begins. Code 1
+    when it is hopeless, 2 when the manifests are broken, 5 after `timeout` seconds; why was told.
     """
-    teller = _Teller(printer)
+    names = tuple(key_of(each) for each in wanted)
     deadline = time.monotonic() + timeout
+    teller = _Teller(printer)
     try:
         with closing(client.watch()) as statuses:
             for last in statuses:
-                code = _judge(last, wanted)
-                if code not in (1, 2):
+                goal = replace(goal, generation=goal.generation or last.generation)
+                ended = judge(last, goal, names)
+                if ended not in (Ended.HOPELESS, Ended.BROKEN):
                     teller.tell(last)
-                if code is None and time.monotonic() > deadline:
-                    code = 5
-                if code is not None:
+                if ended is None and time.monotonic() > deadline:
+                    ended = Ended.LATE
+                if ended is not None:
                     teller.close()
-                    _tell_end(printer, last, wanted, code, timeout)
-                    return Followed(last, code)
+                    _tell_end(printer, _Wait(last, goal, names), ended, timeout)
+                    return Followed(last, ended.value)
     finally:
         teller.close()
     raise Unreachable("the daemon ended while this waited")
 
 
-def _judge(status: BoxStatus, wanted: Sequence[str]) -> int | None:
-    """Return the exit code this status means, None: go on waiting."""
-    if any(each.severity == "error" for each in status.problems):
-        return 2
-    watched = _watched(status, wanted)
-    if any(each.state is State.STALLED for each in watched):
-        return 1
-    if wanted:
-        return 0 if watched and all(each.ready for each in watched) else None
-    return 0 if status.ready else None
+@dataclass(frozen=True, slots=True)
+class _Wait:
+    status: BoxStatus
+    goal: Goal
+    names: tuple[str, ...]
 
 
-def _watched(status: BoxStatus, wanted: Sequence[str]) -> list[ObjectView]:
-    if not wanted:
-        return list(status.objects)
-    if not status.roots or not status.generation:
-        return []  # the manifests were not read yet
-    return [each for word in wanted for each in select(status.objects, word)]
-
-
-def _tell_end(
-    printer: Printer, status: BoxStatus, wanted: Sequence[str], code: int, timeout: float
-) -> None:
-    match code:
-        case 1:
-            for each in _watched(status, wanted):
-                if each.state is State.STALLED:
-                    printer.error(f"{each.key}: {each.message}")
-        case 2:
+def _tell_end(printer: Printer, wait: _Wait, ended: Ended, timeout: float) -> None:
+    match ended:
+        case Ended.HOPELESS:
+            for each in hopeless(wait.status, wait.goal, wait.names):
+                state = "suspended, " if each.state is State.SUSPENDED else ""
+                printer.error(f"{each.key}: {state}{each.message}")
+        case Ended.BROKEN:
             printer.error("the manifests are broken; the last good ones stay desired")
-            _tell_lines(printer, map(render_problem, status.problems))
-        case 5:
-            printer.error(f"not ready after {format_duration(timeout)}")
-            _tell_lines(printer, _blocking(status, wanted))
-            _tell_lines(printer, map(render_problem, status.problems))
+            _tell_lines(printer, map(render_problem, wait.status.problems))
+        case Ended.LATE:
+            printer.error(f"not {wait.goal.what} after {format_duration(timeout)}")
+            _tell_lines(printer, _blocking(wait))
+            _tell_lines(printer, map(render_problem, wait.status.problems))
+        case Ended.REACHED if not wait.names:
+            for each in wait.status.objects:
+                if each.state is State.SUSPENDED:
+                    printer.note(f"not waited for, it is suspended: {each.key}")
 
 
 def _tell_lines(printer: Printer, lines: Iterable[str]) -> None:
@@ -98,12 +93,20 @@ def _tell_lines(printer: Printer, lines: Iterable[str]) -> None:
         printer.problem(f"  {line}")
 
 
-def _blocking(status: BoxStatus, wanted: Sequence[str]) -> Iterable[str]:
+def _blocking(wait: _Wait) -> Iterator[str]:
+    """Yield what is not as it should be, each with the chain of what it waits for."""
+    status, goal = wait.status, wait.goal
     if not status.roots:
         yield "the daemon follows no folder; `lmctl apply DIR` gives it one"
-    for each in _watched(status, wanted):
-        if not each.ready:
-            yield f"{each.key}: {each.state.value}: {each.message}"
+    if status.generation < goal.generation:
+        yield f"generation {status.generation} is desired, not {goal.generation} yet"
+    for each in watched(status, goal, wait.names):
+        if goal.what == "gone":
+            yield f"{each.key} is still declared"
+        elif not goal.met_by(each):
+            yield blocking_chain(status, each.key)
+    for name in missing(status, wait.names) if goal.what != "gone" else ():
+        yield f"{name} is not declared; {what_there_is(status.objects, name)}"
 
 
 class _Teller:
@@ -147,4 +150,5 @@ class _Teller:
 
 def _sentence(view: ObjectView) -> str:
     mark = {State.READY: "ok", State.RETRYING: "retry", State.STALLED: "stalled"}
+    mark[State.SUSPENDED] = "held"
     return f"  {mark.get(view.state, '...'):<7}  {view.key}: {view.message}"

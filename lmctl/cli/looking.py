@@ -15,7 +15,8 @@ from lmctl.adapters.state.events import Event
 from lmctl.adapters.state.store import read_store
 from lmctl.base.errors import Refused
 from lmctl.cli.client import DaemonClient, NoDaemon
-from lmctl.cli.following import follow_until_ready
+from lmctl.cli.following import follow_until
+from lmctl.cli.goals import EXPECTED, Goal
 from lmctl.cli.options import OutputOption, Quiet, Timeout
 from lmctl.cli.printer import Output, Printer
 from lmctl.cli.render import (
@@ -26,7 +27,7 @@ from lmctl.cli.render import (
     render_problem,
     render_status,
 )
-from lmctl.cli.selecting import check_kind, select
+from lmctl.cli.selecting import key_of, select
 from lmctl.daemon.wiring import eyes
 from lmctl.planning.conditions import State
 from lmctl.planning.report import BoxStatus, ObjectView, box_status
@@ -40,21 +41,25 @@ def wait(
         list[str] | None,
         typer.Argument(metavar="[KIND/NAME]...", help="What to wait for; default: everything."),
     ] = None,
+    goal: Annotated[
+        str, typer.Option("--for", metavar="GOAL", help=f"What for: {EXPECTED}.")
+    ] = "ready",
     output: OutputOption = Output.TEXT,
     quiet: Quiet = False,
     timeout: Timeout = 300.0,
 ) -> None:
-    """Wait until everything, or what is named, is Ready.
+    """Wait until everything, or what is named, is Ready for the generation that is current now.
 
-    Exit code 0: it is; 1: it stalled; 2: it is not declared or the manifests are broken; 5: not
-    in time, with what blocks it.
+    What is named need not be declared yet. Exit code 0: it is; 1: it stalled or is suspended; 2:
+    the manifests are broken; 5: not in time, with the chain of what it waits for.
     """
     printer = Printer(output, quiet=quiet)
-    wanted = tuple(objects or ())
-    for each in wanted:
-        check_kind(each.partition("/")[0])
+    wanted = tuple(key_of(each) for each in objects or ())
+    aim = Goal.parse(goal)
+    if aim.what == "gone" and not wanted:
+        raise Refused("`--for gone` needs to know what", hint="name it: KIND/NAME")
     client = DaemonClient(home_of())
-    ended = follow_until_ready(client, printer, timeout=timeout, wanted=wanted)
+    ended = follow_until(client, printer, timeout=timeout, wanted=wanted, goal=aim)
     printer.data(ended.status, "")
     if ended.code:
         raise typer.Exit(ended.code)

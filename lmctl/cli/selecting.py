@@ -13,16 +13,29 @@ def select(found: Sequence[ObjectView], wanted: str) -> list[ObjectView]:
 
     Raises NotFound, with the names there are, when there is no such thing.
     """
+    matches = matching(found, wanted)
+    if not matches and "/" in wanted:
+        raise NotFound(f"no `{key_of(wanted)}`", hint=what_there_is(found, wanted))
+    return matches
+
+
+def matching(found: Sequence[ObjectView], wanted: str) -> list[ObjectView]:
+    """Return the objects `wanted` names, none when there is no such thing (yet)."""
     kind, slash, name = wanted.partition("/")
     singular = check_kind(kind)
-    of_kind = [each for each in found if each.kind == singular]
-    if not slash:
-        return of_kind
-    matches = [each for each in of_kind if each.name == name]
-    if not matches:
-        names = ", ".join(each.key for each in of_kind) or "none"
-        raise NotFound(f"no `{singular}/{name}`", hint=f"there is: {names}")
-    return matches
+    return [each for each in found if each.kind == singular and (not slash or each.name == name)]
+
+
+def key_of(wanted: str) -> str:
+    """Return `instance/chat` for `instances/chat` too."""
+    kind, slash, name = wanted.partition("/")
+    return f"{check_kind(kind)}{slash}{name}"
+
+
+def what_there_is(found: Sequence[ObjectView], wanted: str) -> str:
+    """Return a hint with the names of the same kind."""
+    of_kind = matching(found, wanted.partition("/")[0])
+    return f"there is: {', '.join(each.key for each in of_kind) or 'none'}"
 
 
 def check_kind(word: str) -> str:

@@ -85,9 +85,14 @@ def test_waiting_for_names(box):
     box.echo()
     box.apply()
     assert box.lmctl("wait", "instances/chat", "instance").code == 0
-    missing = box.lmctl("wait", "instance/chap")
-    assert missing.code == 2
-    assert missing.err == "error: no `instance/chap`\nhint: there is: instance/chat\n"
+    missing = box.lmctl("wait", "instance/chap", "-q", "--timeout", "0s")
+    assert missing.code == 5
+    assert "  instance/chap is not declared; there is: instance/chat\n" in missing.err
+    unknown = box.lmctl("wait", "--for", "godot")
+    assert (unknown.code, unknown.err) == (
+        2,
+        "error: cannot wait for `godot`\nhint: expected: ready, serving, gone or generation=N\n",
+    )
 
 
 def test_the_status_is_on_stdout_however_waiting_ends(box):

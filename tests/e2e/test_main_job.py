@@ -276,7 +276,7 @@ def test_waiting_ends_with_code_5_and_what_blocks(box):
     assert ran.code == 0, ran.err
     waited = box.lmctl("wait", "--timeout", "1s")
     assert waited.code == 5
-    assert "instance/chat: Reconciling" in waited.err
+    assert "  instance/chat loading, 0%\n" in waited.err
 
 
 def test_a_newer_edit_supersedes_a_slow_load(box):

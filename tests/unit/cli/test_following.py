@@ -10,18 +10,19 @@ import pytest
 from lmctl.adapters.home import Home
 from lmctl.base.errors import NotFound
 from lmctl.cli.client import DaemonClient
-from lmctl.cli.following import follow_until_ready
+from lmctl.cli.following import follow_until
+from lmctl.cli.goals import Goal
 from lmctl.cli.printer import Output, Printer
-from lmctl.cli.selecting import select
+from lmctl.cli.selecting import key_of, select
 from lmctl.planning.conditions import State
 from lmctl.planning.report import BoxStatus, ObjectView, ProblemView
 
 PROBLEM = ProblemView("error", "f.yaml", 3, 7, "unknown kind")
 
 
-def view(key, state=State.READY, message="as it should be"):
+def view(key, state=State.READY, message="as it should be", generation=1):
     kind, _, name = key.partition("/")
-    return ObjectView(key, kind, name, state is State.READY, state, message, 1)
+    return ObjectView(key, kind, name, state is State.READY, state, message, generation)
 
 
 def status(*objects, problems=(), generation=1, roots=("/fleet",)):
@@ -55,10 +56,11 @@ def daemon_saying(home, *statuses):
         home.sockets.rmdir()
 
 
-def follow(tmp_path, *statuses, wanted=(), timeout=60.0, quiet=True):
+def follow(tmp_path, *statuses, wanted=(), timeout=60.0, quiet=True, goal="ready"):
     with daemon_saying(Home(tmp_path / "home"), *statuses) as client:
-        printer = Printer(quiet=quiet)
-        return follow_until_ready(client, printer, timeout=timeout, wanted=wanted).code
+        return follow_until(
+            client, Printer(quiet=quiet), timeout=timeout, wanted=wanted, goal=Goal.parse(goal)
+        ).code
 
 
 def test_ready_at_last(tmp_path, capsys):
@@ -93,16 +95,24 @@ def test_late_names_what_blocks_and_what_was_warned_about(tmp_path, capsys):
     )
     assert follow(tmp_path, now, timeout=0.0) == 5
     told = capsys.readouterr().err
-    assert "  instance/chat: Reconciling: loading\n" in told
+    assert told.startswith("error: not ready after 0.0s\n  instance/chat loading\n")
     assert "  f.yaml:3:7: warning: unknown kind\n" in told
 
 
 def test_names_are_judged_once_the_manifests_were_read(tmp_path):
     unread = status(generation=0)
     assert follow(tmp_path, unread, status(view("instance/x")), wanted=("instances/x",)) == 0
-    with pytest.raises(NotFound) as missing:
-        follow(tmp_path, unread, status(view("instance/x")), wanted=("instance/y",))
-    assert missing.value.hint == "there is: instance/x"
+
+
+def test_what_is_not_declared_yet_is_waited_for(tmp_path, capsys):
+    without, within = status(view("instance/x")), status(view("instance/x"), view("instance/y"))
+    assert follow(tmp_path, without, within, wanted=("instance/y",)) == 0
+    assert follow(tmp_path, without, wanted=("instances/y",), timeout=0.0) == 5
+    assert capsys.readouterr().err == (
+        "error: not ready after 0.0s\n  instance/y is not declared; there is: instance/x\n"
+    )
+    with pytest.raises(NotFound, match="unknown kind `pod`"):
+        key_of("pod/x")
 
 
 def test_other_objects_do_not_matter_to_a_name(tmp_path):

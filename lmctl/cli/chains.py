@@ -1,0 +1,43 @@
+"""What an object waits for, and what that waits for: the chain down to what is really going on."""
+
+from collections.abc import Iterator
+
+from lmctl.cli.goals import concerned
+from lmctl.planning.report import BoxStatus, StepView
+
+
+def blocking_chain(status: BoxStatus, key: str) -> str:
+    """Return `instance/chat <- model/x fetching 4.2 GiB of 6.9 GiB, 60 MiB/s (61 %)`: who waits for
+    whom, and how the last one is.
+    """
+    links = [key]
+    told = {each.key: each for each in status.objects}
+    step: StepView | None = None
+    for step in _down(status, key):
+        subject = concerned(step)
+        if subject != links[-1]:
+            links.append(subject)
+    return (
+        f"{' <- '.join(links)} {_how(step, told[links[-1]].message if links[-1] in told else '')}"
+    )
+
+
+def _down(status: BoxStatus, key: str) -> Iterator[StepView]:
+    """Yield the step of the object that is most telling, then what it waits for, and so on."""
+    steps = {each.key: each for each in status.steps}
+    left = [each for each in status.steps if concerned(each) == key]
+    while left:
+        step = max(left, key=lambda each: (each.running, bool(each.held), bool(each.after)))
+        yield step
+        if step.running or step.held:
+            return
+        left = [steps[each] for each in step.after if each in steps]
+
+
+def _how(step: StepView | None, message: str) -> str:
+    if step is None or not (step.running or step.held):
+        return message or (step.because if step is not None else "")
+    if step.held:
+        return f"held: {step.held}"
+    percent = f" ({step.done / step.total:.0%})" if step.total and "%" not in step.progress else ""
+    return f"{step.progress}{percent}"
