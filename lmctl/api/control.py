@@ -21,7 +21,14 @@ from lmctl.base.errors import Refused
 from lmctl.serving.gateway import Gateway
 
 PREFIX = "/lmctl/v1"
-_PASSED_ON = ("content-type", "accept", "authorization", "if-match", "if-none-match")
+_PASSED_ON = (
+    "content-type",
+    "accept",
+    "authorization",
+    "if-match",
+    "if-none-match",
+    "last-event-id",
+)
 _PASSED_BACK = ("content-type", "etag", "location", "retry-after", "cache-control")
 # What the daemon's socket, open to its owner only, answers for every local user too.
 ALLOWED = {

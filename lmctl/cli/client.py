@@ -2,18 +2,22 @@
 
 from collections.abc import Generator, Sequence
 from typing import Any
+from urllib.parse import urlencode
 
 import httpx2
 import msgspec
 
 from lmctl.adapters.home import Home
-from lmctl.adapters.state.events import Event
+from lmctl.adapters.state.events import Event, Filter
 from lmctl.base.errors import LmctlError, Unreachable
 from lmctl.planning.report import BoxStatus
 
 _DEADLINE = 35.0  # seconds; one turn may hash files
 _FOLLOW_DEADLINE = 70.0  # two turns
 _WATCH_DEADLINE = 60.0  # a watcher gets a line every second
+
+
+_ALL = Filter()
 
 
 class NoDaemon(Unreachable):
@@ -57,8 +61,8 @@ class DaemonClient:
     def shutdown(self, *, keep: bool) -> None:
         self._ask("POST", "shutdown", {"keep": keep})
 
-    def events(self, after: int) -> list[Event]:
-        answer = msgspec.json.decode(self._ask("GET", f"events?after={after}"))
+    def events(self, after: int, wanted: Filter = _ALL) -> list[Event]:
+        answer = msgspec.json.decode(self._ask("GET", _events(after, wanted)))
         return [msgspec.convert(each, Event) for each in answer["events"]]
 
     def watch(self) -> Generator[BoxStatus, None, None]:
@@ -66,9 +70,9 @@ class DaemonClient:
         for line in self._lines("status?watch=1", silence=_WATCH_DEADLINE):
             yield msgspec.json.decode(line, type=BoxStatus)
 
-    def watch_events(self, after: int) -> Generator[Event, None, None]:
+    def watch_events(self, after: int, wanted: Filter = _ALL) -> Generator[Event, None, None]:
         """Yield events as they happen."""
-        for line in self._lines(f"events?after={after}&watch=1", silence=None):
+        for line in self._lines(f"{_events(after, wanted)}&watch=1", silence=None):
             yield msgspec.json.decode(line, type=Event)
 
     def _lines(self, path: str, *, silence: float | None) -> Generator[str, None, None]:
@@ -106,3 +110,7 @@ class DaemonClient:
                 hint="`lmctl apply DIR` or `lmctl daemon up` starts one",
             )
         return Unreachable(f"the daemon of `{self._home.root}` went away: {problem}")
+
+
+def _events(after: int, wanted: Filter) -> str:
+    return f"events?{urlencode({'after': after, 'for': wanted.subject, 'level': wanted.level})}"

@@ -4,6 +4,7 @@ import asyncio
 import time
 from contextlib import closing
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Annotated
 
 import msgspec
@@ -11,7 +12,7 @@ import typer
 
 from lmctl.adapters.followed import Followed
 from lmctl.adapters.home import Home, home_of
-from lmctl.adapters.state.events import Event
+from lmctl.adapters.state.events import Event, Filter
 from lmctl.adapters.state.store import read_store
 from lmctl.base.errors import Refused
 from lmctl.cli.client import DaemonClient, NoDaemon
@@ -28,12 +29,21 @@ from lmctl.cli.render import (
     render_status,
 )
 from lmctl.cli.selecting import key_of, select
+from lmctl.cli.watching import show
 from lmctl.daemon.wiring import eyes
 from lmctl.planning.conditions import State
 from lmctl.planning.report import BoxStatus, ObjectView, box_status
 from lmctl.planning.transitions import Memory
 from lmctl.planning.turn import Reading, Turn, take_turn
 from lmctl.reconciler.reading import LastGood, with_generation
+
+
+class Level(StrEnum):
+    """How grave an event is."""
+
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
 
 
 def wait(
@@ -65,12 +75,22 @@ def wait(
         raise typer.Exit(ended.code)
 
 
-def status(output: OutputOption = Output.TEXT, quiet: Quiet = False) -> None:
-    """Show every declared object and whether it is Ready.
+def status(
+    output: OutputOption = Output.TEXT,
+    quiet: Quiet = False,
+    watch: Annotated[
+        bool, typer.Option("--watch", "-w", help="Go on: a live table, or a line per change.")
+    ] = False,
+) -> None:
+    """Show every declared object: its state, and sync and health.
 
     Exit code 0: everything is Ready; 1: something is not.
     """
     printer = Printer(output, quiet=quiet)
+    if watch:
+        last = show(DaemonClient(home_of()).watch(), printer)
+        printer.note("the daemon ended")
+        raise typer.Exit(0 if last is not None and last.ready else 1)
     current = current_status(home_of())
     printer.data(current, render_status(current))
     for each in current.problems:
@@ -108,26 +128,32 @@ def events(
     quiet: Quiet = False,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on as they happen.")] = False,
     after: Annotated[int, typer.Option(help="Only events with a larger id.")] = 0,
+    about: Annotated[
+        str | None, typer.Option("--for", metavar="KIND[/NAME]", help="Only of this; also `box`.")
+    ] = None,
+    level: Annotated[Level, typer.Option(help="How grave at least.")] = Level.INFO,
 ) -> None:
-    """Show what happened, oldest first."""
+    """Show what happened, oldest first. What repeats is one line with a count."""
     printer = Printer(output, quiet=quiet)
     home = home_of()
+    subject = about if about in (None, "box") else key_of(about)
+    wanted = Filter(subject or "", level.value)
     if not follow:
-        told = _events(home, after)
+        told = _events(home, after, wanted)
         printer.data({"events": told}, render_events(told))
         return
-    for each in DaemonClient(home).watch_events(after):
+    for each in DaemonClient(home).watch_events(after, wanted):
         printer.item(each, render_event(each))
 
 
-def _events(home: Home, after: int) -> list[Event]:
+def _events(home: Home, after: int, wanted: Filter) -> list[Event]:
     try:
-        return list(DaemonClient(home).events(after))
+        return list(DaemonClient(home).events(after, wanted))
     except NoDaemon:
         if not home.database.exists():
             return []
         with closing(read_store(home.database, clock=time.time)) as store:
-            return store.events.after(after)
+            return store.events.after(after, wanted=wanted)
 
 
 def current_status(home: Home) -> BoxStatus:

@@ -46,6 +46,12 @@ def _headline(status: BoxStatus) -> str:
     )
 
 
+def render_change(at: str, view: ObjectView) -> str:
+    """Return how an object is from a moment on, as a line."""
+    columns = f"{state_of(view):<11} {view.sync.value:<9} {view.health.value:<11}"
+    return f"{at}  {view.key:<24} {columns} {view.message}".rstrip()
+
+
 def render_problem(problem: ProblemView) -> str:
     """Return a manifest problem as a line editors can jump from."""
     place = f"{problem.file}:{problem.line}:{problem.column}"

@@ -2,7 +2,9 @@
 
     GET  /lmctl/v1/status            everything `lmctl status` shows
     GET  /lmctl/v1/status?watch=1    the same, one JSON line now and after every change
-    GET  /lmctl/v1/events?after=N    events, oldest first; with watch=1 one JSON line each, for ever
+    GET  /lmctl/v1/events?after=N    events, oldest first; with watch=1 one JSON line each, for ever;
+                                     for=KIND[/NAME] and level=warning tell fewer; who accepts
+                                     text/event-stream gets those, and Last-Event-ID goes on from it
     POST /lmctl/v1/apply             {"roots": [...]} follow these folders; failures are forgiven
     POST /lmctl/v1/reconcile         look again now
     POST /lmctl/v1/shutdown          {"keep": false} end the daemon; keep=true leaves runners serving
@@ -11,8 +13,7 @@ The gateway forwards the same paths, management only for callers on this machine
 """
 
 import asyncio
-from collections.abc import AsyncIterator
-from typing import Any
+from collections.abc import AsyncIterator, Callable
 
 import falcon
 import falcon.asgi
@@ -20,11 +21,13 @@ import falcon.media
 import msgspec
 from falcon.asgi import Request, Response
 
+from lmctl.adapters.state.events import LEVELS, Event, Filter
 from lmctl.daemon.box import Box
 
 _QUIET = 1.0  # seconds after which a watcher gets a line although nothing changed
 _CALM = 0.1  # seconds between two lines, however much changes
 _LINES = "application/x-ndjson"
+_SSE = "text/event-stream"
 
 App = falcon.asgi.App[Request, Response]
 
@@ -51,29 +54,53 @@ class StatusResource:
 
 
 class EventsResource:
-    """What happened."""
+    """What happened: once, as lines, or as server-sent events to whoever accepts those."""
 
     def __init__(self, box: Box) -> None:
         self._box = box
 
     async def on_get(self, req: Request, resp: Response) -> None:
+        wanted = _filter(req)
         after = req.get_param_as_int("after", min_value=0, default=0)
-        if not req.get_param_as_bool("watch"):
-            resp.media = {"events": self._events(after)}
-            return
-        resp.content_type = _LINES
-        resp.stream = self._lines(after)
+        if req.accept == _SSE:
+            told = req.get_header("Last-Event-ID") or ""
+            resp.content_type = _SSE
+            resp.set_header("cache-control", "no-cache")
+            resp.stream = self._pieces(int(told) if told.isdigit() else after, wanted, _sse)
+        elif req.get_param_as_bool("watch"):
+            resp.content_type = _LINES
+            resp.stream = self._pieces(after, wanted, _line)
+        else:
+            resp.media = {"events": self._box.store.events.after(after, wanted=wanted)}
 
-    def _events(self, after: int) -> list[Any]:
-        return list(self._box.store.events.after(after))
-
-    async def _lines(self, after: int) -> AsyncIterator[bytes]:
+    async def _pieces(
+        self, after: int, wanted: Filter, write: Callable[[Event], bytes]
+    ) -> AsyncIterator[bytes]:
         while True:
             number = self._box.changes.number
-            for event in self._events(after):
+            for event in self._box.store.events.after(after, wanted=wanted):
                 after = max(after, event.id)
-                yield msgspec.json.encode(event) + b"\n"
+                yield write(event)
             await self._box.changes.after(number, seconds=_QUIET)
+
+
+def _filter(req: Request) -> Filter:
+    level = req.get_param("level", default="info")
+    if level not in LEVELS:
+        raise falcon.HTTPBadRequest(description=f"level: expected one of {', '.join(LEVELS)}")
+    return Filter(req.get_param("for", default=""), level)
+
+
+def _line(event: Event) -> bytes:
+    return msgspec.json.encode(event) + b"\n"
+
+
+def _sse(event: Event) -> bytes:
+    return b"id: %d\nevent: %b\ndata: %b\n\n" % (
+        event.id,
+        event.reason.encode(),
+        msgspec.json.encode(event),
+    )
 
 
 class ApplyResource:

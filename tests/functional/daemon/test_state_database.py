@@ -6,6 +6,7 @@ import pytest
 
 from lmctl.adapters.followed import Followed
 from lmctl.adapters.state import database
+from lmctl.adapters.state.events import Filter
 from lmctl.adapters.state.journal import Ending
 from lmctl.adapters.state.migrations import MIGRATIONS
 from lmctl.adapters.state.store import Store, open_store, read_store
@@ -52,6 +53,25 @@ def test_an_event_that_repeats_is_counted_and_moves_to_the_end(path):
     assert [each.message for each in newest] == ["z"]
     assert [each.message for each in later] == ["x", "z"]
     assert [each.message for each in about] == ["z"]
+
+
+def test_what_is_tried_again_and_again_is_two_lines_with_counts(path):
+    clock = Clock()
+    store = open_store(path, clock=clock)
+    for _ in range(5):
+        clock.now += 60.0
+        store.events.record("a", "Started", "load a")
+        store.events.record("b", "Ready", "in between")
+        store.events.record("a", "Failed", "no network", level="warning")
+    clock.now += 3600.0
+    store.events.record("a", "Started", "load a")
+    told = [(each.subject, each.reason, each.count) for each in store.events.after()]
+    grave = [each.subject for each in store.events.after(wanted=Filter("", "warning"))]
+    store.close()
+    assert told == [
+        ("a", "Started", 5), ("b", "Ready", 5), ("a", "Failed", 5), ("a", "Started", 1),
+    ]  # fmt: skip
+    assert grave == ["a"]
 
 
 def test_the_journal_says_what_was_begun_how_it_ended_and_how_long_it_took(path):
