@@ -6,7 +6,7 @@ import typer
 
 from lmctl.adapters.home import home_of
 from lmctl.cli.client import DaemonClient
-from lmctl.cli.following import follow_until_ready
+from lmctl.cli.following import follow_until
 from lmctl.cli.options import Directories, OutputOption, Quiet, Timeout, interactive
 from lmctl.cli.printer import Output, PlanOutput, Printer
 from lmctl.cli.proposing import propose
@@ -52,7 +52,7 @@ def apply(
 
 
 def _wait(client: DaemonClient, printer: Printer, timeout: float) -> None:
-    ended = follow_until_ready(client, printer, timeout=timeout)
+    ended = follow_until(client, printer, timeout=timeout)
     status = ended.status
     printer.data(status, "")
     if ended.code:

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 
-from lmctl.cli.goals import concerned
-from lmctl.planning.report import BoxStatus, StepView
+from lmctl.planning.report import BoxStatus
+from lmctl.planning.step_view import StepView
 
 
 def blocking_chain(status: BoxStatus, key: str) -> str:
@@ -14,9 +14,8 @@ def blocking_chain(status: BoxStatus, key: str) -> str:
     told = {each.key: each for each in status.objects}
     step: StepView | None = None
     for step in _down(status, key):
-        subject = concerned(step)
-        if subject != links[-1]:
-            links.append(subject)
+        if step.object != links[-1]:
+            links.append(step.object)
     return (
         f"{' <- '.join(links)} {_how(step, told[links[-1]].message if links[-1] in told else '')}"
     )
@@ -25,7 +24,7 @@ def blocking_chain(status: BoxStatus, key: str) -> str:
 def _down(status: BoxStatus, key: str) -> Iterator[StepView]:
     """Yield the step of the object that is most telling, then what it waits for, and so on."""
     steps = {each.key: each for each in status.steps}
-    left = [each for each in status.steps if concerned(each) == key]
+    left = [each for each in status.steps if each.object == key]
     while left:
         step = max(left, key=lambda each: (each.running, bool(each.held), bool(each.after)))
         yield step

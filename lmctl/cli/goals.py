@@ -8,7 +8,7 @@ from typing import Literal
 from lmctl.base.errors import Refused
 from lmctl.cli.selecting import matching
 from lmctl.planning.conditions import ConditionType, State, Truth
-from lmctl.planning.report import BoxStatus, ObjectView, StepView
+from lmctl.planning.report import BoxStatus, ObjectView
 
 EXPECTED = "ready, serving, gone or generation=N"
 
@@ -93,16 +93,9 @@ def missing(status: BoxStatus, wanted: Sequence[str]) -> list[str]:
     return [each for each in wanted if not matching(status.objects, each)]
 
 
-def concerned(step: StepView) -> str:
-    """Return the key of the object a step is about, as the planner sees it."""
-    if step.key.startswith("switch "):
-        return step.key.partition(" ")[2].partition("@")[0]
-    return "server/gateway" if step.subject == "server/surface" else step.subject
-
-
 def _named(status: BoxStatus, goal: Goal, wanted: Sequence[str]) -> bool:
     if goal.what == "gone":
-        at_work = {word for each in status.steps for word in _words(concerned(each))}
+        at_work = {word for each in status.steps for word in _words(each.object)}
         return missing(status, wanted) == list(wanted) and at_work.isdisjoint(wanted)
     found = watched(status, goal, wanted)
     return not missing(status, wanted) and all(goal.met_by(each) for each in found)
@@ -113,7 +106,7 @@ def _everything(status: BoxStatus, goal: Goal) -> bool:
     left = [each for each in watched(status, goal, ()) if each.key not in aside]
     if goal.what == "serving":
         return all(goal.met_by(each) for each in left)
-    at_work = {concerned(each) for each in status.steps}
+    at_work = {each.object for each in status.steps}
     return all(goal.met_by(each) for each in left) and at_work <= aside
 
 

@@ -95,6 +95,7 @@ class Reason(StrEnum):
     WAITING = "Waiting"
     DONE_NOT_SEEN = "DoneNotSeen"
     HELD = "Held"
+    CANNOT_BE_DONE = "CannotBeDone"
     NEEDS_CHANGE = "NeedsChange"
     TRANSIENT_FAILURE = "TransientFailure"
     CAPACITY_FAILURE = "CapacityFailure"

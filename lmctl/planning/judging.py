@@ -7,8 +7,9 @@ from lmctl.base.spec import FailureKind
 from lmctl.planning.conditions import SEVERITY, Progress, Reason, State, Sync
 from lmctl.planning.desired import DesiredState
 from lmctl.planning.outcome import Done, Failed, Outcome, Stalled, Waiting
-from lmctl.planning.plan import Plan, Planned, Step, SwitchRoute
+from lmctl.planning.plan import Plan, Planned
 from lmctl.planning.policies import BOX
+from lmctl.planning.step_view import object_of
 
 _FAILURES = {
     FailureKind.TRANSIENT: Reason.TRANSIENT_FAILURE,
@@ -33,15 +34,6 @@ class Verdict:
 AS_DECLARED = Verdict(State.READY, Reason.AS_DECLARED, "", Sync.SYNCED)
 
 
-def concerned(step: Step) -> str:
-    """Return the key of the object a step is about: a route belongs to the gateway, but the switch
-    of a route to the instance it is for.
-    """
-    if isinstance(step, SwitchRoute):
-        return f"instance/{step.name}"
-    return "server/gateway" if step.subject == "server/surface" else step.subject
-
-
 class Judge:
     """Judges by a plan, the last endings of its steps and the progress of those that run."""
 
@@ -59,7 +51,7 @@ class Judge:
         self._order = {key: number for number, key in enumerate(self._steps)}
         self._of: dict[str, list[Planned]] = {}
         for each in plan.steps:
-            self._of.setdefault(concerned(each.step), []).append(each)
+            self._of.setdefault(object_of(each), []).append(each)
         self._told: dict[str, Verdict] = {}
 
     def verdict(self, key: str) -> Verdict:
@@ -88,7 +80,8 @@ class Judge:
 
     def _judge(self, planned: Planned) -> Verdict:
         if planned.held:
-            return Verdict(State.STALLED, Reason.HELD, planned.held)
+            held = Reason.CANNOT_BE_DONE if planned.blocked else Reason.HELD
+            return Verdict(State.STALLED, held, planned.held)
         if planned.key in self._progress:
             text = self._progress[planned.key].text
             return Verdict(State.RECONCILING, Reason.WORKING, text, begun=True)

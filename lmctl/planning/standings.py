@@ -28,6 +28,7 @@ from lmctl.planning.outcome import Outcome
 from lmctl.planning.plan import Plan
 from lmctl.planning.weights_values import StoredWeights, Weights, WeightsState
 
+_NOTHING_TRIED = (Reason.HELD, Reason.CANNOT_BE_DONE, Reason.NO_RUNNER)
 _SYNC_REASONS = {
     Sync.SYNCED: Reason.AS_DECLARED,
     Sync.OUT_OF_SYNC: Reason.EDITED,
@@ -212,7 +213,7 @@ def _health(verdict: Verdict, *, exists: bool) -> HealthState:
         case State.RETRYING:
             return HealthState.DEGRADED
         case State.STALLED:
-            absent = verdict.reason in (Reason.HELD, Reason.NO_RUNNER) and not exists
+            absent = verdict.reason in _NOTHING_TRIED and not exists
             return HealthState.MISSING if absent else HealthState.DEGRADED
 
 
