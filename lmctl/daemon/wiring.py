@@ -13,12 +13,13 @@ from lmctl.actuators.runtimes import RuntimeActuator
 from lmctl.adapters import runner_client
 from lmctl.adapters.home import Home
 from lmctl.adapters.processes import Processes
-from lmctl.adapters.weights import gguf
+from lmctl.adapters.weights import gguf_facts
 from lmctl.adapters.weights.models_tree import ModelsTree
 from lmctl.adapters.weights.store import WeightsStore
 from lmctl.base.errors import LmctlError
 from lmctl.base.spec import RunnerStatus
-from lmctl.planning.observed import ModelFacts
+from lmctl.planning.gguf_names import is_projector
+from lmctl.planning.model_facts import ModelFacts
 from lmctl.planning.resolve import HostFacts
 from lmctl.planning.weights_values import StoredFile, StoredWeights
 from lmctl.reconciler.observe import Observer
@@ -81,23 +82,16 @@ async def _ask_status(socket: str) -> RunnerStatus:
 
 
 def _facts_of(weights: WeightsStore, stored: StoredWeights) -> ModelFacts | None:
-    main, path = weights.files_of(stored.key)[0]
-    return _header(path, main.sha256, stored.size)
+    files = weights.files_of(stored.key)
+    return _headers(
+        tuple((path, file.sha256) for file, path in files if not is_projector(file.name))
+    )
 
 
 @lru_cache(maxsize=256)
-def _header(path: Path, _sha256: str, size: int) -> ModelFacts | None:
-    """Read a header once per content: parsing one takes 40 to 200 ms."""
+def _headers(files: tuple[tuple[Path, str], ...]) -> ModelFacts | None:
+    """Read headers once per content: parsing one takes 40 to 200 ms."""
     try:
-        facts = gguf.facts(path)
+        return gguf_facts.facts([path for path, _ in files])
     except (LmctlError, OSError):
         return None  # not a GGUF (an echo script, an MLX folder): nothing to estimate from
-    return ModelFacts(
-        architecture=facts.architecture,
-        context_length=facts.context_length,
-        weights_size=size,
-        kv_bytes_per_token=facts.kv_bytes_per_token,
-        sliding_window=facts.sliding_window,
-        quantization=facts.quantization,
-        parameters=facts.parameters,
-    )

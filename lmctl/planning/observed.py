@@ -6,23 +6,9 @@ Plain values all of them: a look can be printed, compared and thrown away.
 import msgspec
 
 from lmctl.base.spec import FailureKind, LoadSettings, Phase
+from lmctl.planning.model_facts import ModelFacts
 from lmctl.planning.surface import Surface
 from lmctl.planning.weights_values import SeenWeights, WeightsState
-
-
-class ModelFacts(msgspec.Struct, frozen=True):
-    """What the weights' header says that planning needs; sizes in bytes, lengths in tokens.
-
-    `kv_bytes_per_token` is for an f16 cache over all layers; `sliding_window` 0 means none.
-    """
-
-    architecture: str
-    context_length: int
-    weights_size: int
-    kv_bytes_per_token: int
-    sliding_window: int = 0
-    quantization: str = ""
-    parameters: int = 0
 
 
 class SeenRuntime(msgspec.Struct, frozen=True):

@@ -10,8 +10,8 @@ from lmctl.adapters import gateway_process
 from lmctl.adapters.files import read_if_there
 from lmctl.adapters.processes import Identity, Processes
 from lmctl.planning.desired import DesiredState
+from lmctl.planning.model_facts import ModelFacts
 from lmctl.planning.observed import (
-    ModelFacts,
     ObservedState,
     SeenGateway,
     SeenRuntime,

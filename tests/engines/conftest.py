@@ -2,12 +2,11 @@ import os
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from threading import Event as Bell
 
 import pytest
 
 from lmctl.base.spec import LoadSettings
-from lmctl.runner.port import Engine, Feed
+from lmctl.runner.port import Bell, Engine, Feed
 from tests.functional.runner.boxes import Box, start
 
 

@@ -1,7 +1,5 @@
 """The engine itself, in this process."""
 
-from threading import Event as Bell
-
 import pytest
 
 from lmctl.base.errors import EngineFailed
@@ -9,7 +7,7 @@ from lmctl.base.spec import FailureKind, LoadSettings
 from lmctl.base.talk import Call, Chat, Message, Prompt, Sampling
 from lmctl.runner import prompting
 from lmctl.runner.llamacpp import engine as llamacpp
-from lmctl.runner.port import Feed, Interrupted, LoadFailed
+from lmctl.runner.port import Bell, Feed, Interrupted, LoadFailed
 from tests.engines.conftest import decode
 from tests.unit.chat.test_template import NOW
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from lmctl.adapters.weights import gguf
+from lmctl.adapters.weights.gguf_facts import facts
 from tests.support.models import SMOLLM2_SHA256, smollm2
 from tests.support.weights_home import sha256
 
@@ -13,7 +13,7 @@ def test_smollm2_comes_out_of_its_package_byte_for_byte():
     path = smollm2()
 
     assert sha256(path.read_bytes()) == SMOLLM2_SHA256
-    found = gguf.facts(path)
-    assert (found.architecture, found.block_count, found.context_length) == ("llama", 30, 8192)
+    found = facts([path])
+    assert (found.architecture, found.blocks, found.context_length) == ("llama", 30, 8192)
     # llama.cpp's own log says 90.00 MiB of f16 cache at 4096 tokens.
-    assert found.kv_bytes_per_token * 4096 == 90 * 1024 * 1024
+    assert found.cache_per_token * 4096 == 90 * 1024 * 1024

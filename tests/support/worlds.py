@@ -8,8 +8,8 @@ import msgspec
 from lmctl.base.digests import digest
 from lmctl.base.spec import LoadSettings, Phase
 from lmctl.planning.desired import DesiredState, WantedGateway, WantedInstance, WantedRuntime
+from lmctl.planning.model_facts import AttentionLayers, ModelFacts
 from lmctl.planning.observed import (
-    ModelFacts,
     ObservedState,
     SeenGateway,
     SeenRunner,
@@ -133,7 +133,8 @@ def observed(
     surface: Surface | None = None,
     runtimes: tuple[str, ...] = ("llama.cpp",),
 ) -> ObservedState:
-    facts = ModelFacts("llama", 8192, 98 * MIB, 23 * 1024)
+    layers = AttentionLayers(layers=30, key=192, value=192)
+    facts = ModelFacts("llama", 8192, 98 * MIB, 98 * MIB, attention=(layers,))
     return ObservedState(
         weights={each.key: each for each in weights},
         facts={each.key: facts for each in weights},

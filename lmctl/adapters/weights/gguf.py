@@ -36,77 +36,19 @@ _DEEPEST: Final = 4
 _SMALLEST_PAIR: Final = 8 + 4 + 1
 _SMALLEST_TENSOR: Final = 8 + 4 + 4 + 8
 
-# general.file_type -> name (llama.h, enum llama_ftype).
-_QUANTIZATIONS: Final = {
-    0: "F32",
-    1: "F16",
-    2: "Q4_0",
-    3: "Q4_1",
-    7: "Q8_0",
-    8: "Q5_0",
-    9: "Q5_1",
-    10: "Q2_K",
-    11: "Q3_K_S",
-    12: "Q3_K_M",
-    13: "Q3_K_L",
-    14: "Q4_K_S",
-    15: "Q4_K_M",
-    16: "Q5_K_S",
-    17: "Q5_K_M",
-    18: "Q6_K",
-    19: "IQ2_XXS",
-    20: "IQ2_XS",
-    21: "Q2_K_S",
-    22: "IQ3_XS",
-    23: "IQ3_XXS",
-    24: "IQ1_S",
-    25: "IQ4_NL",
-    26: "IQ3_S",
-    27: "IQ3_M",
-    28: "IQ2_S",
-    29: "IQ2_M",
-    30: "IQ4_XS",
-    31: "IQ1_M",
-    32: "BF16",
-    36: "TQ1_0",
-    37: "TQ2_0",
-    38: "MXFP4",
-}
-# ggml type -> (values per block, bytes per block) (ggml.c, type_traits).
-_BLOCKS: Final = {
-    0: (1, 4),
-    1: (1, 2),
-    2: (32, 18),
-    3: (32, 20),
-    6: (32, 22),
-    7: (32, 24),
-    8: (32, 34),
-    9: (32, 36),
-    10: (256, 84),
-    11: (256, 110),
-    12: (256, 144),
-    13: (256, 176),
-    14: (256, 210),
-    15: (256, 292),
-    16: (256, 66),
-    17: (256, 74),
-    18: (256, 98),
-    19: (256, 50),
-    20: (32, 18),
-    21: (256, 110),
-    22: (256, 82),
-    23: (256, 136),
-    24: (1, 1),
-    25: (1, 2),
-    26: (1, 4),
-    27: (1, 8),
-    28: (1, 8),
-    29: (256, 56),
-    30: (1, 2),
-    34: (256, 54),
-    35: (256, 66),
-    39: (32, 17),
-}
+# ggml type -> (name, values per block, bytes per block) (ggml.c, type_traits).
+_TYPES: Final = {
+    0: ("F32", 1, 4), 1: ("F16", 1, 2), 2: ("Q4_0", 32, 18), 3: ("Q4_1", 32, 20),
+    6: ("Q5_0", 32, 22), 7: ("Q5_1", 32, 24), 8: ("Q8_0", 32, 34), 9: ("Q8_1", 32, 36),
+    10: ("Q2_K", 256, 84), 11: ("Q3_K", 256, 110), 12: ("Q4_K", 256, 144), 13: ("Q5_K", 256, 176),
+    14: ("Q6_K", 256, 210), 15: ("Q8_K", 256, 292), 16: ("IQ2_XXS", 256, 66),
+    17: ("IQ2_XS", 256, 74), 18: ("IQ3_XXS", 256, 98), 19: ("IQ1_S", 256, 50),
+    20: ("IQ4_NL", 32, 18), 21: ("IQ3_S", 256, 110), 22: ("IQ2_S", 256, 82),
+    23: ("IQ4_XS", 256, 136), 24: ("I8", 1, 1), 25: ("I16", 1, 2), 26: ("I32", 1, 4),
+    27: ("I64", 1, 8), 28: ("F64", 1, 8), 29: ("IQ1_M", 256, 56), 30: ("BF16", 1, 2),
+    34: ("TQ1_0", 256, 54), 35: ("TQ2_0", 256, 66), 39: ("MXFP4", 32, 17), 40: ("NVFP4", 64, 36),
+    41: ("Q1_0", 128, 18), 42: ("Q2_0", 64, 18),
+}  # fmt: skip
 
 
 class NotGguf(Refused):
@@ -137,8 +79,13 @@ class Tensor:
     @property
     def size(self) -> int:
         """Its bytes; a type this reader does not know counts as nothing."""
-        per_block, block = _BLOCKS.get(self.type, (1, 0))
+        _, per_block, block = _TYPES.get(self.type, ("", 1, 0))
         return self.values // per_block * block
+
+    @property
+    def type_name(self) -> str:
+        """What its numbers are called, e.g. `Q4_K`; empty for a type this reader does not know."""
+        return _TYPES.get(self.type, ("", 1, 0))[0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,62 +95,6 @@ class Header:
     version: int
     metadata: Mapping[str, Any]
     tensors: tuple[Tensor, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Facts:
-    """What planning needs of a model. Lengths in tokens, sizes in bytes, 0 where not said.
-
-    `kv_heads` has one number per block. `key_length` and `value_length` are per head.
-    """
-
-    architecture: str
-    name: str
-    context_length: int
-    block_count: int
-    kv_heads: tuple[int, ...]
-    key_length: int
-    value_length: int
-    sliding_window: int
-    quantization: str
-    parameters: int
-    has_chat_template: bool
-    tensor_bytes: int
-
-    @property
-    def kv_bytes_per_token(self) -> int:
-        """Bytes of an f16 cache per token over all blocks (equal to llama.cpp's own count)."""
-        return sum(self.kv_heads) * (self.key_length + self.value_length) * 2
-
-
-def facts(path: Path) -> Facts:
-    """Return what the header of a model says. Raises NotGguf, or OSError when it cannot be read."""
-    header = read(path)
-    metadata = header.metadata
-    architecture = _text(metadata.get("general.architecture"))
-
-    def number(key: str, default: int = 0) -> int:
-        found = metadata.get(f"{architecture}.{key}")
-        return found if isinstance(found, int) and 0 <= found < 2**40 else default
-
-    heads = _per_block(metadata.get(f"{architecture}.attention.head_count"), number("block_count"))
-    most = max(heads, default=0)
-    head_size = number("embedding_length") // most if most else 0
-    kv_heads = metadata.get(f"{architecture}.attention.head_count_kv")
-    return Facts(
-        architecture=architecture,
-        name=_text(metadata.get("general.name")),
-        context_length=number("context_length"),
-        block_count=number("block_count"),
-        kv_heads=_per_block(kv_heads, number("block_count")) or heads,
-        key_length=number("attention.key_length", head_size),
-        value_length=number("attention.value_length", head_size),
-        sliding_window=number("attention.sliding_window"),
-        quantization=_QUANTIZATIONS.get(metadata.get("general.file_type", -1), ""),
-        parameters=sum(each.values for each in header.tensors),
-        has_chat_template="tokenizer.chat_template" in metadata,
-        tensor_bytes=sum(each.size for each in header.tensors),
-    )
 
 
 def read(path: Path) -> Header:
@@ -318,15 +209,3 @@ class _Reader:
     def _must_fit(self, size: int, what: str) -> None:
         if size > self._size - self._at:
             raise _Damaged(f"{what} at byte {self._at} do not fit in its {self._size} bytes")
-
-
-def _per_block(found: Any, blocks: int) -> tuple[int, ...]:
-    """Return one number per block: the header has a number for all, or an array."""
-    if isinstance(found, list):
-        return tuple(max(each, 0) for each in found if isinstance(each, int))
-    # More blocks than any model has would only come from a crafted file.
-    return (max(found, 0),) * min(blocks, 10_000) if isinstance(found, int) else ()
-
-
-def _text(found: Any) -> str:
-    return found if isinstance(found, str) else ""

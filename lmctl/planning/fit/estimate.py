@@ -1,48 +1,53 @@
-"""How much memory an instance takes, before it is loaded: weights, cache, compute, overhead."""
+"""How much memory an instance takes at its peak, before it is loaded.
 
+weights + cache + compute + overhead: the resident memory of one runner process that has read
+prompts of full length in all its slots. Checked against runners by `tests/bench/memory_bench.py`.
+"""
+
+from collections.abc import Iterable
 from enum import StrEnum
+from typing import Final
 
 import msgspec
 
 from lmctl.base.spec import EngineName, LoadSettings
-from lmctl.planning.observed import ModelFacts
+from lmctl.planning.fit.cache import cache_size
+from lmctl.planning.fit.compute import compute_size
+from lmctl.planning.fit.weights import USUAL, resident
+from lmctl.planning.model_facts import ModelFacts
 
-# Bytes per value relative to f16 (2 bytes): block sizes of ggml's quantised types.
-_KV_SCALE = {
-    "f32": 2.0,
-    "f16": 1.0,
-    "q8_0": 34 / 64,
-    "q5_1": 24 / 64,
-    "q5_0": 22 / 64,
-    "q4_1": 20 / 64,
-    "q4_0": 18 / 64,
-    "iq4_nl": 18 / 64,
-}
-# Measured on CPU for models of 0.1 to 0.5 B at a physical batch of 512: 19 to 41 MiB.
-_COMPUTE = 40 * 1024 * 1024
-_OVERHEAD = 80 * 1024 * 1024
+MIB: Final = 1024 * 1024
+# Measured, x86-64 Linux, Python 3.11: a runner without an engine, and one with llama.cpp's and
+# numpy's libraries, before anything of a model; what differs between machines is small.
+ECHO_PROCESS: Final = 35 * MIB
+LLAMA_PROCESS: Final = 60 * MIB
+# A vocabulary is kept as strings and maps: bytes per word, and per merge of two words.
+WORD: Final = 160
+MERGE: Final = 145
 
 
 class Confidence(StrEnum):
-    """How far to trust an estimate: from a measurement of the same spec to a mere file size."""
+    """How far to trust an estimate."""
 
     MEASURED = "measured"
+    """The same weights ran with the same settings here."""
     HIGH = "high"
-    MEDIUM = "medium"
+    """The weights' header was read, and what it says is understood."""
     LOW = "low"
+    """Only the size of the files is known: there will be a cache and buffers too."""
 
 
 class Estimate(msgspec.Struct, frozen=True, rename="camel"):
     """Bytes an instance takes at its peak, by what they are for.
 
-    `mapped` is the part of `weights` that lies in the page cache: instances of the same file
-    share it. `learned` is what measurements add to (or take from) the rest.
+    `mapped` of `weights` are pages of the file: instances of the same file share them. `learned`
+    is what measurements add to (or take from) the rest.
     """
 
     weights: int
-    cache: int
-    compute: int
-    overhead: int
+    cache: int = 0
+    compute: int = 0
+    overhead: int = 0
     mapped: int = 0
     learned: int = 0
     confidence: Confidence = Confidence.HIGH
@@ -54,21 +59,29 @@ class Estimate(msgspec.Struct, frozen=True, rename="camel"):
 
 
 def estimate(
-    facts: ModelFacts | None, load: LoadSettings, engine: EngineName = "llama.cpp"
+    facts: ModelFacts | None,
+    load: LoadSettings,
+    engine: EngineName = "llama.cpp",
+    *,
+    features: Iterable[str] = USUAL,
 ) -> Estimate | None:
-    """Return what an instance will take, or None while nothing is known of its weights."""
+    """Return what an instance will take, or None while nothing is known of its weights.
+
+    `features` are the instruction sets of the processor it will run on.
+    """
     if engine == "echo":
-        return Estimate(0, 0, 0, _OVERHEAD, confidence=Confidence.HIGH)
+        return Estimate(facts.weights_size if facts else 0, overhead=ECHO_PROCESS)
     if facts is None:
         return None
-    cells = load.context_length * (1 if load.unified_kv else load.parallel)
-    scale = (_KV_SCALE.get(load.kv_key_type, 1.0) + _KV_SCALE.get(load.kv_value_type, 1.0)) / 2
+    weights, mapped = resident(facts, load, features)
+    if not facts.known:
+        return Estimate(weights, overhead=LLAMA_PROCESS, mapped=mapped, confidence=Confidence.LOW)
     return Estimate(
-        weights=facts.weights_size,
-        cache=int(cells * facts.kv_bytes_per_token * scale),
-        compute=_COMPUTE,
-        overhead=_OVERHEAD,
-        mapped=facts.weights_size if load.use_mmap else 0,
+        weights=weights,
+        cache=cache_size(facts, load),
+        compute=compute_size(facts, load),
+        overhead=LLAMA_PROCESS + facts.vocabulary * WORD + facts.merges * MERGE,
+        mapped=mapped,
     )
 
 

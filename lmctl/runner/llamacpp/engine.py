@@ -139,8 +139,6 @@ def _facts(handles: Handles, settings: LoadSettings) -> Facts:
     vocabulary = library.llama_model_get_vocab(handles.model)
     template = library.llama_model_chat_template(handles.model, None)
     context_length = int(library.llama_n_ctx_seq(handles.context))
-    if settings.unified_kv:
-        context_length //= settings.parallel
     physical = int(library.llama_n_ubatch(handles.context))
     return Facts(
         architecture=_metadata(handles.model, "general.architecture"),

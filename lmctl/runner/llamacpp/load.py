@@ -126,8 +126,18 @@ def _load_mode(settings: LoadSettings) -> int:
 
 
 def _context(model: Any, settings: LoadSettings) -> Any:
+    params = context_params(settings)
+    context = library.llama_init_from_model(model, params)
+    if not context:
+        raise complaints.failure(f"llama.cpp cannot make a context of {params.n_ctx} tokens")
+    return context
+
+
+def context_params(settings: LoadSettings) -> Any:
+    """Return what a context is made with."""
     params = library.llama_context_default_params()
-    params.n_ctx = settings.context_length * settings.parallel
+    sequences = 1 if settings.unified_kv else settings.parallel
+    params.n_ctx = settings.context_length * sequences
     params.n_seq_max = settings.parallel
     params.n_batch = max(settings.batch_size, settings.parallel + 1)
     params.n_ubatch = min(settings.physical_batch_size, params.n_batch)
@@ -142,11 +152,10 @@ def _context(model: Any, settings: LoadSettings) -> Any:
     params.rope_freq_base = settings.rope_frequency_base or 0.0
     params.rope_freq_scale = settings.rope_frequency_scale or 0.0
     params.no_perf = True
-    context = library.llama_init_from_model(model, params)
-    if not context:
-        tokens = settings.context_length * settings.parallel
-        raise complaints.failure(f"llama.cpp cannot make a context of {tokens} tokens")
-    return context
+    # A block that looks back through a window keeps the window and one step, not every token. What
+    # a step writes over was out of sight before it began, so an interrupted step can be taken back.
+    params.swa_full = False
+    return params
 
 
 def available_cores() -> int:

@@ -6,7 +6,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from lmctl.adapters.weights.gguf import NotGguf, Skipped, facts, read
+from lmctl.adapters.weights.gguf import NotGguf, Skipped, read
+from lmctl.adapters.weights.gguf_facts import facts
+from lmctl.base.spec import LoadSettings
+from lmctl.planning.fit import memory
 from tests.support.gguf_file import gguf, text
 
 LLAMA = {
@@ -48,38 +51,6 @@ def test_metadata_and_tensors_are_read_and_vocabularies_skipped(file):
         ("a", (64, 2), 128, 512),
         ("b", (256, 3), 768, 432),
     ]
-
-
-def test_facts_are_what_planning_needs(file):
-    found = facts(file(WHOLE))
-
-    assert (found.architecture, found.name, found.quantization) == ("llama", "Tiny", "Q4_K_M")
-    assert (found.context_length, found.block_count, found.parameters) == (8192, 3, 896)
-    assert (found.kv_heads, found.key_length, found.value_length) == ((2, 2, 2), 16, 16)
-    assert found.kv_bytes_per_token == 3 * 2 * 32 * 2
-    assert found.tensor_bytes == 512 + 432
-    assert found.has_chat_template
-
-
-def test_heads_may_differ_by_block_and_lengths_may_be_said(file):
-    more = {
-        "llama.attention.head_count_kv": [1, 0, 2],
-        "llama.attention.key_length": 32,
-        "llama.attention.value_length": 8,
-        "llama.attention.sliding_window": 512,
-    }
-    found = facts(file(gguf(LLAMA | more)))
-
-    assert found.kv_heads == (1, 0, 2)
-    assert found.kv_bytes_per_token == 3 * (32 + 8) * 2
-    assert found.sliding_window == 512
-
-
-def test_a_header_that_says_little_gives_zeros(file):
-    found = facts(file(gguf({"general.architecture": "odd"})))
-
-    assert (found.context_length, found.kv_heads, found.quantization) == (0, (), "")
-    assert not found.has_chat_template
 
 
 def test_every_truncation_is_refused(file):
@@ -146,8 +117,8 @@ def test_damage_is_named_with_a_hint(file, data, message):
 def test_damage_anywhere_is_read_or_refused_and_nothing_else(file, place, damage):
     path = file(WHOLE[:place] + damage + WHOLE[place + len(damage) :])
     try:
-        found = facts(path)
+        found = facts([path])
     except NotGguf:
         return
-    assert found.block_count >= 0
-    assert found.kv_bytes_per_token >= 0
+    assert found.blocks >= 0
+    assert memory(found, LoadSettings()) >= 0
