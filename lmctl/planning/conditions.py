@@ -131,6 +131,7 @@ class Reason(StrEnum):
     NOT_LISTENING = "NotListening"
     ROUTED = "Routed"
     NO_ROUTE = "NoRoute"
+    FALLBACK = "Fallback"
     # the box
     MANIFESTS_VALID = "ManifestsValid"
     MANIFESTS_BROKEN = "ManifestsBroken"

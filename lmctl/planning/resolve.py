@@ -12,6 +12,7 @@ from lmctl.base.spec import EngineName
 from lmctl.manifests.bundle import Bundle
 from lmctl.manifests.checks import Check as DeclaredCheck
 from lmctl.manifests.instance import Instance
+from lmctl.manifests.route import Route
 from lmctl.manifests.runtime import BUNDLED
 from lmctl.manifests.runtime import DEFAULT as DEFAULT_RUNTIME
 from lmctl.manifests.server import Listen
@@ -21,7 +22,7 @@ from lmctl.planning.desired import Check, DesiredState, WantedGateway, WantedIns
 from lmctl.planning.layers import Settings, layered, line_of, path_of, values_of
 from lmctl.planning.load_settings import load_settings
 from lmctl.planning.sources import sources_of
-from lmctl.planning.surface import Cors, Limits, ServedRoute, Surface
+from lmctl.planning.surface import AliasTarget, Cors, Limits, ServedAlias, ServedRoute, Surface
 from lmctl.planning.weights_values import Weights
 
 _SECTIONS = (Section.LOAD, Section.OPERATION)
@@ -76,6 +77,7 @@ class _Resolver:
             surface=Surface(
                 generation=generation,
                 routes=tuple(_route(each) for each in instances),
+                aliases=tuple(map(_alias, self._bundle.routes.values())),
                 cors=Cors(enabled=server.cors.enabled, origins=tuple(server.cors.origins)),
                 limits=Limits(
                     body_size=server.limits.body_size,
@@ -96,12 +98,12 @@ class _Resolver:
         for each in instances:
             yield f"instance/{each.name}", each.places
         for (kind, name), declared in self._bundle.origins.items():
-            if kind == "Server":
+            if kind in ("Server", "Route"):
                 places = {"": line_of(declared.place())}
                 for path in declared.paths(("spec",)):
                     places[".".join(map(str, path[1:]))] = line_of(declared.place(path))
-                yield "server/gateway", places
-            elif kind in ("Model", "Runtime", "Route"):
+                yield "server/gateway" if kind == "Server" else f"route/{name}", places
+            elif kind in ("Model", "Runtime"):
                 yield f"{kind.lower()}/{name}", {"": line_of(declared.place())}
 
     def _models(self) -> Iterator[tuple[str, Weights]]:
@@ -221,6 +223,11 @@ def _check(declared: DeclaredCheck) -> Check:
 def _gateway(listen: Listen) -> WantedGateway:
     fields = {"host": listen.host, "port": listen.port, "workers": listen.workers}
     return WantedGateway(listen.host, listen.port, listen.workers, digest(fields))
+
+
+def _alias(route: Route) -> ServedAlias:
+    targets = tuple(AliasTarget(each.instance, each.weight) for each in route.spec.targets)
+    return ServedAlias(route.metadata.name, route.names, targets, route.spec.fallback)
 
 
 def _route(instance: WantedInstance) -> ServedRoute:

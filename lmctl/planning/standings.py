@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from lmctl.planning import aspects
+from lmctl.planning.common_conditions import common
 from lmctl.planning.conditions import (
     Condition,
     ConditionType,
@@ -18,7 +19,6 @@ from lmctl.planning.conditions import (
     Reason,
     Standing,
     State,
-    Sync,
     Truth,
 )
 from lmctl.planning.desired import DesiredState, WantedInstance
@@ -26,15 +26,10 @@ from lmctl.planning.judging import Judge, Verdict
 from lmctl.planning.observed import ObservedState
 from lmctl.planning.outcome import Outcome
 from lmctl.planning.plan import Plan
+from lmctl.planning.route_standings import route_standings
 from lmctl.planning.weights_values import StoredWeights, Weights, WeightsState
 
 _NOTHING_TRIED = (Reason.HELD, Reason.CANNOT_BE_DONE, Reason.NO_RUNNER)
-_SYNC_REASONS = {
-    Sync.SYNCED: Reason.AS_DECLARED,
-    Sync.OUT_OF_SYNC: Reason.EDITED,
-    Sync.HELD: Reason.HELD,
-    Sync.DRIFTED: Reason.DRIFTED,
-}
 
 
 def standings(
@@ -45,12 +40,13 @@ def standings(
     outcomes: Mapping[str, Outcome],
     progress: Mapping[str, Progress],
 ) -> tuple[Standing, ...]:
-    """Return how every declared object stands, instances last.
+    """Return how every declared object stands, instances and then routes last.
 
     `outcomes` are the last endings and `progress` the running steps, both by step key.
     """
     judge = Judge(desired, plan, outcomes, progress)
-    return tuple(_Objects(desired, observed, judge).all())
+    objects = tuple(_Objects(desired, observed, judge).all())
+    return (*objects, *route_standings(desired, observed, judge, objects))
 
 
 class _Objects:
@@ -175,30 +171,6 @@ class _Objects:
             "queued": seen.queued if seen else None,
             "parallel": seen.parallel if seen else None,
         }
-
-
-def common(verdict: Verdict, message: str, suspension: str | None) -> Iterator[Condition]:
-    """Yield what is said of every object."""
-    state, reason = verdict.state, verdict.reason
-    ready = Truth.of(state is State.READY)
-    if state is State.SUSPENDED:
-        ready = Truth.UNKNOWN  # nobody makes it so any more: it must not look Ready
-    working = state in (State.RECONCILING, State.RETRYING)
-    yield Condition(ConditionType.READY, ready, reason, message)
-    yield Condition(
-        ConditionType.RECONCILING, Truth.of(working), reason, message if working else ""
-    )
-    stalled = state is State.STALLED
-    yield Condition(ConditionType.STALLED, Truth.of(stalled), reason, message if stalled else "")
-    yield Condition(
-        ConditionType.SUSPENDED,
-        Truth.of(suspension is not None),
-        Reason.NOT_SUSPENDED if suspension is None else Reason.SUSPENDED,
-        suspension or "",
-    )
-    synced = verdict.sync is Sync.SYNCED
-    why = "" if synced else message
-    yield Condition(ConditionType.IN_SYNC, Truth.of(synced), _SYNC_REASONS[verdict.sync], why)
 
 
 def _health(verdict: Verdict, *, exists: bool) -> HealthState:

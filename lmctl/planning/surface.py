@@ -31,6 +31,9 @@ class AliasTarget(msgspec.Struct, frozen=True):
     instance: str
     weight: int | None = None
 
+    def __str__(self) -> str:
+        return self.instance if self.weight is None else f"{self.instance} {self.weight}"
+
 
 class ServedAlias(msgspec.Struct, frozen=True):
     """Public names that lead to one of several instances: a Route called `name`."""

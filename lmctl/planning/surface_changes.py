@@ -10,7 +10,7 @@ from lmctl.planning.desired import DesiredState, WantedInstance
 from lmctl.planning.field_text import shown
 from lmctl.planning.layers import path_of
 from lmctl.planning.plan import FieldChange
-from lmctl.planning.surface import ServedRoute, Surface
+from lmctl.planning.surface import ServedAlias, ServedRoute, Surface
 
 SERVER = "server/gateway"
 
@@ -18,12 +18,15 @@ SERVER = "server/gateway"
 def surface_changes(
     old: Surface | None, new: Surface, desired: DesiredState
 ) -> Iterator[FieldChange]:
-    """Yield names and prediction defaults of instances that differ, then settings of the server."""
+    """Yield names and prediction defaults of instances that differ, then what Routes lead to, then
+    settings of the server.
+    """
     wanted = {each.name: each for each in desired.instances}
     before = _by_instance(old, wanted)
     after = {each.instance: each for each in new.routes}
     for name in sorted(before.keys() | after.keys()):
         yield from _of_instance(name, before.get(name), after.get(name), wanted.get(name))
+    yield from _of_aliases(old, new, desired.places)
     if old is not None:
         yield from _of_server(old, new, desired.places.get(SERVER, {}))
 
@@ -55,6 +58,33 @@ def _of_instance(
             path = path_of(key, Section.OPERATION)
             place = places.get(path, "")
             yield FieldChange(path, texts[0], texts[1], ChangeClass.HOT, place, subject)
+
+
+def _of_aliases(
+    old: Surface | None, new: Surface, places: Mapping[str, Mapping[str, str]]
+) -> Iterator[FieldChange]:
+    before = {each.name: each for each in old.aliases} if old else {}
+    after = {each.name: each for each in new.aliases}
+    for name in sorted(before.keys() | after.keys()):
+        subject = f"route/{name}"
+        was, now = _alias_fields(before.get(name)), _alias_fields(after.get(name))
+        for path in ("names", "targets", "fallback"):
+            if was.get(path, "") != now.get(path, ""):
+                found = places.get(subject, {})
+                place = found.get(path, found.get("", ""))
+                yield FieldChange(
+                    path, was.get(path, ""), now.get(path, ""), ChangeClass.HOT, place, subject
+                )
+
+
+def _alias_fields(alias: ServedAlias | None) -> dict[str, str]:
+    if alias is None:
+        return {}
+    return {
+        "names": ", ".join(alias.names),
+        "targets": ", ".join(map(str, alias.targets)),
+        "fallback": ", ".join(alias.fallback),
+    }
 
 
 def _of_server(old: Surface, new: Surface, places: Mapping[str, str]) -> Iterator[FieldChange]:

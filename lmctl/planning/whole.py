@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from lmctl.base.diagnostics import Diagnostic
+from lmctl.planning.common_conditions import common
 from lmctl.planning.conditions import (
     SEVERITY,
     Condition,
@@ -18,7 +19,6 @@ from lmctl.planning.desired import DesiredState
 from lmctl.planning.judging import Verdict
 from lmctl.planning.plan import Plan
 from lmctl.planning.policies import BOX
-from lmctl.planning.standings import common
 
 # Mildest first, like SEVERITY.
 _HEALTH = (
