@@ -1,13 +1,14 @@
 """`explain`: what a field is for, what it may be, and what changing it costs."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Annotated
 
 import msgspec
 import typer
 
 from lmctl.base.changes import ChangeClass
-from lmctl.base.errors import NotFound
+from lmctl.cli.effective import explain_effective
 from lmctl.cli.options import OutputOption
 from lmctl.cli.printer import Output, Printer
 from lmctl.cli.render import table
@@ -40,19 +41,28 @@ class FieldView(msgspec.Struct, rename="camel", omit_defaults=True):
 
 def explain(
     what: Annotated[
-        str, typer.Argument(metavar="KIND[.FIELD...]", help="Such as instance.load.contextLength.")
+        str,
+        typer.Argument(
+            metavar="KIND[.FIELD...]|KIND/NAME",
+            help="A field, such as instance.load.contextLength, or an object.",
+        ),
     ],
+    directories: Annotated[
+        list[Path] | None,
+        typer.Argument(metavar="[DIR]...", help="Where the object is declared; default: followed."),
+    ] = None,
+    effective: Annotated[
+        bool, typer.Option("--effective", help="What an object comes to, and who says so.")
+    ] = False,
     output: OutputOption = Output.TEXT,
 ) -> None:
-    """Show what a field means, its type and default, and what a change of it costs.
+    """Show what a field means, or with --effective every value of an object: who gives it, and where.
 
-    Exit code 0; 2: no such field.
+    Exit code 0; 2: no such field or object.
     """
-    if "/" in what:
-        raise NotFound(
-            f"`{what}` is an object, and fields are explained by kind",
-            hint=f"`lmctl explain {what.partition('/')[0]}` lists them",
-        )
+    if effective or "/" in what:
+        explain_effective(what, directories, Printer(output))
+        return
     found = explaining.explain(what)
     views = [_view(each) for each in found]
     Printer(output).data({"fields": views}, "\n\n".join(_text(each) for each in found))

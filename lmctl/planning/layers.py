@@ -69,11 +69,6 @@ def path_of(key: str, section: Section) -> str:
     return f"{section}.{setting.name if setting else key}"
 
 
-def line_of(place: Place) -> str:
-    """Return a place as `file:line`."""
-    return f"{place.file}:{place.line}"
-
-
 def _of_model(declared: Declared, model: Model, section: Section) -> dict[str, Given]:
     block: LoadConfig | OperationConfig = model.config.operation
     if section is Section.LOAD:
@@ -82,7 +77,7 @@ def _of_model(declared: Declared, model: Model, section: Section) -> dict[str, G
     found = {}
     for index, field in enumerate(block.fields_):
         place = declared.place(("config", str(section), "fields", index))
-        found[field.key] = Given(field.value, Layer.MODEL, source, line_of(place))
+        found[field.key] = Given(field.value, Layer.MODEL, source, place.at)
     return found
 
 
@@ -92,7 +87,7 @@ def _own(declared: Declared, instance: Instance, section: Section) -> dict[str, 
     source = f"instance/{declared.name}"
     block = declared.place(("spec", str(section)))
     return {
-        key: Given(value, Layer.INSTANCE, source, line_of(places.get(key, block)))
+        key: Given(value, Layer.INSTANCE, source, places.get(key, block).at)
         for key, value in values.items()
     }
 

@@ -19,7 +19,7 @@ from lmctl.manifests.server import Listen
 from lmctl.manifests.settings_keys import Section
 from lmctl.manifests.suggest import closest
 from lmctl.planning.desired import Check, DesiredState, WantedGateway, WantedInstance, WantedRuntime
-from lmctl.planning.layers import Settings, layered, line_of, path_of, values_of
+from lmctl.planning.layers import Settings, layered, path_of, values_of
 from lmctl.planning.load_settings import load_settings
 from lmctl.planning.sources import sources_of
 from lmctl.planning.surface import AliasTarget, Cors, Limits, ServedAlias, ServedRoute, Surface
@@ -99,12 +99,12 @@ class _Resolver:
             yield f"instance/{each.name}", each.places
         for (kind, name), declared in self._bundle.origins.items():
             if kind in ("Server", "Route"):
-                places = {"": line_of(declared.place())}
+                places = {"": declared.place().at}
                 for path in declared.paths(("spec",)):
-                    places[".".join(map(str, path[1:]))] = line_of(declared.place(path))
+                    places[".".join(map(str, path[1:]))] = declared.place(path).at
                 yield "server/gateway" if kind == "Server" else f"route/{name}", places
             elif kind in ("Model", "Runtime"):
-                yield f"{kind.lower()}/{name}", {"": line_of(declared.place())}
+                yield f"{kind.lower()}/{name}", {"": declared.place().at}
 
     def _models(self) -> Iterator[tuple[str, Weights]]:
         for name in sorted(self._bundle.models):
@@ -194,14 +194,14 @@ class _Resolver:
     def _places(self, instance: Instance, given: Mapping[Section, Settings]) -> dict[str, str]:
         """Return where everything stands that an instance comes to, by its path in an Instance."""
         declared = self._bundle.origins["Instance", instance.metadata.name]
-        found = {"": line_of(declared.place())}
+        found = {"": declared.place().at}
         for path in declared.paths(("spec",)):
-            found[".".join(str(each) for each in path[1:])] = line_of(declared.place(path))
+            found[".".join(str(each) for each in path[1:])] = declared.place(path).at
         for section, settings in given.items():
             found |= {path_of(key, section): each.place for key, each in settings.items()}
         weights = self._bundle.origins.get(("Model", self._made_of(instance)))
         if weights is not None:
-            found["weights"] = line_of(weights.place(("base",)))
+            found["weights"] = weights.place(("base",)).at
         return found
 
     def _made_of(self, instance: Instance) -> str:

@@ -8,6 +8,7 @@ from lmctl.base.changes import ChangeClass
 from lmctl.manifests.settings_keys import Section
 from lmctl.planning.desired import DesiredState, WantedInstance
 from lmctl.planning.field_text import shown
+from lmctl.planning.fields import worded
 from lmctl.planning.layers import path_of
 from lmctl.planning.plan import FieldChange
 from lmctl.planning.surface import ServedAlias, ServedRoute, Surface
@@ -91,7 +92,7 @@ def _of_server(old: Surface, new: Surface, places: Mapping[str, str]) -> Iterato
     before, after = _settings(old), _settings(new)
     for path, value in after.items():
         if before[path] != value:
-            was, now = shown(before[path]), shown(value)
+            was, now = worded("Server", path, before[path]), worded("Server", path, value)
             yield FieldChange(path, was, now, ChangeClass.HOT, places.get(path, ""), SERVER)
 
 

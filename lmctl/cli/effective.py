@@ -1,0 +1,42 @@
+"""`explain KIND/NAME --effective`: what an object comes to, value by value."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+
+from lmctl.adapters.home import home_of
+from lmctl.cli import folders
+from lmctl.cli.printer import Printer
+from lmctl.cli.render import table
+from lmctl.cli.render_plan import near
+from lmctl.manifests.report import printable
+from lmctl.planning.effective import EffectiveValue, effective_values
+
+
+class EffectiveView(msgspec.Struct, frozen=True, rename="camel"):
+    """An object and its values."""
+
+    object: str
+    values: tuple[EffectiveValue, ...]
+
+
+def explain_effective(key: str, directories: Sequence[Path] | None, printer: Printer) -> None:
+    """Print every value of an object with its layer and line; exits with 2 for broken manifests.
+
+    Raises NotFound when it is not declared.
+    """
+    roots = folders.meant(home_of(), directories)
+    found = folders.read_or_exit(printer, roots)
+    values = effective_values(found.bundle, key)
+    base = str(Path.cwd())
+    rows = [(e.path, e.value, e.layer, _from(e, key, base)) for e in values]
+    heads = ("FIELD", "VALUE", "LAYER", "FROM")
+    text = "\n".join(map(printable, table([heads, *rows])))
+    printer.data(EffectiveView(key, values), text)
+
+
+def _from(each: EffectiveValue, key: str, base: str) -> str:
+    """Return where a value stands, and in which object when that is not the one asked about."""
+    other = f"  ({each.source})" if each.source not in ("", key) else ""
+    return f"{near(each.place, base)}{other}"
