@@ -7,6 +7,7 @@ from lmctl.api import control, errors
 from lmctl.api.closing import AsgiApp, closing
 from lmctl.api.control import Control
 from lmctl.api.cors import CorsMiddleware
+from lmctl.api.metrics import Metrics
 from lmctl.api.openai_chat import ChatCompletions
 from lmctl.api.openai_completions import Completions
 from lmctl.api.openai_models import Model, Models
@@ -27,6 +28,7 @@ def create_app(gateway: Gateway, *, silence: float = 10.0) -> AsgiApp:
         "/lmstudio-greeting": Greeting(),
         "/livez": Alive(),
         "/readyz": Ready(gateway),
+        "/metrics": Metrics(gateway),
     }
     for path, resource in routes.items():
         app.add_route(path, resource)

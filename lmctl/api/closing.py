@@ -23,6 +23,7 @@ from typing import Any
 import structlog
 from falcon.asgi import Request
 
+from lmctl.api.asked import Asked
 from lmctl.api.request_id import request_id_of
 
 Scope = MutableMapping[str, Any]
@@ -41,11 +42,14 @@ _log = structlog.get_logger("lmctl.access")
 
 @dataclass(slots=True)
 class Exchange:
-    """One request and its answer: `stack` closes what it holds, `notes` go to its log line."""
+    """One request and its answer: `stack` closes what it holds, `notes` go to its log line, `asked`
+    counts it when it asks for text.
+    """
 
     stack: AsyncExitStack
     request_id: str
     notes: dict[str, object] = field(default_factory=dict)
+    asked: Asked | None = None
 
 
 def exchange_of(req: Request) -> Exchange:
@@ -72,6 +76,8 @@ def closing(app: AsgiApp, *, silence: float = 10.0) -> AsgiApp:
                 scope[_KEY] = exchange = Exchange(stack, line.request_id)
                 await line.serve(app, scope)
         finally:
+            if exchange.asked is not None:
+                exchange.asked.over(line.status or _HUNG_UP)
             _log.info(
                 "request",
                 method=scope["method"],

@@ -4,6 +4,7 @@ The gateway adds three rules: only this machine is answered, only what any of it
 passed on, and what is said while the daemon is down.
 """
 
+import asyncio
 import ipaddress
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
@@ -89,6 +90,22 @@ def refuse_strangers(req: Request) -> None:
             "the control API answers this machine itself only",
             hint="run `lmctl` on the box, or change the manifests it follows",
         )
+
+
+async def ask_daemon(socket: str, path: str, *, seconds: float) -> bytes | None:
+    """Return what the daemon answers to a GET below the prefix; None when it does not in time."""
+    if not socket:
+        return None
+    transport = httpx2.AsyncHTTPTransport(uds=socket)
+    try:
+        async with (
+            asyncio.timeout(seconds),
+            httpx2.AsyncClient(transport=transport, timeout=seconds, trust_env=False) as client,
+        ):
+            answer = await client.get(f"http://lmctl{PREFIX}{path}")
+    except (httpx2.HTTPError, TimeoutError):
+        return None
+    return answer.content if answer.is_success else None
 
 
 async def _forward(req: Request, resp: Response, *, body: bytes, socket: str) -> None:

@@ -137,7 +137,10 @@ async def on_lmctl_error(req: Request, resp: Response, error: LmctlError, _param
     resp.data = msgspec.json.encode(body_for(req.path, error))
     if isinstance(error, NotReady):
         resp.set_header("retry-after", str(max(1, math.ceil(error.retry_after))))
-    exchange_of(req).notes["error"] = str(error)
+    exchange = exchange_of(req)
+    exchange.notes["error"] = str(error)
+    if exchange.asked is not None:
+        exchange.asked.rejected(row.code or "bad_request")
 
 
 async def on_http_error(req: Request, resp: Response, error: falcon.HTTPError, params: Any) -> None:

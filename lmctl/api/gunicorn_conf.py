@@ -9,6 +9,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+from lmctl.adapters.metrics import sharing
 from lmctl.adapters.processes import identity_of
 from lmctl.api import logs
 
@@ -54,8 +55,14 @@ def when_ready(arbiter: Any) -> None:
     fresh.replace(path)
 
 
+def child_exit(_arbiter: Any, worker: Any) -> None:
+    """Take back what a worker that is gone had in flight."""
+    sharing.forget(worker.pid)
+
+
 def on_exit(_arbiter: Any) -> None:
-    """Take the report back, unless it is already another gateway's."""
+    """Take the report back, unless it is already another gateway's, and the shared counts."""
+    sharing.unshare()
     path = _report_path()
     try:
         if json.loads(path.read_bytes())["pid"] == os.getpid():

@@ -6,6 +6,8 @@ Settings come from the environment, because workers are forked and reloaded by g
     LMCTL_GATEWAY_DIGEST   the digest of what this gateway was started for, told in gateway.json
     LMCTL_LOG=json         JSON log lines
 
+Workers share what they count in a folder beside those files, which goes when the gateway ends.
+
 The app is imported in the workers only: the master stays small, and a hang-up signal (SIGHUP)
 starts new workers with the code of today. SIGTERM lets running streams finish.
 """
@@ -20,6 +22,7 @@ from typing import Any
 
 from gunicorn.app.base import BaseApplication
 
+from lmctl.adapters.metrics import sharing
 from lmctl.api import gunicorn_conf
 
 
@@ -56,6 +59,7 @@ def run(arguments: Sequence[str] | None = None) -> None:
         parser.error("LMCTL_RUN must name the run folder, and it must exist")
     if chosen.workers < 1:
         parser.error("--workers must be at least 1")
+    sharing.share(Path(folder))
     GatewayServer(chosen.bind, workers=chosen.workers, grace=chosen.grace).run()
 
 

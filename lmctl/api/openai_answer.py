@@ -78,6 +78,7 @@ class Asking:
             async for event in events:
                 match event:
                     case TextDelta(text=text):
+                        _note_text(exchange)
                         pieces.append(text)
                     case Finished():
                         _note_usage(exchange, event)
@@ -103,8 +104,12 @@ class Asking:
         await sse.begin(req, resp, self._frames(opening, exchange, usage=usage))
 
     async def _open(self, exchange: Exchange) -> Answer:
+        if exchange.asked is not None:
+            exchange.asked.aimed_at(self._gateway.leads_to(self._model))
         answer = await self._gateway.open(self._model, self._make, over=exchange.stack)
         exchange.notes |= {"model": answer.model, "instance": answer.route.instance}
+        if exchange.asked is not None:
+            exchange.asked.opened(answer.route.instance)
         return answer
 
     async def _frames(
@@ -117,6 +122,7 @@ class Asking:
                 async for event in events:
                     match event:
                         case TextDelta(text=text):
+                            _note_text(exchange)
                             yield writer.text(text)
                         case Finished():
                             _note_usage(exchange, event)
@@ -140,10 +146,19 @@ async def _all(answer: Answer) -> AsyncGenerator[Event, None]:
 def _told(exchange: Exchange, error: LmctlError) -> bytes:
     """Return an error as the last event of a stream, and keep it for the log line."""
     exchange.notes["error"] = str(error)
+    if exchange.asked is not None:
+        exchange.asked.broke()
     return sse.event(openai_body(error))
 
 
+def _note_text(exchange: Exchange) -> None:
+    if exchange.asked is not None:
+        exchange.asked.spoke()
+
+
 def _note_usage(exchange: Exchange, finished: Finished) -> None:
+    if exchange.asked is not None:
+        exchange.asked.finished(finished)
     exchange.notes |= {
         "prompt_tokens": finished.usage.prompt_tokens,
         "tokens": finished.usage.completion_tokens,

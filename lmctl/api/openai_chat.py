@@ -8,6 +8,7 @@ from falcon.asgi import Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from lmctl.api import sse
+from lmctl.api.asked import Asked
 from lmctl.api.closing import exchange_of
 from lmctl.api.openai_answer import Asking, new_id, usage_shape
 from lmctl.api.openai_body import Refusals, TextBody, nothing
@@ -97,6 +98,7 @@ class ChatCompletions:
         self._silence = silence
 
     async def on_post(self, req: Request, resp: Response) -> None:
+        exchange_of(req).asked = Asked(self._gateway.metrics)
         surface = self._gateway.snapshot().surface
         body = parse(ChatBody, await read_body(req, surface.limits.body_size))
         body.check()

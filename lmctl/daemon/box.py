@@ -16,11 +16,9 @@ from lmctl.actuators.weights import WeightsActuator
 from lmctl.adapters import runner_client
 from lmctl.adapters.files import read_if_there, write_atomically
 from lmctl.adapters.followed import Followed
-from lmctl.adapters.git import commit_of
 from lmctl.adapters.home import Home
-from lmctl.adapters.pauses import Pauses
+from lmctl.adapters.metrics.control import ControlMetrics
 from lmctl.adapters.processes import Processes
-from lmctl.adapters.revisions import Revisions
 from lmctl.adapters.state.store import open_store
 from lmctl.adapters.systemd import ServiceManager
 from lmctl.base.periods import Periods
@@ -33,16 +31,13 @@ from lmctl.planning.desired import DesiredState
 from lmctl.planning.health import health_of
 from lmctl.planning.observed import ObservedState
 from lmctl.planning.outcome import Outcome
-from lmctl.planning.pauses import Suspension
 from lmctl.planning.plan import Planned
 from lmctl.planning.report import BoxStatus, DaemonView, box_status
-from lmctl.planning.turn import Turn
+from lmctl.planning.turn import Reading, Turn
 from lmctl.reconciler.bell import Bell
 from lmctl.reconciler.execute import Executor
-from lmctl.reconciler.history import History
 from lmctl.reconciler.loop import Reconciler
 from lmctl.reconciler.reading import FolderReader, LastGood
-from lmctl.reconciler.wishes import Wishes
 
 log = structlog.get_logger("lmctl.daemon")
 
@@ -67,7 +62,8 @@ class Box:
         self.stopping = asyncio.Event()
         self.keep_running = False
         self.periods = periods or Periods()
-        self._board = ProgressBoard(self.changes.bump)
+        self.metrics = ControlMetrics(time.monotonic)
+        self._board = ProgressBoard(self.changes.bump, self.metrics.progress)
         self._bell = Bell(self.manager.alive, beat=self.manager.beat, resync=self.periods.resync)
         processes = Processes()
         self.vitals = Vitals(processes, self.periods.health, self._bell.ring)
@@ -80,30 +76,23 @@ class Box:
             self.act,
             wake=self._bell.ring,
             clock=time.monotonic,
-            started=self.recorder.began,
+            started=self._began,
             ended=self._ended,
         )
-        self.wishes = Wishes(Pauses(home.root), clock=time.time, tell=self.recorder.event)
-        self.history = History(
-            self.store.generations,
-            Revisions(home.revisions),
-            commit_of=commit_of,
-            clock=time.time,
-        )
-        self.reader = FolderReader(
+        self._digest = ""
+        self._reader = FolderReader(
             roots=self.followed.roots,
             host=self._eyes.host,
-            history=self.history,
+            number=self._number,
             last_good=LastGood(home.last_good),
-            wishes=self.wishes,
         )
         self.reconciler = Reconciler(
-            read=self.reader.read,
+            read=self._read,
             observe=self.observe,
             executor=self._executor,
             progress=self._board.latest,
             record=self._record,
-            broke=lambda error: log.error("turn broke", exc_info=error),
+            broke=self._broke,
             bell=self._bell,
         )
 
@@ -149,35 +138,11 @@ class Box:
         )
 
     async def follow(self, roots: Sequence[str]) -> BoxStatus:
-        """Follow these folders from now on, a hold on what they say ends; returns after they were
-        read once.
-        """
+        """Follow these folders from now on; returns after they were read once."""
         self.followed.follow(roots)
         log.info("following", roots=list(roots))
-        self.wishes.release("an apply")
-        return await self.fresh()
-
-    async def rollback(self, number: int | None, *, by: str, reason: str) -> BoxStatus:
-        """Bring a generation back and hold what the folders say now; see History.turn_back."""
-        digest = self.reader.source_digest
-        self.wishes.put_hold(
-            self.history.turn_back(number, source_digest=digest, by=by, reason=reason)
-        )
-        return await self.fresh()
-
-    def suspend(self, subject: str, *, reason: str, by: str, until: float | None) -> None:
-        """Leave an object, or the box, as it is; see Wishes.add."""
-        new = Suspension(subject, reason, time.time(), by, until)
-        self.wishes.add(new, self.reconciler.now().desired)
-
-    def resume(self, what: str, *, by: str) -> list[str]:
-        """End suspensions, the hold of a rollback, or `all`; see Wishes.resume."""
-        return self.wishes.resume(what, by, self.reconciler.now().desired)
-
-    async def fresh(self) -> BoxStatus:
-        """Return how things are after everything was read and seen anew; failures are forgiven."""
         self._executor.forgive()
-        # A turn under way may have read what was before; the one after it has not.
+        # A turn under way may have read the old folders; the one after it has not.
         for _ in range(2):
             number = self._turns.number
             self._bell.ring()
@@ -208,14 +173,32 @@ class Box:
         await self.vitals.stop()
         self.store.close()
 
+    async def _read(self) -> Reading:
+        self.metrics.turn_began()
+        return await self._reader.read()
+
+    def _number(self, digest: str, roots: Sequence[str]) -> int:
+        self._digest = digest
+        return self.store.generations.of(digest, roots).number
+
+    def _broke(self, error: Exception) -> None:
+        log.error("turn broke", exc_info=error)
+        self.metrics.turn_broke()
+
+    def _began(self, planned: Planned, generation: int) -> None:
+        self.metrics.began(planned)
+        self.recorder.began(planned, generation)
+
     def _ended(self, planned: Planned, outcome: Outcome) -> None:
         self._board.forget(planned.key)
+        self.metrics.ended(planned, outcome)
         self.recorder.ended(planned, outcome)
 
     def _record(self, turn: Turn) -> None:
         self.vitals.follow(turn.observed)
         self._write_health(turn)
         self.recorder.turn(turn)
+        self.metrics.turn(turn, digest=self._digest, running=self._executor.running)
         self.manager.status(_headline(turn))
         self.changes.bump()
         self._turns.bump()

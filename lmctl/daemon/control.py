@@ -5,11 +5,9 @@
     GET  /lmctl/v1/events?after=N    events, oldest first; with watch=1 one JSON line each, for ever;
                                      for=KIND[/NAME] and level=warning tell fewer; who accepts
                                      text/event-stream gets those, and Last-Event-ID goes on from it
+    GET  /lmctl/v1/metrics           its metrics in Prometheus' exposition format
     POST /lmctl/v1/apply             {"roots": [...]} follow these folders; failures are forgiven
     POST /lmctl/v1/reconcile         look again now
-    POST /lmctl/v1/rollback          {"generation": N or null, "by", "reason"} bring it back and hold
-    POST /lmctl/v1/suspend           {"subject", "reason", "by", "until"} leave it alone
-    POST /lmctl/v1/resume            {"what": a subject, "hold" or "all", "by"} end that
     POST /lmctl/v1/shutdown          {"keep": false} end the daemon; keep=true leaves runners serving
 
 The gateway forwards the same paths, management only for callers on this machine.
@@ -24,15 +22,9 @@ import falcon.media
 import msgspec
 from falcon.asgi import Request, Response
 
+from lmctl.adapters.metrics.making import CONTENT_TYPE
 from lmctl.adapters.state.events import LEVELS, Event, Filter
-from lmctl.base.errors import LmctlError
 from lmctl.daemon.box import Box
-from lmctl.daemon.control_wishes import (
-    ResumeResource,
-    RollbackResource,
-    SuspendResource,
-    tell_error,
-)
 
 _QUIET = 1.0  # seconds after which a watcher gets a line although nothing changed
 _CALM = 0.1  # seconds between two lines, however much changes
@@ -113,6 +105,17 @@ def _sse(event: Event) -> bytes:
     )
 
 
+class MetricsResource:
+    """What the control plane counts; the gateway adds its own to it."""
+
+    def __init__(self, box: Box) -> None:
+        self._box = box
+
+    async def on_get(self, _req: Request, resp: Response) -> None:
+        resp.content_type = CONTENT_TYPE
+        resp.data = self._box.metrics.text()
+
+
 class ApplyResource:
     """Follow these folders."""
 
@@ -156,13 +159,10 @@ def create_app(box: Box) -> App:
     json = falcon.media.JSONHandler(dumps=msgspec.json.encode, loads=msgspec.json.decode)
     app.req_options.media_handlers[falcon.MEDIA_JSON] = json
     app.resp_options.media_handlers[falcon.MEDIA_JSON] = json
-    app.add_error_handler(LmctlError, tell_error)
     app.add_route("/lmctl/v1/status", StatusResource(box))
     app.add_route("/lmctl/v1/events", EventsResource(box))
+    app.add_route("/lmctl/v1/metrics", MetricsResource(box))
     app.add_route("/lmctl/v1/apply", ApplyResource(box))
     app.add_route("/lmctl/v1/reconcile", ReconcileResource(box))
-    app.add_route("/lmctl/v1/rollback", RollbackResource(box))
-    app.add_route("/lmctl/v1/suspend", SuspendResource(box))
-    app.add_route("/lmctl/v1/resume", ResumeResource(box))
     app.add_route("/lmctl/v1/shutdown", ShutdownResource(box))
     return app

@@ -9,15 +9,18 @@ from lmctl.planning.conditions import Progress
 class ProgressBoard:
     """The latest progress of each running step, by key."""
 
-    def __init__(self, changed: Callable[[], None]) -> None:
+    def __init__(self, changed: Callable[[], None], heard: Callable[[str, Progress], None]) -> None:
+        """`heard` is told every progress of every step, `changed` that there is one."""
         self._latest: dict[str, Progress] = {}
         self._changed = changed
+        self._heard = heard
 
     def reporter(self, key: str) -> Callable[[Progress], None]:
         """Return the function a step tells its progress to."""
 
         def report(progress: Progress) -> None:
             self._latest[key] = progress
+            self._heard(key, progress)
             self._changed()
 
         return report

@@ -204,17 +204,13 @@ class StopGateway:
 
 @dataclass(frozen=True, slots=True)
 class PublishSurface:
-    """Tell the gateway its routes and settings; hot, no process is touched.
-
-    With `instance`, only what differs for that one, which is to be left alone and so comes later.
-    """
+    """Tell the gateway its routes and settings; hot, no process is touched."""
 
     surface: Surface
-    instance: str = ""
 
     @property
     def key(self) -> str:
-        return f"publish instance/{self.instance}" if self.instance else "publish surface"
+        return "publish surface"
 
     @property
     def subject(self) -> str:

@@ -21,7 +21,6 @@ from lmctl.planning.conditions import (
 )
 from lmctl.planning.desired import DesiredState
 from lmctl.planning.observed import SeenGateway
-from lmctl.planning.pauses import Hold
 from lmctl.planning.step_view import StepView, place_of, step_of
 from lmctl.planning.turn import Turn
 
@@ -78,11 +77,7 @@ class DaemonView(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class BoxStatus(msgspec.Struct, frozen=True, rename="camel"):
-    """Everything about a box. `ready`: every declared object is, and no manifest is broken.
-
-    With a `hold` an earlier generation is in force; `suspended` are objects, or the `box`, that are
-    left alone, with the reason.
-    """
+    """Everything about a box. `ready`: every declared object is, and no manifest is broken."""
 
     ready: bool
     generation: int
@@ -96,8 +91,6 @@ class BoxStatus(msgspec.Struct, frozen=True, rename="camel"):
     sync: Sync = Sync.SYNCED
     health: HealthState = HealthState.HEALTHY
     conditions: tuple[ConditionView, ...] = ()
-    hold: Hold | None = None
-    suspended: dict[str, str] = {}
 
 
 def view_of(standing: Standing) -> ObjectView:
@@ -172,8 +165,6 @@ def box_status(
         sync=turn.box.sync,
         health=turn.box.health,
         conditions=_conditions_of(turn.box),
-        hold=turn.reading.hold,
-        suspended=dict(turn.desired.suspended) if turn.desired is not None else {},
     )
 
 

@@ -15,10 +15,11 @@ from dataclasses import dataclass
 import msgspec
 import structlog
 
-from lmctl.base.errors import Busy, EngineFailed, NotReady, Unreachable
+from lmctl.adapters.metrics.requests import RequestMetrics
+from lmctl.base.errors import BadRequest, Busy, EngineFailed, NotReady, Unreachable
 from lmctl.base.talk import Call, Event
 from lmctl.planning.surface import Health, Limits, ServedRoute
-from lmctl.serving.routes import Destination, identity, resolve
+from lmctl.serving.routes import Destination, UnknownModel, identity, resolve
 from lmctl.serving.snapshot import Snapshot, Snapshots
 from lmctl.serving.spread import Spread
 
@@ -55,6 +56,7 @@ class Gateway:
     """The data plane of one worker."""
 
     def __init__(self, snapshots: Snapshots, ask: Ask) -> None:
+        self.metrics = RequestMetrics()
         self._snapshots = snapshots
         self._ask = ask
         self._spread = Spread()
@@ -68,6 +70,13 @@ class Gateway:
     def snapshot(self) -> Snapshot:
         """Return what the control plane last wrote."""
         return self._snapshots.now()
+
+    def leads_to(self, model: str | None) -> str:
+        """Return the name of the Route or instance that serves a model; empty when none does."""
+        try:
+            return resolve(self.snapshot().surface, model).name
+        except (UnknownModel, BadRequest):
+            return ""
 
     async def open(self, model: str | None, make: MakeCall, *, over: AsyncExitStack) -> Answer:
         """Return the begun answer of the runner behind `model`; `over` closes it.
@@ -194,10 +203,12 @@ class Gateway:
         if self._parked >= limits.queue:
             raise Busy(f"{self._parked} requests already wait for a model to be ready")
         self._parked += 1
+        self.metrics.parked(1)
         try:
             yield
         finally:
             self._parked -= 1
+            self.metrics.parked(-1)
 
 
 def _refuse_hopeless(health: Health, routes: Sequence[ServedRoute]) -> None:

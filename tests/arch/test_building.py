@@ -38,7 +38,7 @@ IMPURE = {
 }  # fmt: skip
 # One door per outside library: the rooms (or modules) that may know it.
 DOORS = {
-    "falcon": ("api/", "daemon/control"),
+    "falcon": ("api/", "daemon/control.py"),
     "gunicorn": ("api/main.py",),
     "httpx2": ("adapters/weights/", "api/control.py", "cli/client.py"),
     "huggingface_hub": ("adapters/weights/hub.py",),
@@ -46,17 +46,13 @@ DOORS = {
     "jsonschema": ("manifests/json_schema.py",),
     "llama_cpp": ("runner/llamacpp/",),
     "numpy": ("runner/llamacpp/",),
+    "prometheus_client": ("adapters/metrics/",),
     "psutil": ("adapters/", "runner/"),
     "pydantic": ("manifests/", "api/"),
     "rich": ("cli/",),
     "ruamel": ("manifests/yaml_", "cli/printer.py"),
     "sqlite3": ("adapters/state/",),
-    "subprocess": (
-        "adapters/git.py",
-        "adapters/processes.py",
-        "adapters/secrets.py",
-        "cli/starting.py",
-    ),
+    "subprocess": ("adapters/processes.py", "adapters/secrets.py", "cli/starting.py"),
     "typer": ("cli/",),
     "uvicorn": ("daemon/run.py",),
     "watchfiles": ("adapters/manifest_dir.py",),

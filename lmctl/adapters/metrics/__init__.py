@@ -1,0 +1,1 @@
+"""What is counted, in Prometheus' terms; the one door to prometheus-client."""
