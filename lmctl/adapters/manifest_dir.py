@@ -17,7 +17,7 @@ from watchfiles import Change, awatch
 from lmctl.base import diagnostics
 from lmctl.base.diagnostics import Diagnostic, Place
 from lmctl.base.errors import NotFound, Refused
-from lmctl.manifests.decoding import MAX_BYTES, too_large
+from lmctl.manifests.decoding import most_bytes, too_large
 from lmctl.manifests.reading import counts
 
 MAX_FILES: Final = 10_000
@@ -184,10 +184,10 @@ def _read(listing: _Listing) -> Scan | None:
             status = os.fstat(descriptor)
             if _signature(status) != listing.seen[path]:
                 return None
-            if status.st_size > MAX_BYTES:
+            if status.st_size > most_bytes(path):
                 found.append(too_large(path, status.st_size))
                 continue
-            files[path] = source.read(MAX_BYTES + 1)
+            files[path] = source.read(most_bytes(path) + 1)
     return Scan(files, tuple(sorted(found, key=lambda each: each.place)))
 
 

@@ -12,14 +12,16 @@ from typing import Any, TypeVar
 
 from lmctl.base import diagnostics, digests
 from lmctl.base.diagnostics import Diagnostic, Place
-from lmctl.manifests import check, server
+from lmctl.manifests import check, pins, server
 from lmctl.manifests.chain import ResolvedModel, resolve
 from lmctl.manifests.envelope import plain
 from lmctl.manifests.instance import Instance
+from lmctl.manifests.lock import LockReading, is_lock, read_lock
 from lmctl.manifests.mcp import McpServer
 from lmctl.manifests.model import Model
+from lmctl.manifests.pins import Pin, Pinned, pins_of
 from lmctl.manifests.preset import Preset
-from lmctl.manifests.reading import Declared, counts, read_file
+from lmctl.manifests.reading import Declared, FileReading, counts, read_file
 from lmctl.manifests.route import Route
 from lmctl.manifests.runtime import Runtime
 from lmctl.manifests.server import Server
@@ -34,7 +36,7 @@ class Bundle:
 
     The digest is of the normalised objects: it does not change with file names, order, comments
     or formatting. `server` has the defaults if none is declared; `runtimes` are the declared ones,
-    without those that are bundled.
+    without those that are bundled. `locked` is what lmctl.lock says, by model and key of its entry.
     """
 
     models: Mapping[str, Model] = field(default_factory=dict)
@@ -44,6 +46,7 @@ class Bundle:
     routes: Mapping[str, Route] = field(default_factory=dict)
     presets: Mapping[str, Preset] = field(default_factory=dict)
     mcp_servers: Mapping[str, McpServer] = field(default_factory=dict)
+    locked: Mapping[tuple[str, str], Pinned] = field(default_factory=dict)
     digest: str = ""
     origins: Mapping[tuple[str, str], Declared] = field(
         default_factory=dict, repr=False, compare=False
@@ -68,6 +71,13 @@ class Bundle:
         """
         return resolve(self.models[model] if isinstance(model, str) else model, self.models)
 
+    def pins(self, model: str) -> tuple[Pin, ...]:
+        """Return what each source of a model that names weights is locked to.
+
+        Raises KeyError for a model this bundle does not declare.
+        """
+        return pins_of(self.origins["Model", model], self.locked)
+
 
 @dataclass(frozen=True, slots=True)
 class Reading:
@@ -88,19 +98,36 @@ def read(files: Mapping[str, bytes], *, root: str = "") -> Reading:
     Keys are paths with `/`; relative ones lie in the folder `root`, which also is what relative
     `file` sources are joined to. Files that are no manifests by their name are passed over.
     """
+    manifests, locks = _read_files(files, root)
+    told = {file: each.lock for file, each in locks.items() if each.lock is not None}
+    origins, repeated = _by_identity(joined.from_iterable(each.declared for each in manifests))
+    locked, locked_twice = pins.index(told, files)
+    bundle = _bundle(origins, locked, [each.digest for each in locks.values()])
+    refused = frozenset(joined.from_iterable(each.refused for each in manifests))
+    found = [*repeated, *locked_twice, *check.check(origins, bundle.models, refused=refused)]
+    found += joined.from_iterable(each.diagnostics for each in manifests)
+    found += joined.from_iterable(each.diagnostics for each in locks.values())
+    if told:
+        declared = [origins["Model", each] for each in bundle.models]
+        found += pins.lag(declared, locked, {name for kind, name in refused if kind == "Model"})
+    return Reading(bundle, tuple(sorted(found, key=_order)))
+
+
+def _read_files(
+    files: Mapping[str, bytes], root: str
+) -> tuple[list[FileReading], dict[str, LockReading]]:
     prefix = root.rstrip("/") + "/" if root else ""
-    readings = []
+    manifests: list[FileReading] = []
+    locks: dict[str, LockReading] = {}
     for file in sorted(files):
         below = file.removeprefix(prefix) if prefix else file
-        if counts(below.rpartition("/")[2] if below.startswith("/") else below):
-            readings.append(read_file(file, root, files[file]))
-    declared = list(joined.from_iterable(each.declared for each in readings))
-    found = list(joined.from_iterable(each.diagnostics for each in readings))
-    origins, repeated = _by_identity(declared)
-    bundle = _bundle(origins)
-    refused = frozenset(joined.from_iterable(each.refused for each in readings))
-    found += [*repeated, *check.check(origins, bundle.models, refused=refused)]
-    return Reading(bundle, tuple(sorted(found, key=_order)))
+        if not counts(below.rpartition("/")[2] if below.startswith("/") else below):
+            continue
+        if is_lock(file):
+            locks[file] = read_lock(file, files[file])
+        else:
+            manifests.append(read_file(file, root, files[file]))
+    return manifests, locks
 
 
 def _by_identity(
@@ -119,7 +146,11 @@ def _by_identity(
     return MappingProxyType(origins), repeated
 
 
-def _bundle(origins: Mapping[tuple[str, str], Declared]) -> Bundle:
+def _bundle(
+    origins: Mapping[tuple[str, str], Declared],
+    locked: Mapping[tuple[str, str], Pinned],
+    locks: Iterable[str],
+) -> Bundle:
     servers = _of(origins, Server)
     parts: dict[str, Mapping[str, Any]] = {
         "models": _of(origins, Model),
@@ -131,8 +162,15 @@ def _bundle(origins: Mapping[tuple[str, str], Declared]) -> Bundle:
     }
     only = next(iter(servers.values()), server.DEFAULT)
     said = {part: {name: plain(each) for name, each in of.items()} for part, of in parts.items()}
-    digest = digests.digest({**said, "server": plain(only.spec)})
-    return Bundle(**parts, server=only, digest=digest, origins=origins)
+    pinned = {"locks": sorted(locks)} if locked else {}
+    digest = digests.digest({**said, **pinned, "server": plain(only.spec)})
+    return Bundle(
+        **parts,
+        server=only,
+        locked=MappingProxyType(dict(locked)),
+        digest=digest,
+        origins=origins,
+    )
 
 
 def _of(origins: Mapping[tuple[str, str], Declared], kind: type[Kind]) -> Mapping[str, Kind]:

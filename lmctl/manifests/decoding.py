@@ -12,6 +12,7 @@ from lmctl.base.diagnostics import Diagnostic, Place
 from lmctl.base.quantities import format_size
 
 MAX_BYTES: Final = 1 << 20
+MAX_LOCK_BYTES: Final = 32 << 20  # some 40,000 models: a program writes it, and people change lines
 
 _MARKS: Final = (
     (b"\xff\xfe\x00\x00", "UTF-32"),
@@ -26,7 +27,7 @@ _UNPRINTABLE = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U000100
 
 def decode(file: str, content: bytes) -> str | Diagnostic:
     """Return the text of a manifest, or what is wrong with its bytes and where."""
-    if len(content) > MAX_BYTES:
+    if len(content) > most_bytes(file):
         return too_large(file, len(content))
     for mark, name in _MARKS:
         if content.startswith(mark):
@@ -47,12 +48,18 @@ def decode(file: str, content: bytes) -> str | Diagnostic:
     return text
 
 
+def most_bytes(file: str) -> int:
+    """Return how large a file may be that is read here, by its name."""
+    return MAX_LOCK_BYTES if file.endswith(".lock") else MAX_BYTES
+
+
 def too_large(file: str, size: int) -> Diagnostic:
     """Return the problem of a file that is not read because of its size in bytes."""
+    what = "lock" if file.endswith(".lock") else "manifest"
     return diagnostics.error(
         Place(file),
-        f"the file is too large for a manifest: {format_size(size)}",
-        f"a manifest may be up to {format_size(MAX_BYTES)}; keep weights and data in other files",
+        f"the file is too large for a {what}: {format_size(size)}",
+        f"a {what} may be up to {format_size(most_bytes(file))}; keep weights and data in other files",
     )
 
 

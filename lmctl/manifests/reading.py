@@ -10,7 +10,7 @@ from pydantic import BaseModel, ValidationError
 
 from lmctl.base import diagnostics
 from lmctl.base.diagnostics import Diagnostic, Place
-from lmctl.manifests import suggest
+from lmctl.manifests import lock, suggest
 from lmctl.manifests.envelope import API_VERSION, Envelope
 from lmctl.manifests.instance import Instance
 from lmctl.manifests.literal_secrets import literal_secrets
@@ -81,12 +81,12 @@ class FileReading:
 
 
 def counts(path: str) -> bool:
-    """Say whether a path below a root may be a manifest: its name fits and nothing is hidden."""
+    """Say whether a path below a root may be a manifest or a lock: its name fits and nothing is hidden."""
     parts = path.split("/")
     if any(part.startswith(".") and part not in (".", "..") for part in parts):
         return False
     name = parts[-1]
-    return name.endswith((".yaml", ".yml", ".preset.json")) or name == "mcp.json"
+    return name.endswith((".yaml", ".yml", ".preset.json")) or name in ("mcp.json", lock.NAME)
 
 
 @lru_cache(maxsize=_CACHED_FILES)

@@ -10,6 +10,8 @@ from pydantic_core import core_schema
 
 from lmctl.manifests.envelope import API_VERSION
 from lmctl.manifests.instance import Instance
+from lmctl.manifests.lock import NAME as LOCK_NAME
+from lmctl.manifests.lock import Lock
 from lmctl.manifests.mcp import McpFile
 from lmctl.manifests.model import Model
 from lmctl.manifests.preset import Preset
@@ -26,7 +28,9 @@ KINDS: Final[Mapping[str, type[BaseModel]]] = {
     "route": Route,
     "preset": Preset,
     "mcp": McpFile,
+    "lock": Lock,
 }
+WRITTEN_BY_PEOPLE: Final = tuple(name for name in KINDS if name != "lock")
 BUNDLED: Final = "manifest"
 # Which files are of a kind by their name; everything else is told by `kind`.
 GLOBS: Final[Mapping[str, tuple[str, ...]]] = {
@@ -34,6 +38,7 @@ GLOBS: Final[Mapping[str, tuple[str, ...]]] = {
     "server": ("**/server.yaml", "**/server.yml"),
     "preset": ("**/*.preset.json", "**/*.preset.yaml", "**/*.preset.yml"),
     "mcp": ("**/mcp.json",),
+    "lock": (f"**/{LOCK_NAME}",),
 }
 _DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 _POINTER: Final = "#/$defs/"
@@ -98,7 +103,7 @@ def _all_kinds() -> dict[str, Any]:
     """Return one schema that goes by `kind`, or by the fields only one native file has."""
     definitions: dict[str, Any] = {}
     branches: dict[str, Any] = {}
-    for name in KINDS:
+    for name in WRITTEN_BY_PEOPLE:
         made = _prefixed(_one_kind(name), f"{name}.")
         definitions |= made.pop("$defs", {})
         definitions[name] = made

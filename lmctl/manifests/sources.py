@@ -104,10 +104,7 @@ class FileSource(Node):
     @classmethod
     def _from_here(cls, path: str, info: ValidationInfo) -> str:
         """Join a relative path to the manifest's folder: where the file lies is what it is."""
-        if path.startswith(("/", "~")):
-            return path
-        folder = (info.context or {}).get("folder", "")
-        return posixpath.normpath(posixpath.join(folder, path))
+        return located(path, (info.context or {}).get("folder", ""))
 
 
 class UrlSource(Node):
@@ -151,6 +148,13 @@ class UrlSource(Node):
 Source = Annotated[
     HuggingFaceSource | PypiSource | FileSource | UrlSource, Field(discriminator="type")
 ]
+
+
+def located(path: str, folder: str) -> str:
+    """Return a path as seen from where `folder` is relative to; absolute ones and `~/` stay."""
+    if path.startswith(("/", "~")):
+        return path
+    return posixpath.normpath(posixpath.join(folder, path))
 
 
 def _split(url: str) -> SplitResult:

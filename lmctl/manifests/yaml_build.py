@@ -12,6 +12,7 @@ from lmctl.manifests.scalars import resolve
 
 MAX_DEPTH: Final = 64
 MAX_NODES: Final = 10_000
+MAX_LOCK_NODES: Final = 1_000_000
 MAX_ALIASES: Final = 200
 
 _ALLOWED_TAGS: Final = frozenset(
@@ -222,10 +223,11 @@ class Builder:
 
     def _count(self, place: Place, size: int) -> None:
         self._nodes += size
-        if self._nodes > MAX_NODES:
+        most = MAX_LOCK_NODES if self.file.endswith(".lock") else MAX_NODES
+        if self._nodes > most:
             self._stop(
                 place,
-                f"more than {MAX_NODES:,} values, aliases counted as often as they are used",
+                f"more than {most:,} values, aliases counted as often as they are used",
                 "split the file, or use fewer aliases",
             )
 

@@ -65,7 +65,7 @@ def parse(file: str, content: bytes) -> Parsed:
         return Parsed(diagnostics=(text,))
     if not text.strip():
         return Parsed(diagnostics=(_empty(file),))
-    if file.endswith(".json"):
+    if file.endswith((".json", ".lock")):
         text = _json(text)
     elif _NOTHING_BUT_COMMENTS.fullmatch(text):
         return Parsed(diagnostics=(_only_comments(file),))

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
 
+from lmctl.base.addresses import bare_url
 from lmctl.base.digests import digest
 
 
@@ -149,11 +150,3 @@ class SeenWeights:
     stored: StoredWeights | None = None
     linked: bool = False
     reason: str = ""
-
-
-def bare_url(url: str) -> str:
-    """Return the address without what may be secret: user, password, query and fragment."""
-    scheme, separator, rest = url.partition("://")
-    rest = rest.partition("#")[0].partition("?")[0]
-    host, slash, path = rest.partition("/")
-    return f"{scheme}{separator}{host.rpartition('@')[2]}{slash}{path}"

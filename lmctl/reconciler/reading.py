@@ -13,6 +13,7 @@ from lmctl.base.diagnostics import Diagnostic, Place, error
 from lmctl.base.errors import LmctlError
 from lmctl.manifests import bundle as bundles
 from lmctl.manifests.bundle import Bundle
+from lmctl.manifests.lock import is_lock
 from lmctl.planning.desired import DesiredState
 from lmctl.planning.resolve import HostFacts, resolve
 from lmctl.planning.turn import Reading
@@ -41,7 +42,7 @@ def read_folders(roots: Sequence[Path], host: HostFacts) -> ReadResult:
         files, trouble = found.files, tuple(found.diagnostics)
     except LmctlError as problem:
         trouble = (error(Place(str(roots[0])), str(problem), problem.hint),)
-    if not files and not trouble:
+    if all(map(is_lock, files)) and not trouble:
         hint = "nothing is unloaded for an empty folder; `lmctl daemon down` stops everything"
         trouble = (error(Place(str(roots[0])), "no manifests in this folder", hint),)
     return _interpret(files, trouble, host)

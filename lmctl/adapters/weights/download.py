@@ -19,9 +19,9 @@ from lmctl.adapters.weights.http_get import Address, TryAgain, explain, get, hos
 from lmctl.adapters.weights.partial_file import Note, PartialFile
 from lmctl.adapters.weights.progress import Meter
 from lmctl.adapters.weights.threads import settled
+from lmctl.base.addresses import bare_url
 from lmctl.base.digests import digest
 from lmctl.base.errors import IntegrityError, NotReady
-from lmctl.planning.weights_values import bare_url
 
 _CHUNK: Final = 1024 * 1024
 _FLUSH_SECONDS: Final = 0.5

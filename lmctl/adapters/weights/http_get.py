@@ -17,8 +17,8 @@ from typing import Final
 
 import httpx2
 
+from lmctl.base.addresses import bare_url
 from lmctl.base.errors import NotFound, Refused, Unreachable
-from lmctl.planning.weights_values import bare_url
 
 # httpx2 logs whole addresses at INFO, and signed download addresses are secrets.
 logging.getLogger("httpx2").setLevel(logging.WARNING)

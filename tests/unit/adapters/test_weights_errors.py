@@ -11,9 +11,9 @@ from lmctl.adapters.weights.fetch_errors import (
     failure_kind,
     retry_after,
 )
+from lmctl.base.addresses import bare_url
 from lmctl.base.errors import IntegrityError, NotFound, NotReady, Refused, Unreachable
 from lmctl.base.spec import FailureKind
-from lmctl.planning.weights_values import bare_url
 
 FULL = NoSpace("m.gguf", needed=10, free=3, folder="/disk")
 

@@ -174,7 +174,6 @@ def test_a_bundle_cannot_be_changed():
         ("x/mcp.json", True),
         ("x/terse.preset.json", True),
         ("x/other.json", False),
-        ("lmctl.lock", False),
         ("README.md", False),
         (".hidden.yaml", False),
         (".git/config.yaml", False),

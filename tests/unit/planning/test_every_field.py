@@ -16,7 +16,7 @@ import pytest
 from lmctl.manifests.bundle import Reading, read
 from lmctl.manifests.not_yet import HONOURED
 from lmctl.manifests.rules import Kind, Rule
-from lmctl.manifests.schema import KINDS, schema
+from lmctl.manifests.schema import WRITTEN_BY_PEOPLE, schema
 from lmctl.manifests.schema_fields import fields
 from lmctl.manifests.settings_keys import SETTINGS, Domain, Section, Setting
 from lmctl.planning import plan as plans
@@ -275,7 +275,9 @@ def in_sync(goal: DesiredState) -> ObservedState:
 BASE = reading(FILES)
 GOAL = goal_of(BASE)
 BOX = in_sync(GOAL)
-CLASSES = {(name, each.path): each.change for name in KINDS for each in fields(schema(name))}
+CLASSES = {
+    (name, each.path): each.change for name in WRITTEN_BY_PEOPLE for each in fields(schema(name))
+}
 PROCESS = (plans.LoadInstance, plans.UnloadInstance, plans.RestoreInstance)
 LISTENER = (plans.StartGateway, plans.StopGateway)
 
