@@ -46,6 +46,7 @@ class Eyes:
             user=str(Path.home()),
             control=str(self.home.control),
             local_models=self.tree.local_weights(),
+            recorded=self.weights.recorded(),
         )
 
     def files_of(self, key: str) -> tuple[tuple[StoredFile, Path], ...]:

@@ -19,7 +19,7 @@ from lmctl.manifests.instance import Instance
 from lmctl.manifests.lock import LockReading, is_lock, read_lock
 from lmctl.manifests.mcp import McpServer
 from lmctl.manifests.model import Model
-from lmctl.manifests.pins import Pin, Pinned, pins_of
+from lmctl.manifests.pins import Locked, Pin, pins_of
 from lmctl.manifests.preset import Preset
 from lmctl.manifests.reading import Declared, FileReading, counts, read_file
 from lmctl.manifests.route import Route
@@ -46,7 +46,7 @@ class Bundle:
     routes: Mapping[str, Route] = field(default_factory=dict)
     presets: Mapping[str, Preset] = field(default_factory=dict)
     mcp_servers: Mapping[str, McpServer] = field(default_factory=dict)
-    locked: Mapping[tuple[str, str], Pinned] = field(default_factory=dict)
+    locked: Mapping[tuple[str, str], Locked] = field(default_factory=dict)
     digest: str = ""
     origins: Mapping[tuple[str, str], Declared] = field(
         default_factory=dict, repr=False, compare=False
@@ -148,7 +148,7 @@ def _by_identity(
 
 def _bundle(
     origins: Mapping[tuple[str, str], Declared],
-    locked: Mapping[tuple[str, str], Pinned],
+    locked: Mapping[tuple[str, str], Locked],
     locks: Iterable[str],
 ) -> Bundle:
     servers = _of(origins, Server)

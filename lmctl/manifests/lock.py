@@ -8,7 +8,7 @@ import json
 import re
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Annotated, Any, ClassVar, Final, Literal
+from typing import Annotated, Any, ClassVar, Final, Literal, Self
 
 from pydantic import AfterValidator, Field, ValidationError, model_validator
 
@@ -84,6 +84,14 @@ class LockedSource(Node):
     """Wheels the files come in, for packages."""
     files: Annotated[Items[LockedFile], Field(min_length=1), distinct("path")]
     """The files, main file first."""
+
+    @model_validator(mode="after")
+    def _as_declared(self) -> Self:
+        """Refuse a main file that the source itself declares otherwise."""
+        if self.source.sha256 not in (None, self.files[0].sha256):
+            message = f"expected the sha256 its source declares: {self.source.sha256}"
+            raise complaint(message, "files", 0, "sha256", hint=_ANEW)
+        return self
 
 
 class LockedModel(Node):

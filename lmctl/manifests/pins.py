@@ -25,7 +25,7 @@ Identity = tuple[str, str]
 
 
 @dataclass(frozen=True, slots=True)
-class Pinned:
+class Locked:
     """What a lock says of one model."""
 
     entry: LockedModel
@@ -49,13 +49,13 @@ class Pin:
 
 def index(
     locks: Mapping[str, Lock], contents: Mapping[str, bytes]
-) -> tuple[dict[Identity, Pinned], list[Diagnostic]]:
+) -> tuple[dict[Identity, Locked], list[Diagnostic]]:
     """Return what all locks together say, by model and entry, and an error for each said twice."""
-    found: dict[Identity, Pinned] = {}
+    found: dict[Identity, Locked] = {}
     repeated = []
     for file, lock in locks.items():
         for entry in lock.models:
-            pinned = Pinned(entry, file, contents[file])
+            pinned = Locked(entry, file, contents[file])
             first = found.setdefault(entry.identity, pinned)
             if first is not pinned:
                 message = f"model `{entry.model}` is locked twice, first at {first.place}"
@@ -69,7 +69,7 @@ def entry_in_use(model: Model) -> BaseEntry | None:
     return None if isinstance(model.base, str) else model.base[0]
 
 
-def pins_of(declared: Declared, locked: Mapping[Identity, Pinned]) -> tuple[Pin, ...]:
+def pins_of(declared: Declared, locked: Mapping[Identity, Locked]) -> tuple[Pin, ...]:
     """Return a pin per source of a model that names weights, in its order."""
     entry = entry_in_use(declared.value) if isinstance(declared.value, Model) else None
     if entry is None:
@@ -85,7 +85,7 @@ def pins_of(declared: Declared, locked: Mapping[Identity, Pinned]) -> tuple[Pin,
 
 
 def lag(
-    models: Iterable[Declared], locked: Mapping[Identity, Pinned], refused: Iterable[str] = ()
+    models: Iterable[Declared], locked: Mapping[Identity, Locked], refused: Iterable[str] = ()
 ) -> Iterator[Diagnostic]:
     """Yield a warning for everything that a lock does not say, or says of nothing any more.
 
@@ -118,7 +118,7 @@ def words(source: Source) -> str:
 
 
 def _lag_of(
-    declared: Declared, known: Pinned | None, pins: tuple[Pin, ...]
+    declared: Declared, known: Locked | None, pins: tuple[Pin, ...]
 ) -> Iterator[Diagnostic]:
     if known is None:
         message = f"lock lags: model `{declared.name}` is not locked"

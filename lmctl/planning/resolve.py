@@ -21,7 +21,7 @@ from lmctl.manifests.suggest import closest
 from lmctl.planning.desired import Check, DesiredState, WantedGateway, WantedInstance, WantedRuntime
 from lmctl.planning.layers import Settings, layered, path_of, values_of
 from lmctl.planning.load_settings import load_settings
-from lmctl.planning.sources import sources_of
+from lmctl.planning.sources import weights_of
 from lmctl.planning.surface import AliasTarget, Cors, Limits, ServedAlias, ServedRoute, Surface
 from lmctl.planning.weights_values import Weights
 
@@ -32,12 +32,14 @@ _SECTIONS = (Section.LOAD, Section.OPERATION)
 class HostFacts:
     """What resolving must know of the host: where sockets lie, which models a user put there by
     hand (`publisher/name` -> weights), the user's home folder, and where the daemon listens.
+    `recorded` are the sha256 of the files stored here, by weights key.
     """
 
     sockets: str
     user: str = "/"
     control: str = ""
     local_models: Mapping[str, Weights] = field(default_factory=dict)
+    recorded: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,10 +112,11 @@ class _Resolver:
         for name in sorted(self._bundle.models):
             resolved = self._bundle.resolve_base(name)
             local = self._host.local_models.get(resolved.beyond or name)
-            if resolved.entries and (
-                sources := sources_of(resolved.entries[0], user=self._host.user)
-            ):
-                yield name, Weights(name, sources)
+            found = weights_of(
+                name, self._bundle, user=self._host.user, recorded=self._host.recorded
+            )
+            if found is not None:
+                yield name, found
             elif local is not None:
                 yield name, local
             else:

@@ -1,17 +1,45 @@
-"""A manifest's sources as the planner's values; `base[]` entries as the weights they stand for."""
+"""A manifest's sources as the planner's values, and what lmctl.lock pins them to."""
 
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import PurePosixPath
 
 from lmctl.manifests import sources as declared
+from lmctl.manifests.bundle import Bundle
+from lmctl.manifests.lock import LockedSource
 from lmctl.manifests.model import BaseEntry
 from lmctl.planning.weights_values import (
     FileSource,
     HubSource,
     PackageSource,
     Part,
+    Pinned,
+    PinnedFile,
+    PinnedWheel,
     Source,
     UrlSource,
+    Weights,
 )
+
+Recorded = Mapping[str, tuple[str, ...]]
+
+
+def weights_of(name: str, bundle: Bundle, *, user: str, recorded: Recorded) -> Weights | None:
+    """Return what a declared model is loaded from; None when no manifest names its weights.
+
+    `user` is the home folder that `~/` stands for. `recorded` are the sha256 of the files stored
+    on this host by weights key: weights that were stored before a lock pinned the very same bytes
+    keep the key they had, so that locking what runs changes nothing.
+    """
+    resolved = bundle.resolve_base(name)
+    if not resolved.entries:
+        return None
+    sources = sources_of(resolved.entries[0], user=user)
+    before = Weights(name, sources)
+    found = Weights(name, sources, tuple(_pinned(bundle, resolved.chain[-1], sources)))
+    if found.pinned and found.accepts(recorded.get(before.key, ())):
+        return replace(found, known_as=before.key)
+    return found
 
 
 def sources_of(entry: BaseEntry, *, user: str) -> tuple[Source, ...]:
@@ -20,6 +48,40 @@ def sources_of(entry: BaseEntry, *, user: str) -> tuple[Source, ...]:
     `user` is the home folder that `~/` stands for.
     """
     return tuple(_source(each, entry, user) for each in entry.sources)
+
+
+def locked_source(source: declared.Source, pinned: Pinned) -> LockedSource:
+    """Return what a source came to as lmctl.lock records it; `source` is as a lock has it."""
+    return LockedSource.model_validate(
+        {
+            "source": source.model_dump(by_alias=True),
+            "commit": pinned.commit or None,
+            "wheels": [
+                {
+                    "package": each.package,
+                    "file": each.name,
+                    "size": each.size,
+                    "sha256": each.sha256,
+                }
+                for each in pinned.wheels
+            ],
+            "files": [
+                {"path": each.path, "size": each.size, "sha256": each.sha256}
+                for each in pinned.files
+            ],
+        }
+    )
+
+
+def _pinned(bundle: Bundle, model: str, sources: tuple[Source, ...]) -> Iterator[Pinned]:
+    for source, pin in zip(sources, bundle.pins(model), strict=True):
+        if (locked := pin.locked) is not None:
+            files = tuple(PinnedFile(each.path, each.size, each.sha256) for each in locked.files)
+            wheels = tuple(
+                PinnedWheel(each.package, each.file, each.size, each.sha256)
+                for each in locked.wheels
+            )
+            yield Pinned(source, files, locked.commit or "", wheels)
 
 
 def _source(source: declared.Source, entry: BaseEntry, user: str) -> Source:

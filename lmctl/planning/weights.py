@@ -3,9 +3,10 @@
 from collections.abc import Iterator, Sequence
 
 from lmctl.planning.desired import DesiredState
+from lmctl.planning.observed import ObservedState
 from lmctl.planning.plan import FetchWeights, LinkWeights, Planned, VerifyWeights
 from lmctl.planning.scene import Scene
-from lmctl.planning.weights_values import WeightsState
+from lmctl.planning.weights_values import Weights, WeightsState
 
 
 def weights(scene: Scene) -> Iterator[Planned]:
@@ -17,15 +18,18 @@ def weights(scene: Scene) -> Iterator[Planned]:
         match seen.state:
             case WeightsState.ABSENT:
                 because = _why_fetch(users.get(wanted.key, ()), reason=seen.reason)
-                yield Planned(
-                    FetchWeights(wanted), because, download=observed.downloads.get(wanted.key)
-                )
+                yield Planned(FetchWeights(wanted), because, download=_download(wanted, observed))
             case WeightsState.SUSPECT:
                 yield Planned(VerifyWeights(wanted), seen.reason or "its files changed on disk")
             case WeightsState.STORED if not seen.linked:
                 yield Planned(LinkWeights(wanted), "its links in the models tree are missing")
             case WeightsState.STORED:
                 pass
+
+
+def _download(wanted: Weights, observed: ObservedState) -> int | None:
+    """Return the bytes to fetch: as locked, or as far as a source was asked."""
+    return wanted.pinned[0].download if wanted.pinned else observed.downloads.get(wanted.key)
 
 
 def _users(desired: DesiredState) -> dict[str, list[str]]:

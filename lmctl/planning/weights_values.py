@@ -82,21 +82,99 @@ Source = HubSource | PackageSource | FileSource | UrlSource
 
 
 @dataclass(frozen=True, slots=True)
+class PinnedFile:
+    """One file as a lock has it: `path` in a repository, or the name it is kept under; `size` in
+    bytes.
+    """
+
+    path: str
+    size: int
+    sha256: str
+
+    @property
+    def name(self) -> str:
+        """The name the file is kept under."""
+        return self.path.rpartition("/")[2]
+
+
+@dataclass(frozen=True, slots=True)
+class PinnedWheel:
+    """One wheel as a lock has it: `name` is its file name, `sha256` that of the wheel itself."""
+
+    package: str
+    name: str
+    size: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Pinned:
+    """What a source came to when it was locked; exactly this is fetched. The main file comes first.
+
+    `commit` is set for a repository, `wheels` for packages.
+    """
+
+    source: Source
+    files: tuple[PinnedFile, ...]
+    commit: str = ""
+    wheels: tuple[PinnedWheel, ...] = ()
+
+    @property
+    def sha256s(self) -> tuple[str, ...]:
+        return tuple(each.sha256 for each in self.files)
+
+    @property
+    def download(self) -> int:
+        """The bytes that travel when nothing of it is here."""
+        return sum(each.size for each in self.wheels or self.files)
+
+    def __str__(self) -> str:
+        commit = f" at commit {self.commit[:12]}" if self.commit else ""
+        return f"{self.source}{commit}"
+
+
+@dataclass(frozen=True, slots=True)
 class Weights:
-    """What a model (`publisher/name`) is loaded from: the first of `sources` that serves."""
+    """What a model (`publisher/name`) is loaded from: the first of `sources` that serves.
+
+    With `pinned` (by lmctl.lock) exactly those bytes count, from the sources that are pinned.
+    `known_as` is the key under which the same bytes were stored before they were pinned.
+    """
 
     model: str
     sources: tuple[Source, ...]
+    pinned: tuple[Pinned, ...] = ()
+    known_as: str = ""
 
     @property
     def key(self) -> str:
-        """The identity of these weights (64 hex characters): equal model and sources, equal key."""
-        return _key(self)
+        """The identity of these weights (64 hex characters).
+
+        Of pinned weights it is the bytes of the first pinned source, wherever they come from: a
+        new commit with the same file is the same weights. Else equal model and sources, equal key.
+        """
+        return self.known_as or _key(self)
+
+    @property
+    def offers(self) -> tuple[Source | Pinned, ...]:
+        """What to fetch from, in order of preference."""
+        return self.pinned or self.sources
+
+    def accepts(self, sha256s: tuple[str, ...]) -> bool:
+        """Say whether files with these digests may be what is loaded."""
+        return not self.pinned or any(each.sha256s == sha256s for each in self.pinned)
 
 
 @lru_cache(maxsize=32_768)
 def _key(weights: Weights) -> str:
+    if weights.pinned:
+        return digest(("pinned", weights.model, weights.pinned[0].sha256s))
     return digest((weights.model, weights.sources))
+
+
+def unpinned(weights: Weights) -> Weights:
+    """Return the same weights as they are without a lock."""
+    return Weights(weights.model, weights.sources)
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +207,11 @@ class StoredWeights:
     def size(self) -> int:
         """Bytes of all files together."""
         return sum(each.size for each in self.files)
+
+    @property
+    def sha256s(self) -> tuple[str, ...]:
+        """The digests of the files, main file first."""
+        return tuple(each.sha256 for each in self.files)
 
 
 class WeightsState(StrEnum):

@@ -27,36 +27,67 @@ from lmctl.planning.gguf_names import (
     split_set,
     split_stem,
 )
-from lmctl.planning.weights_values import FileSource
+from lmctl.planning.weights_values import FileSource, Pinned
 
 _STEP: Final = 16 * 1024 * 1024
 _CANNOT_SHARE: Final = frozenset({errno.EXDEV, errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP})
 
 
-async def fetch(source: FileSource, blobs: Blobs, meter: Meter) -> tuple[FetchedFile, ...]:
+async def fetch(
+    source: FileSource, blobs: Blobs, meter: Meter, *, pinned: Pinned | None = None
+) -> tuple[FetchedFile, ...]:
     """Copy the file, the rest of its split set and its projector into the blob store.
 
-    A projector (`mmproj*.gguf`) comes along when the file is the only model of its folder.
+    A projector (`mmproj*.gguf`) comes along when the file is the only model of its folder. `pinned`
+    files are copied by name and no others. What is a blob already needs no original.
 
     Raises NotFound (no such file), Refused (not a readable file), NoSpace, and IntegrityError
     when its sha256 is not the pinned one.
     """
     first = Path(source.path)
-    if source.sha256 and await blobs.sound(source.sha256):
+    if source.sha256 and not pinned and await blobs.sound(source.sha256):
         return (FetchedFile(first.name, source.sha256),)
+    pins: dict[Path, str | None]
+    if pinned:
+        pins = {first.with_name(each.name): each.sha256 for each in pinned.files}
+    else:
+        paths = await companions(source)
+        pins = {paths[0]: source.sha256, **dict.fromkeys(paths[1:])}
+    here = {path for path, sha256 in pins.items() if sha256 and await blobs.sound(sha256)}
+    sizes = {path: await settled(size_of, path) for path in pins if path not in here}
+    for path, size in sizes.items():
+        meter.expect(path.name, size)
+    blobs.require_space(sum(sizes.values()), first.name)
+    return tuple(
+        [
+            FetchedFile(path.name, sha256 or "")
+            if path in here
+            else await _one(path, sha256, blobs=blobs, meter=meter)
+            for path, sha256 in pins.items()
+        ]
+    )
+
+
+async def companions(source: FileSource) -> list[Path]:
+    """Return the file and what belongs to it, main file first.
+
+    Raises Refused for a set of files that one sha256 should pin.
+    """
+    first = Path(source.path)
     paths = await settled(_with_companions, first)
     if source.sha256 and is_split(first.name):
         raise Refused(
             f"{source} is one of {len(paths)} files and one sha256 cannot pin them all",
-            hint="leave out `sha256`, or join the parts into one file",
+            hint="leave out `sha256` (lmctl.lock pins all of them), or join the parts into one file",
         )
-    sizes = [await settled(_size, path) for path in paths]
-    for path, size in zip(paths, sizes, strict=True):
-        meter.expect(path.name, size)
-    blobs.require_space(sum(sizes), first.name)
-    pins = [source.sha256, *(None for _ in paths[1:])]
-    return tuple(
-        [await _one(*each, blobs=blobs, meter=meter) for each in zip(paths, pins, strict=True)]
+    return paths
+
+
+def wrong(path: Path, found: str, pinned: str) -> IntegrityError:
+    """Return what to raise for a file that is not the pinned one."""
+    return IntegrityError(
+        f"{path} has sha256 {found}, pinned is {pinned}",
+        hint="pin the new sha256 if the file was meant to change",
     )
 
 
@@ -72,16 +103,13 @@ async def _one(path: Path, pinned: str | None, *, blobs: Blobs, meter: Meter) ->
         try:
             sha256 = await interruptible(_copy, path, part, report)
         except OSError as error:
-            full = blobs.no_space(error, needed=await settled(_size, path), what=path.name)
+            full = blobs.no_space(error, needed=await settled(size_of, path), what=path.name)
             if full is None:
                 raise Refused(f"cannot read {path}: {error.strerror}") from error
             raise full from error
         if pinned and sha256 != pinned:
             await settled(part.unlink)  # only a copy: the original is where it was
-            raise IntegrityError(
-                f"{path} has sha256 {sha256}, pinned is {pinned}",
-                hint="pin the new sha256 if the file was meant to change",
-            )
+            raise wrong(path, sha256, pinned)
         await blobs.admit(part, sha256)
     return FetchedFile(path.name, sha256)
 
@@ -96,7 +124,8 @@ def _with_companions(first: Path) -> list[Path]:
     return paths
 
 
-def _size(path: Path) -> int:
+def size_of(path: Path) -> int:
+    """Return the bytes of a file. Raises NotFound, or Refused when it is no file."""
     try:
         found = path.stat()
     except OSError as error:

@@ -29,7 +29,7 @@ from lmctl.adapters.weights.threads import abandonable
 from lmctl.base.digests import digest
 from lmctl.base.errors import IntegrityError, LmctlError, NotFound, NotReady, Refused
 from lmctl.planning.gguf_names import base_name, pick
-from lmctl.planning.weights_values import HubSource
+from lmctl.planning.weights_values import HubSource, Pinned
 
 _DEFAULT: Final = "https://huggingface.co"
 _ANSWER_WITHIN: Final = 5.0
@@ -81,12 +81,21 @@ async def resolve(source: HubSource) -> HubFiles:
     return replace(listing, files=_chosen(source, listing.files))
 
 
-async def fetch(source: HubSource, downloads: Downloads, meter: Meter) -> tuple[FetchedFile, ...]:
+async def fetch(
+    source: HubSource, downloads: Downloads, meter: Meter, *, pinned: Pinned | None = None
+) -> tuple[FetchedFile, ...]:
     """Bring the files of a source into the blob store, main file first.
 
+    `pinned` files are taken at their commit without a question, wherever the revision leads now.
     Raises as `resolve` and `Downloads.file` do.
     """
-    found = await resolve(source)
+    return await bring(
+        _as_pinned(source, pinned) if pinned else await resolve(source), downloads, meter
+    )
+
+
+async def bring(found: HubFiles, downloads: Downloads, meter: Meter) -> tuple[FetchedFile, ...]:
+    """Bring files into the blob store, main file first. Raises as `Downloads.file` does."""
     todo = [wanted(found, file) for file in found.files]
     for each in todo:
         meter.expect(each.what, each.size)
@@ -113,6 +122,11 @@ def wanted(found: HubFiles, file: HubFile) -> Wanted:
         git_sha1=None if file.sha256 else file.blob_id,
         size=file.size,
     )
+
+
+def _as_pinned(source: HubSource, pinned: Pinned) -> HubFiles:
+    files = tuple(HubFile(each.path, each.size, each.sha256, None) for each in pinned.files)
+    return HubFiles(f"{source.user}/{source.repo}", pinned.commit, files)
 
 
 def _listing(repo: str, revision: str, where: str) -> HubFiles:

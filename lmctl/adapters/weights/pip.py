@@ -82,18 +82,19 @@ class _Report(msgspec.Struct):
     install: list[_Item]
 
 
-async def locate(package: str, version: str) -> WheelPlace:
-    """Return where pip would take the wheel of this version from.
+async def locate(package: str, version: str, file: str = "") -> WheelPlace:
+    """Return where pip would take the wheel of this version from: that called `file`, if there is
+    one, or the best.
 
     Raises NotFound (no such version, no wheel), Unreachable (the index), Refused (no pip).
     """
-    return await _found(package, version) or await _tried(package, version)
+    return await _found(package, version, file) or await _tried(package, version)
 
 
-async def _found(package: str, version: str) -> WheelPlace | None:
+async def _found(package: str, version: str, file: str) -> WheelPlace | None:
     """Ask the part of pip that finds wheels; None when it finds none or is built differently."""
     try:
-        output = await _run("-c", PROGRAM, package, version, *_ONE_WHEEL, what=package)
+        output = await _run("-c", PROGRAM, package, version, file, *_ONE_WHEEL, what=package)
         return msgspec.json.decode(output, type=WheelPlace | None)
     except (LmctlError, msgspec.DecodeError) as error:
         # Whatever went wrong, the dry run says it in pip's own words, or succeeds.

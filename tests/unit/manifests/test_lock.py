@@ -83,8 +83,18 @@ sources = st.one_of(
         names, shas,
     ),
 )  # fmt: skip
+
+
+def with_files(source, commit, wheels, files):
+    """A main file is what its source declares."""
+    first = files[0].model_copy(update={"sha256": source.sha256 or files[0].sha256})
+    return LockedSource.model_construct(
+        source=source, commit=commit, wheels=wheels, files=(first, *files[1:])
+    )
+
+
 entries = st.builds(
-    lambda s, c, w, f: LockedSource.model_construct(source=s, commit=c, wheels=w, files=f),
+    with_files,
     sources,
     st.none() | shas,
     st.lists(wheels, max_size=2, unique_by=lambda each: each.package).map(tuple),
@@ -185,6 +195,12 @@ GOOD = render(lock_of())
             "take either side, then run `lmctl lock`",
         ),
         (GOOD[: len(GOOD) // 2], None, "", None),
+        (
+            GOOD.replace('"repo": "tiny"', f'"repo": "tiny", "sha256": "{OTHER}"'),
+            12,
+            f"expected the sha256 its source declares: {OTHER}",
+            "it anew",
+        ),
     ],
 )
 def test_a_broken_lock_is_told_with_its_place_and_stops_the_bundle(text, line, message, hint):
@@ -278,17 +294,17 @@ def test_what_is_locked_of_a_broken_model_is_still_its_own():
     assert all("lock lags" not in each.message for each in reading.diagnostics)
 
 
-def test_a_path_is_locked_as_written_and_an_address_without_its_password():
+def test_a_path_is_locked_as_written_and_an_address_without_its_query():
     model = MODEL.replace(
         "{type: huggingface, user: acme, repo: tiny}",
         "{type: file, path: ../../w/tiny.gguf}\n"
-        f"      - {{type: url, url: 'https://me:secret@a.example/t.gguf?key=secret', sha256: {SHA}}}",
+        f"      - {{type: url, url: 'https://a.example/t.gguf?mirror=2', sha256: {SHA}}}",
     )
     pins = bundle_of(model, lock="").bundle.pins("acme/tiny")
 
     assert pins[0].declared.path == "../../w/tiny.gguf"
     assert pins[1].declared.url == "https://a.example/t.gguf"
-    assert "secret" not in render(lock_of(*(locked(each.declared) for each in pins)))
+    assert "mirror" not in render(lock_of(*(locked(each.declared) for each in pins)))
 
 
 def test_a_model_made_of_another_one_has_no_pins_of_its_own():
