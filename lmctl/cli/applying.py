@@ -7,6 +7,7 @@ import typer
 from lmctl.adapters.home import home_of
 from lmctl.cli.client import DaemonClient
 from lmctl.cli.following import follow_until
+from lmctl.cli.frozen import FrozenOption
 from lmctl.cli.options import Directories, OutputOption, Quiet, Timeout, interactive
 from lmctl.cli.printer import Output, PlanOutput, Printer
 from lmctl.cli.proposing import propose
@@ -22,6 +23,7 @@ def apply(
     timeout: Timeout = 900.0,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
     wait: Annotated[bool, typer.Option(help="Wait until everything is Ready.")] = True,
+    frozen: FrozenOption = False,
 ) -> None:
     """Make the box what the manifests say and keep it so; starts a daemon if none runs.
 
@@ -29,7 +31,7 @@ def apply(
     """
     teller = Teller(PlanOutput(output.value), quiet=quiet)
     printer = teller.printer
-    proposal = propose(teller, directories)
+    proposal = propose(teller, directories, frozen=frozen)
     if not printer.machine and not proposal.plan.empty:
         proposal.tell_what_is_there(printer)
         teller.plan(proposal.view)

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from lmctl.adapters.home import home_of
+from lmctl.cli.frozen import FrozenOption
 from lmctl.cli.options import Directories, PlanOutputOption, Quiet
 from lmctl.cli.printer import PlanOutput
 from lmctl.cli.proposing import propose, read
@@ -50,6 +51,7 @@ def diff(
     output: PlanOutputOption = PlanOutput.TEXT,
     quiet: Quiet = False,
     drift_only: DriftOnly = False,
+    frozen: FrozenOption = False,
 ) -> None:
     """Show what `apply` would do, why, and what it costs. Changes nothing.
 
@@ -57,7 +59,7 @@ def diff(
     cannot be done.
     """
     teller = Teller(output, quiet=quiet)
-    proposal = propose(teller, directories)
+    proposal = propose(teller, directories, frozen=frozen)
     view = only_drift(proposal.view) if drift_only else proposal.view
     proposal.tell_what_is_there(teller.printer)
     teller.plan(view)

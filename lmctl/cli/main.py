@@ -13,7 +13,7 @@ import typer
 
 from lmctl import __version__
 from lmctl.base.errors import LmctlError
-from lmctl.cli import applying, changes, daemon, explain, looking, schemas, secrets
+from lmctl.cli import applying, changes, daemon, explain, locking, looking, schemas, secrets
 from lmctl.cli.printer import Printer
 
 app = typer.Typer(
@@ -29,6 +29,7 @@ app.command()(changes.validate)
 app.command()(changes.diff)
 app.command(name="plan")(changes.diff)
 app.command()(applying.apply)
+app.command()(locking.lock)
 app.command()(looking.wait)
 app.command()(looking.status)
 app.command()(looking.get)

@@ -14,6 +14,7 @@ from lmctl.adapters.home import Home, home_of
 from lmctl.adapters.state.store import read_store
 from lmctl.adapters.weights.sizes import download_sizes
 from lmctl.base.errors import NotFound, Refused
+from lmctl.cli.frozen import refuse_unlocked
 from lmctl.cli.options import absolute
 from lmctl.cli.printer import Printer
 from lmctl.cli.telling import Teller
@@ -61,8 +62,11 @@ def read(directories: Sequence[Path], see: Eyes) -> ReadResult:
     return read_folders(absolute(list(directories)), see.host())
 
 
-def propose(teller: Teller, directories: Sequence[Path]) -> Proposal:
-    """Read, look and plan, problems told; exits with 2 when the manifests are broken."""
+def propose(teller: Teller, directories: Sequence[Path], *, frozen: bool = False) -> Proposal:
+    """Read, look and plan, problems told; exits with 2 when the manifests are broken.
+
+    `frozen` allows no model that its lock does not pin: exits with 3 then.
+    """
     home = home_of()
     see = eyes(home, clock=time.time)
     result = read(directories, see)
@@ -70,6 +74,8 @@ def propose(teller: Teller, directories: Sequence[Path]) -> Proposal:
     if result.fatal:
         teller.invalid(problems)
         raise typer.Exit(2)
+    if frozen:
+        refuse_unlocked(result, teller.printer)
     observed = asyncio.run(_observe(see, result.desired))
     observed = msgspec.structs.replace(observed, converged=known(home).converged)
     turn = take_turn(Reading(result.desired), observed)

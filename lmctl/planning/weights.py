@@ -29,7 +29,9 @@ def weights(scene: Scene) -> Iterator[Planned]:
 
 def _download(wanted: Weights, observed: ObservedState) -> int | None:
     """Return the bytes to fetch: as locked, or as far as a source was asked."""
-    return wanted.pinned[0].download if wanted.pinned else observed.downloads.get(wanted.key)
+    if not wanted.pinned:
+        return observed.downloads.get(wanted.key)
+    return wanted.pinned[0].download(observed.seen_weights(wanted.key).here)
 
 
 def _users(desired: DesiredState) -> dict[str, list[str]]:

@@ -123,10 +123,10 @@ class Pinned:
     def sha256s(self) -> tuple[str, ...]:
         return tuple(each.sha256 for each in self.files)
 
-    @property
-    def download(self) -> int:
-        """The bytes that travel when nothing of it is here."""
-        return sum(each.size for each in self.wheels or self.files)
+    def download(self, here: frozenset[str] = frozenset()) -> int:
+        """Return the bytes that travel when files with these sha256 are here already."""
+        missing = [each for each in self.files if each.sha256 not in here]
+        return sum(each.size for each in (self.wheels or missing)) if missing else 0
 
     def __str__(self) -> str:
         commit = f" at commit {self.commit[:12]}" if self.commit else ""
@@ -225,7 +225,8 @@ class WeightsState(StrEnum):
 @dataclass(frozen=True, slots=True)
 class SeenWeights:
     """Weights as last looked at. `linked`: every file stands in the models folder. `reason` says
-    what is missing or differs, in a person's words; empty when nothing does.
+    what is missing or differs, in a person's words; empty when nothing does. Of pinned weights that
+    are absent, `here` are the sha256 of files that need not be fetched.
     """
 
     key: str
@@ -233,3 +234,4 @@ class SeenWeights:
     stored: StoredWeights | None = None
     linked: bool = False
     reason: str = ""
+    here: frozenset[str] = frozenset()

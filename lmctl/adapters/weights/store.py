@@ -91,12 +91,11 @@ class WeightsStore:
         try:
             stored = self._records.read(key)
         except msgspec.DecodeError as error:
-            return SeenWeights(key, WeightsState.ABSENT, reason=f"its record is damaged: {error}")
+            return self._absent(weights, f"its record is damaged: {error}")
         if stored is None:
-            return SeenWeights(key, WeightsState.ABSENT)
+            return self._absent(weights)
         if not weights.accepts(stored.sha256s):
-            reason = "what is stored is not what lmctl.lock says"
-            return SeenWeights(key, WeightsState.ABSENT, reason=reason)
+            return self._absent(weights, "what is stored is not what lmctl.lock says")
         try:
             linked = self._tree.linked(weights, stored)
         except Refused as error:
@@ -106,6 +105,11 @@ class WeightsStore:
                 return SeenWeights(key, WeightsState.SUSPECT, stored, linked, reason)
         reason = "" if linked else "its links in the models folder are missing"
         return SeenWeights(key, WeightsState.STORED, stored, linked, reason)
+
+    def _absent(self, weights: Weights, reason: str = "") -> SeenWeights:
+        files = {each for pinned in weights.pinned for each in pinned.files}
+        here = {each.sha256 for each in files if _size(self._blobs.path(each.sha256)) == each.size}
+        return SeenWeights(weights.key, WeightsState.ABSENT, reason=reason, here=frozenset(here))
 
     async def verify(self, weights: Weights) -> StoredWeights:
         """Hash every file; return the record, with fresh stats, when all are what they should be.
@@ -218,3 +222,10 @@ def _difference(recorded: StoredFile, path: Path) -> str:
     if (found.st_mtime_ns, found.st_ino) != (recorded.mtime_ns, recorded.inode):
         return f"{recorded.name} was changed on disk after it was verified"
     return ""
+
+
+def _size(path: Path) -> int | None:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return None

