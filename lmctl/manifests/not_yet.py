@@ -33,14 +33,10 @@ FIELDS: Final = (
     NotYet("Server", ("spec", "jit", "keepOnlyLast"), quiet=True),
     NotYet("Server", ("spec", "mcp", "allowFile"), quiet=False),
     NotYet("Server", ("spec", "mcp", "allowPerRequest"), quiet=False),
-    NotYet("Server", ("spec", "guardrails", "mode"), "balanced"),
-    NotYet("Server", ("spec", "guardrails", "customThreshold"), 4 * 1024**3),
     NotYet("Instance", ("spec", "customFields"), {}),
     NotYet("Instance", ("spec", "residency", "mode"), "pinned"),
-    NotYet("Instance", ("spec", "residency", "priority"), 0),
     NotYet("Instance", ("spec", "placement", "labels"), {}),
     NotYet("Instance", ("spec", "operation", "preset"), None),
-    NotYet("Instance", ("spec", "memory", "budget"), None),
     NotYet("Route", ("spec", "preset"), None),
 )
 

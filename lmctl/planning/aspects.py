@@ -2,11 +2,11 @@
 
 from lmctl.base.quantities import format_size
 from lmctl.base.spec import Phase
-from lmctl.planning import fit
 from lmctl.planning.conditions import Condition, ConditionType, Reason, Truth
 from lmctl.planning.desired import DesiredState, WantedInstance
 from lmctl.planning.judging import Verdict
 from lmctl.planning.observed import ObservedState, SeenRunner
+from lmctl.planning.rollout import Room
 from lmctl.planning.weights_values import Weights, WeightsState
 
 _PHASES = {
@@ -67,22 +67,19 @@ def runtime_ready(name: str, observed: ObservedState) -> Condition:
     return Condition(kind, Truth.TRUE, Reason.SELF_TEST_PASSED, f"{name} {seen.version}")
 
 
-def fits(want: WantedInstance, observed: ObservedState) -> Condition:
+def fits(want: WantedInstance, observed: ObservedState, room: Room) -> Condition:
     """Say whether it has room in memory: measured once it is loaded, estimated before."""
     kind = ConditionType.FITS
     loaded = loaded_runner(want, observed)
     if loaded is not None:
         message = f"{format_size(loaded.memory)} resident"
         return Condition(kind, Truth.TRUE, Reason.MEASURED, message)
-    need = fit.memory(observed.facts.get(want.weights.key), want.load)
-    if need is None or observed.room is None:
-        what = "what it needs" if need is None else "how much room there is"
-        return Condition(kind, Truth.UNKNOWN, Reason.NOT_KNOWN, f"{what} is not known yet")
-    room = observed.room + sum(each.memory for each in observed.runners_of(want.name))
-    message = f"needs {format_size(need)} of {format_size(room)}"
-    if need > room:
-        return Condition(kind, Truth.FALSE, Reason.DOES_NOT_FIT, message)
-    return Condition(kind, Truth.TRUE, Reason.ESTIMATED, message)
+    verdict = room.verdict
+    if verdict is None:
+        return Condition(kind, Truth.UNKNOWN, Reason.NOT_KNOWN, "what it needs is not known yet")
+    if room.held:
+        return Condition(kind, Truth.FALSE, Reason.DOES_NOT_FIT, verdict.words)
+    return Condition(kind, Truth.TRUE, Reason.ESTIMATED, verdict.words)
 
 
 def loaded_runner(want: WantedInstance, observed: ObservedState) -> SeenRunner | None:

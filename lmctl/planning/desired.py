@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import Any, Literal
 
 from lmctl.base.spec import EngineName, LoadSettings
+from lmctl.planning.fit.budget import Guardrails
 from lmctl.planning.surface import Surface
 from lmctl.planning.weights_values import Weights
 
@@ -46,7 +47,8 @@ class WantedInstance:
     load settings. `operation` (prediction defaults by full key) is hot and not part of it.
     `places` says where values stand (`file:line`) by path in the manifest (`load.contextLength`;
     `` for the object itself). `renamed_from` is the name its runner may still have. A
-    load, and then a first token, may take `max_load` seconds each. `owner` is
+    load, and then a first token, may take `max_load` seconds each. `memory` is how much it may use
+    in bytes, None for what is estimated; with too little for all the higher `priority` stays. `owner` is
     `fleet` for what manifests declare, `manual` or `jit` for what was loaded on request.
     """
 
@@ -70,6 +72,7 @@ class WantedInstance:
     renamed_from: str | None = None
     owner: Literal["fleet", "manual", "jit"] = "fleet"
     priority: int = 0
+    memory: int | None = None
     places: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -105,5 +108,6 @@ class DesiredState:
     gateway: WantedGateway | None = None
     surface: Surface | None = None
     drift: DriftPolicy = DriftPolicy.CORRECT
+    guardrails: Guardrails = field(default_factory=Guardrails)
     suspended: Mapping[str, str] = field(default_factory=dict)
     places: Mapping[str, Mapping[str, str]] = field(default_factory=dict)

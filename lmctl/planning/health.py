@@ -4,10 +4,11 @@ Who is served is ready, whatever is being done for it beside. What is being brou
 worth waiting for; only what is in trouble is refused at once.
 """
 
+from lmctl.planning.admitting import rollouts
 from lmctl.planning.conditions import ConditionType, Standing, State
 from lmctl.planning.desired import DesiredState
 from lmctl.planning.observed import ObservedState
-from lmctl.planning.rollout import Rollout, rollouts
+from lmctl.planning.rollout import Rollout
 from lmctl.planning.surface import Health, InstanceHealth
 
 _TROUBLE = {State.STALLED: "stalled", State.RETRYING: "failed", State.SUSPENDED: "suspended"}

@@ -63,12 +63,14 @@ class _Rules:
         rollout = self._rollout
         if rollout.keep is not None and rollout.keep.name != self._want.name:
             yield self._rename(rollout.keep)
-        if rollout.proven:
+        if rollout.room.evicted_for:
+            yield from self._make_way()
+        elif rollout.proven:
             yield from self._switch_and_clear(after=())
-        elif rollout.fallback is not None and rollout.failed is not None:
-            yield from self._fall_back(rollout.fallback, rollout.failed)
+        elif rollout.room.held or rollout.fallback is not None:
+            yield from self._stay()
         elif rollout.surge:
-            load = self._load(after=(*self._first(), *self._same_folder()))
+            load = self._load(after=(*self._first(), *self._same_folder(), *rollout.room.after))
             yield load
             yield from self._switch_and_clear(after=(load.key,))
         else:
@@ -128,7 +130,8 @@ class _Rules:
             unload = self._end_before_load(each, emptied)
             unloads.append(unload.key)
             yield unload
-        yield self._load(after=(*first, *unloads), park=bool(unloads) or self._missed())
+        after = (*first, *unloads, *self._rollout.room.after)
+        yield self._load(after=after, park=bool(unloads) or self._missed())
 
     def _missed(self) -> bool:
         """Say whether clients are sent to it already and nothing is there to answer them."""
@@ -147,21 +150,34 @@ class _Rules:
             retire=other and bool(each.proven),
         )  # fmt: skip
 
-    def _fall_back(self, fallback: SeenRunner, failed: SeenRunner) -> Iterator[Planned]:
-        """Go on with what served before; the failed candidate waits for an edit."""
+    def _stay(self) -> Iterator[Planned]:
+        """Go on with what served before, if there is something; what is wanted cannot be."""
+        rollout = self._rollout
+        fallback, failed = rollout.fallback, rollout.failed
         first: tuple[str, ...] = self._scene.publish
-        if not fallback.alive:
+        because = "its replacement failed" if failed else rollout.room.held
+        why = f"{because}: {failed.reason or 'no reason given'}" if failed else because
+        if fallback is not None and not fallback.alive:
             step = RestoreInstance(self._want.name, fallback.uid)
             first = (*first, step.key)
-            yield Planned(
-                step, "its replacement failed", memory=fallback.memory, disruption=Disruption.PARK
-            )
-        for each in self._rollout.others:
-            if each not in (fallback, failed):
+            memory = fallback.memory
+            yield Planned(step, because, memory=memory, disruption=Disruption.PARK)
+        for each in rollout.others:
+            if each not in (fallback, failed) and not self._needed_for_load(each):
                 yield self._unload(each, self._why_extra(each))
-        why = failed.reason or "no reason given"
-        held = f"its replacement failed, the one before serves until the next edit: {why}"
-        yield dataclasses.replace(self._load(after=first), held=held, blocked=True)
+        if fallback is not None and failed is not None:
+            why = f"{why}; the one before serves until the next edit of it"
+        yield dataclasses.replace(self._load(after=first), held=why, blocked=True)
+
+    def _make_way(self) -> Iterator[Planned]:
+        """End what runs for the sake of a more important instance; it is loaded once there is room."""
+        room, unloads = self._rollout.room, []
+        for each in _runners(self._rollout):
+            because = f"makes room for instance/{room.evicted_for}"
+            unload = self._unload(each, because, outage=True)
+            unloads.append(unload.key)
+            yield unload
+        yield dataclasses.replace(self._load(after=tuple(unloads)), held=room.held, blocked=True)
 
     def _load(self, *, after: tuple[str, ...], park: bool = False) -> Planned:
         want = self._want
@@ -169,9 +185,15 @@ class _Rules:
             LoadInstance(want),
             because=self._why_load(),
             after=after,
-            memory=fit.memory(self._observed.facts.get(want.weights.key), want.load),
+            memory=self._need(),
             disruption=Disruption.PARK if park else Disruption.NONE,
             changes=self._changes,
+        )
+
+    def _need(self) -> int | None:
+        want = self._want
+        return want.memory or fit.memory(
+            self._observed.facts.get(want.weights.key), want.load, want.engine
         )
 
     def _first(self) -> tuple[str, ...]:
@@ -240,10 +262,12 @@ class _Rules:
         *,
         after: tuple[str, ...] = (),
         park: bool = False,
+        outage: bool = False,
         retire: bool = False,
     ) -> Planned:
         step = UnloadInstance(self._want.name, seen.uid, self._want.max_drain, retire=retire)
         disruption = Disruption.PARK if park else Disruption.NONE
+        disruption = Disruption.OUTAGE if outage else disruption
         return _ending(step, seen, because, after=after, disruption=disruption)
 
     def _place(self, path: str) -> str:

@@ -6,6 +6,7 @@ Plain values all of them: a look can be printed, compared and thrown away.
 import msgspec
 
 from lmctl.base.spec import FailureKind, LoadSettings, Phase
+from lmctl.planning.host_profile import HostProfile
 from lmctl.planning.model_facts import ModelFacts
 from lmctl.planning.surface import Surface
 from lmctl.planning.weights_values import SeenWeights, WeightsState
@@ -81,7 +82,7 @@ class ObservedState(msgspec.Struct, frozen=True):
     """Everything seen in one look.
 
     Weights, facts of their headers, and download sizes (bytes, where known) are by weights key.
-    `room` are the bytes of memory that models may still take, None when nobody knows. `converged`
+    `host` is the machine, None when nobody looked. `converged`
     remembers, by subject, the digest of what was wanted when it was last seen to be so.
     """
 
@@ -92,7 +93,7 @@ class ObservedState(msgspec.Struct, frozen=True):
     runners: tuple[SeenRunner, ...] = ()
     gateway: SeenGateway | None = None
     surface: Surface | None = None
-    room: int | None = None
+    host: HostProfile | None = None
     converged: dict[str, str] = {}
 
     def seen_weights(self, key: str) -> SeenWeights:

@@ -19,6 +19,7 @@ from lmctl.manifests.server import Listen
 from lmctl.manifests.settings_keys import Section
 from lmctl.manifests.suggest import closest
 from lmctl.planning.desired import Check, DesiredState, WantedGateway, WantedInstance, WantedRuntime
+from lmctl.planning.fit.budget import Guardrails
 from lmctl.planning.layers import Settings, layered, path_of, values_of
 from lmctl.planning.load_settings import load_settings
 from lmctl.planning.sources import weights_of
@@ -76,6 +77,7 @@ class _Resolver:
             runtimes=tuple(WantedRuntime(name, runtimes[name]) for name in sorted(runtimes)),
             instances=instances,
             gateway=_gateway(server.listen),
+            guardrails=Guardrails(server.guardrails.mode, server.guardrails.custom_threshold),
             surface=Surface(
                 generation=generation,
                 routes=tuple(_route(each) for each in instances),
@@ -191,6 +193,7 @@ class _Resolver:
             checks=tuple(_check(each) for each in spec.checks),
             renamed_from=spec.renamed_from,
             priority=spec.residency.priority,
+            memory=spec.memory.budget,
             places=self._places(instance, given),
         )
 

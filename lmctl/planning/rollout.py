@@ -16,8 +16,8 @@ import msgspec
 
 from lmctl.base.digests import digest
 from lmctl.base.spec import Phase
-from lmctl.planning import fit
 from lmctl.planning.desired import DesiredState, WantedInstance
+from lmctl.planning.fit.placing import Verdict
 from lmctl.planning.observed import ObservedState, SeenRunner
 from lmctl.planning.surface import ServedRoute, Surface
 from lmctl.planning.weights_values import WeightsState
@@ -26,12 +26,27 @@ NO_CHECKS = digest(())
 
 
 @dataclass(frozen=True, slots=True)
+class Room:
+    """How a load gets its memory: `surge` beside the runner it replaces; `after` are the steps that
+    free what it takes. `held` says why there is none for it, `evicted_for` names a more important
+    instance that takes its place. `verdict` has the numbers, None while something is not known.
+    """
+
+    surge: bool = False
+    after: tuple[str, ...] = ()
+    held: str = ""
+    evicted_for: str = ""
+    verdict: Verdict | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Rollout:
     """One wanted instance and the runners there are for it.
 
     `keep` runs what is wanted, `proven` says that it passed its checks; `serving` is another one
     that clients are sent to now; `others` are all but `keep`. `failed` is what is left of a
-    candidate that did not come up when just this was wanted, `fallback` the runner to go on with.
+    candidate that did not come up when just this was wanted. `before` is the runner to go on with
+    if there can be no other.
     """
 
     want: WantedInstance
@@ -39,9 +54,19 @@ class Rollout:
     proven: bool
     serving: SeenRunner | None
     others: tuple[SeenRunner, ...]
-    surge: bool
     failed: SeenRunner | None = None
-    fallback: SeenRunner | None = None
+    before: SeenRunner | None = None
+    room: Room = Room()
+
+    @property
+    def surge(self) -> bool:
+        return self.room.surge
+
+    @property
+    def fallback(self) -> SeenRunner | None:
+        """Return the runner to go on with, where what is wanted cannot be."""
+        stuck = self.room.held or (self.failed is not None and not self.surge)
+        return self.before if stuck else None
 
     @property
     def routed(self) -> SeenRunner | None:
@@ -53,8 +78,8 @@ class Rollout:
         return self.keep
 
 
-def rollouts(desired: DesiredState, observed: ObservedState) -> dict[str, Rollout]:
-    """Return how each wanted instance stands, by name."""
+def without_rooms(desired: DesiredState, observed: ObservedState) -> dict[str, Rollout]:
+    """Return how each wanted instance stands, by name, before memory is shared out."""
     names = {each.name for each in desired.instances}
     return {each.name: _rollout(each, observed, names) for each in desired.instances}
 
@@ -105,7 +130,6 @@ def _rollout(want: WantedInstance, observed: ObservedState, names: set[str]) -> 
     proven = keep is not None and _proven(keep, want)
     others = tuple(each for each in found if each is not keep)
     serving = _serving(others, observed, want)
-    surge = serving is not None and (keep is not None or _surge(want, observed))
     failed = next((each for each in others if _failed_now(each, want)), None)
     return Rollout(
         want=want,
@@ -113,9 +137,8 @@ def _rollout(want: WantedInstance, observed: ObservedState, names: set[str]) -> 
         proven=proven,
         serving=serving,
         others=others,
-        surge=surge,
         failed=failed,
-        fallback=_fallback(others, want) if failed is not None and not surge else None,
+        before=_before(others, want),
     )
 
 
@@ -155,18 +178,6 @@ def _serving(
     )
 
 
-def _surge(want: WantedInstance, observed: ObservedState) -> bool:
-    match want.strategy:
-        case "surge":
-            return True
-        case "drain":
-            return False
-    if observed.room is None:
-        return False
-    need = fit.memory(observed.facts.get(want.weights.key), want.load)
-    return need is not None and need <= observed.room
-
-
 def _failed_now(seen: SeenRunner, want: WantedInstance) -> bool:
     """Say whether this is what is left of a candidate that never came up, and would not now."""
     return (
@@ -178,7 +189,7 @@ def _failed_now(seen: SeenRunner, want: WantedInstance) -> bool:
     )
 
 
-def _fallback(others: tuple[SeenRunner, ...], want: WantedInstance) -> SeenRunner | None:
-    """Return the runner that was ended for the candidate, running again or not."""
+def _before(others: tuple[SeenRunner, ...], want: WantedInstance) -> SeenRunner | None:
+    """Return the runner there was before, running or ended to make room."""
     proven = [each for each in others if each.proven and each.spec_digest != want.spec_digest]
     return next((each for each in proven if each.alive or each.retired), None)

@@ -3,10 +3,11 @@
 from dataclasses import dataclass
 from functools import cached_property
 
+from lmctl.planning.admitting import rollouts
 from lmctl.planning.desired import DesiredState
 from lmctl.planning.observed import ObservedState
 from lmctl.planning.plan import PublishSurface
-from lmctl.planning.rollout import Rollout, published, rollouts
+from lmctl.planning.rollout import Rollout, published
 from lmctl.planning.surface import Surface, surface_differs
 
 

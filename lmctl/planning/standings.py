@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from lmctl.planning import aspects
+from lmctl.planning.admitting import rollouts
 from lmctl.planning.common_conditions import common
 from lmctl.planning.conditions import (
     Condition,
@@ -54,6 +55,7 @@ class _Objects:
         self._desired = desired
         self._observed = observed
         self._judge = judge
+        self._rollouts = rollouts(desired, observed)
 
     def all(self) -> Iterator[Standing]:
         for runtime in self._desired.runtimes:
@@ -139,7 +141,7 @@ class _Objects:
             Condition(ConditionType.RESOLVED, Truth.TRUE, Reason.AS_DECLARED, want.model),
             aspects.weights_ready(want.weights, self._observed),
             aspects.verified(want.weights, self._observed),
-            aspects.fits(want, self._observed),
+            aspects.fits(want, self._observed, self._rollouts[want.name].room),
             aspects.runtime_ready(want.runtime, self._observed),
             aspects.loaded(want, self._observed),
             serving,

@@ -32,7 +32,7 @@ from lmctl.planning.turn import take_turn
 from lmctl.planning.weights_values import SeenWeights, WeightsState
 from lmctl.reconciler.execute import Executor
 from lmctl.reconciler.reading import FolderReader, LastGood
-from tests.support.worlds import MIB, carry_out, seen
+from tests.support.worlds import carry_out, host, seen
 
 NAMES = st.sampled_from(("a", "b", "c"))
 CONTEXTS = st.sampled_from((1024, 2048, 4096))
@@ -50,7 +50,7 @@ class BoxMachine(RuleBasedStateMachine):
         self.fleet = self.folder / "fleet"
         self.fleet.mkdir()
         self.store = open_store(self.folder / "state.db", clock=lambda: 0.0)
-        self.world = ObservedState(room=64 * 1024 * MIB)
+        self.world = ObservedState(host=host())
         self.now = 0.0
         self.declared: dict[str, int] = {}
         self.broken = False

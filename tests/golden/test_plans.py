@@ -24,7 +24,7 @@ from lmctl.planning.planner import make_plan
 from lmctl.planning.policies import wanted_digests
 from lmctl.planning.resolve import HostFacts, resolve
 from lmctl.planning.rollout import attempt_of
-from tests.support.worlds import MIB, carry_out, suspect
+from tests.support.worlds import MIB, carry_out, host, suspect
 
 PLANS = Path(__file__).parent / "plans"
 WRITE = os.environ.get("LMCTL_GOLDEN") == "write"
@@ -128,7 +128,7 @@ def nothing(_seen: ObservedState, _desired: DesiredState) -> ObservedState:
 
 
 def roomy(seen: ObservedState, _desired: DesiredState) -> ObservedState:
-    return msgspec.structs.replace(seen, room=64 * 1024 * MIB)
+    return msgspec.structs.replace(seen, host=host())
 
 
 def sized(seen: ObservedState, desired: DesiredState) -> ObservedState:

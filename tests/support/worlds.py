@@ -8,6 +8,7 @@ import msgspec
 from lmctl.base.digests import digest
 from lmctl.base.spec import LoadSettings, Phase
 from lmctl.planning.desired import DesiredState, WantedGateway, WantedInstance, WantedRuntime
+from lmctl.planning.host_profile import Cores, Disk, HostProfile, Memory
 from lmctl.planning.model_facts import AttentionLayers, ModelFacts
 from lmctl.planning.observed import (
     ObservedState,
@@ -43,6 +44,13 @@ from lmctl.planning.weights_values import (
 
 MIB = 1024 * 1024
 LOADED = (Phase.READY, Phase.PROVING)
+
+
+def host(memory: int = 64 * 1024 * MIB) -> HostProfile:
+    """A machine with that much memory, in bytes."""
+    return HostProfile(
+        "box", "linux", "x86_64", Cores(2, 2, 2.0), Memory(memory, memory), Disk(2**40, 2**40)
+    )
 
 
 def weights(name: str = "w1") -> Weights:

@@ -13,7 +13,7 @@ from lmctl.planning.conditions import Progress
 from lmctl.planning.outcome import Failed, Stalled
 from lmctl.planning.report import box_status
 from lmctl.planning.turn import Reading, take_turn
-from tests.support.worlds import desired, observed, seen, stored, surface_for, want
+from tests.support.worlds import desired, host, observed, seen, stored, surface_for, want
 
 CHAT = want("chat")
 LONGER = want("chat", context=8192)
@@ -43,7 +43,7 @@ RETRYING = status(
 )
 # The old runner serves, its replacement could not be loaded.
 REPLACING = status(
-    msgspec.structs.replace(in_sync(seen(CHAT), seen(LONGER, Phase.LOADING)), room=2**40),
+    msgspec.structs.replace(in_sync(seen(CHAT), seen(LONGER, Phase.LOADING)), host=host()),
     desired(LONGER, generation=2),
 )
 SUSPENDED = status(in_sync(), suspended={"instance/chat": "by me"})

@@ -15,7 +15,7 @@ from lmctl.planning.report import BoxStatus, box_status
 from lmctl.planning.transitions import Remembered, remember
 from lmctl.planning.turn import Reading, Turn, take_turn
 from tests.support import worlds
-from tests.support.worlds import desired, observed, seen, stored, suspect, want
+from tests.support.worlds import MIB, desired, host, observed, seen, stored, suspect, want
 
 A = want("a")
 FETCH = "fetch model/acme/w1@" + A.weights.key[:12]
@@ -223,15 +223,15 @@ def test_one_condition_in_one_situation(world, kind, expected):
 
 
 def test_fits_is_an_estimate_until_it_is_loaded():
-    before = msgspec.structs.replace(in_sync(seen(A, Phase.FAILED)), room=10 * 1024**3)
+    before = msgspec.structs.replace(in_sync(seen(A, Phase.FAILED)), host=host())
     assert said(turn_of(before))["Fits"] == "True Estimated"
-    tight = msgspec.structs.replace(before, room=1024**2)
+    tight = msgspec.structs.replace(before, host=host(64 * MIB))
     assert said(turn_of(tight))["Fits"] == "False DoesNotFit"
 
 
 def test_an_instance_serves_while_its_replacement_loads():
     longer = want("a", context=8192)
-    world = msgspec.structs.replace(in_sync(seen(A), seen(longer, Phase.LOADING)), room=2**40)
+    world = msgspec.structs.replace(in_sync(seen(A), seen(longer, Phase.LOADING)), host=host())
     turn = turn_of(world, desired(longer, generation=2))
     assert columns(turn) == ("Reconciling", "OutOfSync", "Progressing")
     assert said(turn)["Serving"] == "True Routed"

@@ -14,7 +14,17 @@ from lmctl.planning.planner import make_plan
 from lmctl.planning.policies import converged
 from lmctl.planning.rollout import attempt_of
 from tests.support import worlds
-from tests.support.worlds import carry_out, desired, observed, seen, stored, suspect, want, weights
+from tests.support.worlds import (
+    carry_out,
+    desired,
+    host,
+    observed,
+    seen,
+    stored,
+    suspect,
+    want,
+    weights,
+)
 
 A, B = want("a"), want("b", on="w2")
 A_LONGER = want("a", context=8192)
@@ -109,11 +119,8 @@ def test_plan(goal, world, expected):
     assert keys(goal, world) == expected
 
 
-ROOM = 64 * 1024 * worlds.MIB
-
-
 def test_where_both_fit_the_new_runner_is_proven_before_the_route_and_the_old_one_change():
-    plan = make_plan(desired(A_LONGER), msgspec.structs.replace(in_sync(A), room=ROOM))
+    plan = make_plan(desired(A_LONGER), msgspec.structs.replace(in_sync(A), host=host()))
     assert [each.key.split("@")[0].split("#")[0] for each in plan.steps] == [LOAD, SWITCH, UNLOAD]
     load, switch, unload = plan.steps
     assert (load.after, switch.after, unload.after) == (
@@ -130,7 +137,7 @@ def test_a_hot_edit_beside_a_surge_is_published_at_once_and_flips_no_route():
         desired(A_LONGER),
         msgspec.structs.replace(worlds.surface_for((A_LONGER,)), log_prompts=True),
     )
-    plan = make_plan(goal, msgspec.structs.replace(in_sync(A), room=ROOM))
+    plan = make_plan(goal, msgspec.structs.replace(in_sync(A), host=host()))
     publish = next(each for each in plan.ready() if each.key == "publish surface")
     assert publish.step.surface.log_prompts
     assert publish.step.surface.routes[0].socket == old.routes[0].socket
@@ -149,7 +156,9 @@ def test_without_room_for_both_requests_wait_only_once_all_is_there_for_the_new_
 def test_a_candidate_that_is_there_already_does_not_turn_a_surge_into_a_drain():
     for phase in (Phase.LOADING, Phase.PROVING):
         candidate = seen(A_LONGER, phase, started_at=2.0)
-        world = msgspec.structs.replace(in_sync(A), runners=(seen(A), candidate), room=0)
+        world = msgspec.structs.replace(
+            in_sync(A), runners=(seen(A), candidate), host=host(64 * worlds.MIB)
+        )
         assert keys(desired(A_LONGER), world) == [LOAD, SWITCH, UNLOAD]
 
 
@@ -266,12 +275,12 @@ def worlds_of_two():
     for_b = [ABSENT, *product((B,), phases)]
     kept = [(), (stored(weights("w1")),), (suspect(weights("w1")), stored(weights("w2")))]
     surfaces = (None, worlds.surface_for((A,)), worlds.surface_for((A_LONGER, B)))
-    rooms = (None, 64 * 1024 * worlds.MIB)
+    rooms = (None, host())
     every = product(for_a, for_b, kept, surfaces, (None, 99), rooms)
     for a, b, there, surface, port, room in every:
         runners = tuple(seen(*each) for each in (a, b) if each is not ABSENT)
         world = observed(*runners, weights=there, surface=surface, port=port, runtimes=())
-        yield msgspec.structs.replace(world, room=room)
+        yield msgspec.structs.replace(world, host=room)
 
 
 def goals():

@@ -7,20 +7,19 @@ import msgspec
 import pytest
 
 from lmctl.base.spec import Phase
+from lmctl.planning.admitting import rollouts
 from lmctl.planning.desired import DesiredState, WantedInstance
 from lmctl.planning.observed import ObservedState, SeenRunner
 from lmctl.planning.plan import Plan
 from lmctl.planning.planner import make_plan
-from lmctl.planning.rollout import rollouts
 from lmctl.planning.scene import Scene
 from lmctl.planning.weights_values import SeenWeights, WeightsState
 from tests.support import worlds
-from tests.support.worlds import MIB, carry_out, desired, observed, seen, stored, suspect, want
+from tests.support.worlds import carry_out, desired, host, observed, seen, stored, suspect, want
 
 NAMES = ("a", "b", "c", "d")
 WEIGHTS = ("w1", "w2")
 CONTEXTS = (2048, 4096)
-ROOM = 64 * 1024 * MIB
 TRANSITIONS = 10_000
 
 
@@ -53,7 +52,7 @@ def a_world(chance: random.Random) -> ObservedState:
         surface=chance.choice((None, worlds.surface_for(before.instances), before.surface)),
         runtimes=chance.choice(((), ("llama.cpp",))),
     )
-    return msgspec.structs.replace(world, room=chance.choice((None, 0, ROOM)))
+    return msgspec.structs.replace(world, host=chance.choice((None, host())))
 
 
 def _runners(instance: WantedInstance, chance: random.Random) -> list[SeenRunner]:
