@@ -11,6 +11,7 @@ from lmctl.base.diagnostics import Severity
 from lmctl.base.spec import FailureKind, Phase
 from lmctl.planning import fit
 from lmctl.planning.conditions import Progress, Standing, State, Truth
+from lmctl.planning.fit.budget import budget
 from lmctl.planning.observed import SeenRunner
 from lmctl.planning.outcome import Done, Failed, Outcome
 from lmctl.planning.plan import FetchWeights, Planned, UnloadInstance, VerifyWeights
@@ -187,9 +188,10 @@ def _tally(standings: Iterable[Standing]) -> dict[tuple[str, ...], float]:
 
 def _memory(turn: Turn) -> dict[tuple[str, ...], float]:
     found: dict[tuple[str, ...], float] = {}
-    if turn.observed.room is not None:
-        used = sum(each.memory for each in turn.observed.runners)
-        found["", "budget"] = turn.observed.room + used
+    if turn.observed.host is not None and turn.desired is not None:
+        size = budget(turn.observed.host, turn.desired.guardrails).size
+        if size is not None:
+            found["", "budget"] = size
     for want in turn.desired.instances if turn.desired is not None else ():
         need = fit.memory(turn.observed.facts.get(want.weights.key), want.load, want.engine)
         if need is not None:
