@@ -1,6 +1,8 @@
 """Where things lie on this machine: everything under one folder, sockets in a short one.
 
-state.db      generations, events, conditions (a cache: rebuilt when lost)
+state.db      generations, journal, events, conditions (a cache: rebuilt when lost)
+revisions/    the files of the last generations, by digest
+roots.json hold.json suspended.json              wishes: what is followed, held, left alone
 lock          held by the daemon while it lives (flock: the kernel frees it)
 blobs/ partial/ quarantine/ weights/ models/     weights, see adapters/weights
 runners/NAME@DIGEST/spec.json                    one folder per runner
@@ -12,6 +14,8 @@ import fcntl
 import hashlib
 import os
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -54,6 +58,10 @@ class Home:
     @property
     def last_good(self) -> Path:
         return self.root / "last-good.msgpack"
+
+    @property
+    def revisions(self) -> Path:
+        return self.root / "revisions"
 
     @property
     def sockets(self) -> Path:
@@ -102,6 +110,27 @@ class Home:
                 f"`{self.sockets}` is not a directory of yours with mode 0700",
                 hint="remove it, or set LMCTL_HOME to a shorter path",
             )
+
+    @contextmanager
+    def only_one(self) -> Iterator[None]:
+        """Hold the lock: one daemon a home. The kernel frees it whatever happens.
+
+        Raises Refused when another daemon has it.
+        """
+        with self.lock.open("a+") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                lock.seek(0)
+                holder = lock.read().strip() or "unknown"
+                raise Refused(
+                    f"a daemon already runs for `{self.root}` (pid {holder})",
+                    hint="`lmctl daemon status` shows it, `lmctl daemon down` ends it",
+                ) from None
+            lock.truncate(0)
+            lock.write(str(os.getpid()))
+            lock.flush()
+            yield
 
     def holder(self) -> int | None:
         """Return the pid of the daemon that holds the lock (0: it did not say), or None."""

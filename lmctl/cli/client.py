@@ -9,7 +9,8 @@ import msgspec
 
 from lmctl.adapters.home import Home
 from lmctl.adapters.state.events import Event, Filter
-from lmctl.base.errors import LmctlError, Unreachable
+from lmctl.base.errors import LmctlError, NotFound, Refused, Unreachable
+from lmctl.planning.pauses import Suspension
 from lmctl.planning.report import BoxStatus
 
 _DEADLINE = 35.0  # seconds; one turn may hash files
@@ -58,6 +59,34 @@ class DaemonClient:
         answer = self._ask("POST", "apply", body, timeout=_FOLLOW_DEADLINE)
         return msgspec.json.decode(answer, type=BoxStatus)
 
+    def rollback(self, generation: int | None, *, by: str, reason: str) -> BoxStatus:
+        """Bring a generation back and hold what the folders say; returns how things are then.
+
+        Raises NotFound or Refused when that cannot be.
+        """
+        body = {"generation": generation, "by": by, "reason": reason}
+        answer = self._ask("POST", "rollback", body, timeout=_FOLLOW_DEADLINE)
+        return msgspec.json.decode(answer, type=BoxStatus)
+
+    def suspend(self, new: Suspension) -> BoxStatus:
+        """Leave something alone. Raises NotFound when it is not declared."""
+        body = {"subject": new.subject, "reason": new.reason, "by": new.by, "until": new.until}
+        answer = self._ask("POST", "suspend", body, timeout=_FOLLOW_DEADLINE)
+        return msgspec.json.decode(answer, type=BoxStatus)
+
+    def resume(self, what: str, *, by: str) -> list[str]:
+        """End the suspension of a subject, the `hold` of a rollback, or `all`; returns what ended.
+
+        Raises NotFound when there is no such thing, Refused when a manifest suspends the subject.
+        """
+        body = {"what": what, "by": by}
+        answer = msgspec.json.decode(self._ask("POST", "resume", body, timeout=_FOLLOW_DEADLINE))
+        return [str(each) for each in answer["ended"]]
+
+    def reconcile(self) -> None:
+        """Look again now; failures are forgiven."""
+        self._ask("POST", "reconcile")
+
     def shutdown(self, *, keep: bool) -> None:
         self._ask("POST", "shutdown", {"keep": keep})
 
@@ -92,7 +121,7 @@ class DaemonClient:
         except httpx2.HTTPError as problem:
             raise self._nobody(problem) from problem
         if answer.status_code >= 400:
-            raise LmctlError(f"the daemon answered {answer.status_code}: {answer.text[:300]}")
+            raise _error_of(answer)
         return answer.content
 
     def _nobody(self, problem: Exception) -> Unreachable:
@@ -114,3 +143,22 @@ class DaemonClient:
 
 def _events(after: int, wanted: Filter) -> str:
     return f"events?{urlencode({'after': after, 'for': wanted.subject, 'level': wanted.level})}"
+
+
+class _Told(msgspec.Struct):
+    message: str
+    hint: str | None = None
+
+
+class _Answer(msgspec.Struct):
+    error: _Told
+
+
+def _error_of(answer: httpx2.Response) -> LmctlError:
+    """Return the error the daemon raised, as far as it can be told from its answer."""
+    try:
+        told = msgspec.json.decode(answer.content, type=_Answer).error
+    except msgspec.DecodeError:
+        return LmctlError(f"the daemon answered {answer.status_code}: {answer.text[:300]}")
+    kind = {404: NotFound, 409: Refused}.get(answer.status_code, LmctlError)
+    return kind(told.message, hint=told.hint)

@@ -3,7 +3,7 @@
 import asyncio
 import time
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Annotated
 
@@ -12,6 +12,8 @@ import typer
 
 from lmctl.adapters.followed import Followed
 from lmctl.adapters.home import Home, home_of
+from lmctl.adapters.pauses import Pauses
+from lmctl.adapters.revisions import Revisions
 from lmctl.adapters.state.events import Event, Filter
 from lmctl.adapters.state.store import read_store
 from lmctl.base.errors import Refused
@@ -34,8 +36,8 @@ from lmctl.daemon.wiring import eyes
 from lmctl.planning.conditions import State
 from lmctl.planning.report import BoxStatus, ObjectView, box_status
 from lmctl.planning.transitions import Memory
-from lmctl.planning.turn import Reading, Turn, take_turn
-from lmctl.reconciler.reading import LastGood, with_generation
+from lmctl.planning.turn import Turn, take_turn
+from lmctl.reconciler.reading import LastGood, remembered, with_generation
 
 
 class Level(StrEnum):
@@ -166,14 +168,16 @@ def current_status(home: Home) -> BoxStatus:
 
 async def _look(home: Home) -> BoxStatus:
     see = eyes(home, clock=time.time)
-    last = LastGood(home.last_good).read(see.host())
+    last = LastGood(home.last_good)
+    reading = remembered(last, Pauses(home.root), Revisions(home.revisions), see.host())
     roots = Followed(home.root / "roots.json").roots()
-    if last is None:
-        return box_status(Turn(Reading(None)), roots=roots)
+    if reading.desired is None:
+        return box_status(Turn(reading), roots=roots)
     known = _remembered(home)
-    desired = with_generation(last.desired, known.generation)
+    desired = with_generation(reading.desired, known.generation)
+    reading = replace(reading, desired=desired)
     observed = msgspec.structs.replace(await see.observer.look(desired), converged=known.converged)
-    return box_status(take_turn(Reading(desired), observed).dated(known.standings), roots=roots)
+    return box_status(take_turn(reading, observed).dated(known.standings), roots=roots)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,18 @@ import typer
 
 from lmctl import __version__
 from lmctl.base.errors import LmctlError
-from lmctl.cli import applying, changes, daemon, explain, locking, looking, schemas, secrets
+from lmctl.cli import (
+    applying,
+    changes,
+    daemon,
+    explain,
+    history,
+    locking,
+    looking,
+    pausing,
+    schemas,
+    secrets,
+)
 from lmctl.cli.printer import Printer
 
 app = typer.Typer(
@@ -37,6 +48,11 @@ app.command()(looking.events)
 app.command(name="explain")(explain.explain)
 app.command(name="schema")(schemas.schemas)
 app.command(name="secrets")(secrets.secrets)
+app.command()(pausing.rollback)
+app.command()(pausing.suspend)
+app.command()(pausing.resume)
+app.command()(pausing.reconcile)
+app.add_typer(history.app, name="history")
 app.add_typer(daemon.app, name="daemon")
 
 

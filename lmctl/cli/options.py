@@ -1,7 +1,9 @@
 """Options and arguments several commands share."""
 
 import os
+import re
 import sys
+from datetime import datetime, time, timedelta
 from pathlib import Path
 from typing import Annotated
 
@@ -19,6 +21,32 @@ def _duration(text: object) -> float:
         raise typer.BadParameter(str(problem)) from problem
 
 
+def _instant(text: str) -> float:
+    """Read a duration from now, a time of day, or a date and time (local unless it says otherwise)."""
+    now = datetime.now().astimezone()
+    try:
+        return now.timestamp() + parse_duration(text)
+    except ValueError:
+        pass
+    try:
+        if re.fullmatch(r"\d{1,2}:\d{2}", text):
+            today = datetime.combine(now.date(), time.fromisoformat(f"{text:0>5}")).astimezone()
+            return (today if today > now else today + timedelta(days=1)).timestamp()
+        return datetime.fromisoformat(text).astimezone().timestamp()
+    except ValueError as problem:
+        expected = "expected a duration (2h), a time (18:30) or a date and time (2026-11-25T18:30)"
+        raise typer.BadParameter(expected) from problem
+
+
+Until = Annotated[
+    float | None,
+    typer.Option(
+        "--until",
+        parser=_instant,
+        metavar="WHEN",
+        help="When it ends by itself: 2h, 18:30, a date.",
+    ),
+]
 Directories = Annotated[
     list[Path], typer.Argument(metavar="DIR...", help="Folders of manifests.", show_default=False)
 ]

@@ -11,6 +11,7 @@ import msgspec
 import typer
 
 from lmctl.adapters.home import Home, home_of
+from lmctl.adapters.pauses import Pauses
 from lmctl.adapters.state.store import read_store
 from lmctl.adapters.weights.sizes import download_sizes
 from lmctl.base.errors import NotFound, Refused
@@ -22,6 +23,7 @@ from lmctl.daemon.wiring import Eyes, eyes
 from lmctl.planning.conditions import State
 from lmctl.planning.desired import DesiredState
 from lmctl.planning.observed import ObservedState
+from lmctl.planning.pauses import suspend
 from lmctl.planning.plan import Plan
 from lmctl.planning.plan_view import PlanView, plan_view
 from lmctl.planning.turn import Reading, take_turn
@@ -70,22 +72,33 @@ def propose(teller: Teller, directories: Sequence[Path], *, frozen: bool = False
     home = home_of()
     see = eyes(home, clock=time.time)
     result = read(directories, see)
+    hold = Pauses(home.root).hold()
+    if hold is not None and hold.digest == result.bundle.digest:
+        teller.printer.note(f"{hold}; `lmctl apply` ends that")
+    if frozen and not result.fatal:
+        refuse_unlocked(result, teller.printer)
+    return propose_reading(teller, see, result, absolute(list(directories)))
+
+
+def propose_reading(
+    teller: Teller, see: Eyes, result: ReadResult, roots: Sequence[Path] = ()
+) -> Proposal:
+    """Look and plan for what was read, as `propose` does."""
     problems = teller.problems(result)
     if result.fatal:
         teller.invalid(problems)
         raise typer.Exit(2)
-    if frozen:
-        refuse_unlocked(result, teller.printer)
-    observed = asyncio.run(_observe(see, result.desired))
-    observed = msgspec.structs.replace(observed, converged=known(home).converged)
-    turn = take_turn(Reading(result.desired), observed)
-    seconds = known(home, turn.plan).seconds
+    desired = suspend(result.desired, Pauses(see.home.root).suspensions())
+    observed = asyncio.run(_observe(see, desired))
+    observed = msgspec.structs.replace(observed, converged=known(see.home).converged)
+    turn = take_turn(Reading(desired), observed)
+    seconds = known(see.home, turn.plan).seconds
     return Proposal(
-        roots=tuple(str(each) for each in absolute(list(directories))),
+        roots=tuple(str(each) for each in roots),
         reading=result,
         observed=observed,
         plan=turn.plan,
-        view=plan_view(turn.plan, observed, places=result.desired.places, typical=seconds),
+        view=plan_view(turn.plan, observed, places=desired.places, typical=seconds),
         in_place=tuple(each.key for each in turn.standings if each.state is State.READY),
     )
 

@@ -10,12 +10,18 @@ from lmctl.planning.report import BoxStatus, ObjectView, ProblemView
 
 def render_status(status: BoxStatus) -> str:
     """Return a box as a table of objects under one line about the whole."""
-    head = [_headline(status)]
+    head = [_headline(status), *render_pauses(status)]
     rows = [("OBJECT", "STATE", "SYNC", "HEALTH", "MESSAGE")]
     rows += [(*_columns(each), each.message) for each in status.objects]
     return "\n".join(
         [*head, *([""] if status.objects else []), *table(rows if status.objects else [])]
     )
+
+
+def render_pauses(status: BoxStatus) -> list[str]:
+    """Return a line for each thing that people asked to be left alone."""
+    held = [str(status.hold)] if status.hold is not None else []
+    return [*held, *(f"suspended: {key}: {why}" for key, why in sorted(status.suspended.items()))]
 
 
 def _columns(view: ObjectView) -> tuple[str, str, str, str]:

@@ -16,9 +16,12 @@ from lmctl.actuators.weights import WeightsActuator
 from lmctl.adapters import runner_client
 from lmctl.adapters.files import read_if_there, write_atomically
 from lmctl.adapters.followed import Followed
+from lmctl.adapters.git import commit_of
 from lmctl.adapters.home import Home
 from lmctl.adapters.metrics.control import ControlMetrics
+from lmctl.adapters.pauses import Pauses
 from lmctl.adapters.processes import Processes
+from lmctl.adapters.revisions import Revisions
 from lmctl.adapters.state.store import open_store
 from lmctl.adapters.systemd import ServiceManager
 from lmctl.base.periods import Periods
@@ -31,13 +34,16 @@ from lmctl.planning.desired import DesiredState
 from lmctl.planning.health import health_of
 from lmctl.planning.observed import ObservedState
 from lmctl.planning.outcome import Outcome
+from lmctl.planning.pauses import Suspension
 from lmctl.planning.plan import Planned
 from lmctl.planning.report import BoxStatus, DaemonView, box_status
 from lmctl.planning.turn import Reading, Turn
 from lmctl.reconciler.bell import Bell
 from lmctl.reconciler.execute import Executor
+from lmctl.reconciler.history import History
 from lmctl.reconciler.loop import Reconciler
 from lmctl.reconciler.reading import FolderReader, LastGood
+from lmctl.reconciler.wishes import Wishes
 
 log = structlog.get_logger("lmctl.daemon")
 
@@ -79,12 +85,19 @@ class Box:
             started=self._began,
             ended=self._ended,
         )
-        self._digest = ""
-        self._reader = FolderReader(
+        self.wishes = Wishes(Pauses(home.root), clock=time.time, tell=self.recorder.event)
+        self.history = History(
+            self.store.generations,
+            Revisions(home.revisions),
+            commit_of=commit_of,
+            clock=time.time,
+        )
+        self.reader = FolderReader(
             roots=self.followed.roots,
             host=self._eyes.host,
-            number=self._number,
+            history=self.history,
             last_good=LastGood(home.last_good),
+            wishes=self.wishes,
         )
         self.reconciler = Reconciler(
             read=self._read,
@@ -138,11 +151,35 @@ class Box:
         )
 
     async def follow(self, roots: Sequence[str]) -> BoxStatus:
-        """Follow these folders from now on; returns after they were read once."""
+        """Follow these folders from now on, a hold on what they say ends; returns after they were
+        read once.
+        """
         self.followed.follow(roots)
         log.info("following", roots=list(roots))
+        self.wishes.release("an apply")
+        return await self.fresh()
+
+    async def rollback(self, number: int | None, *, by: str, reason: str) -> BoxStatus:
+        """Bring a generation back and hold what the folders say now; see History.turn_back."""
+        digest = self.reader.source_digest
+        self.wishes.put_hold(
+            self.history.turn_back(number, source_digest=digest, by=by, reason=reason)
+        )
+        return await self.fresh()
+
+    def suspend(self, subject: str, *, reason: str, by: str, until: float | None) -> None:
+        """Leave an object, or the box, as it is; see Wishes.add."""
+        new = Suspension(subject, reason, time.time(), by, until)
+        self.wishes.add(new, self.reconciler.now().desired)
+
+    def resume(self, what: str, *, by: str) -> list[str]:
+        """End suspensions, the hold of a rollback, or `all`; see Wishes.resume."""
+        return self.wishes.resume(what, by, self.reconciler.now().desired)
+
+    async def fresh(self) -> BoxStatus:
+        """Return how things are after everything was read and seen anew; failures are forgiven."""
         self._executor.forgive()
-        # A turn under way may have read the old folders; the one after it has not.
+        # A turn under way may have read what was before; the one after it has not.
         for _ in range(2):
             number = self._turns.number
             self._bell.ring()
@@ -175,11 +212,7 @@ class Box:
 
     async def _read(self) -> Reading:
         self.metrics.turn_began()
-        return await self._reader.read()
-
-    def _number(self, digest: str, roots: Sequence[str]) -> int:
-        self._digest = digest
-        return self.store.generations.of(digest, roots).number
+        return await self.reader.read()
 
     def _broke(self, error: Exception) -> None:
         log.error("turn broke", exc_info=error)
@@ -198,7 +231,7 @@ class Box:
         self.vitals.follow(turn.observed)
         self._write_health(turn)
         self.recorder.turn(turn)
-        self.metrics.turn(turn, digest=self._digest, running=self._executor.running)
+        self.metrics.turn(turn, digest=self.reader.source_digest, running=self._executor.running)
         self.manager.status(_headline(turn))
         self.changes.bump()
         self._turns.bump()

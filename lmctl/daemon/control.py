@@ -8,6 +8,9 @@
     GET  /lmctl/v1/metrics           its metrics in Prometheus' exposition format
     POST /lmctl/v1/apply             {"roots": [...]} follow these folders; failures are forgiven
     POST /lmctl/v1/reconcile         look again now
+    POST /lmctl/v1/rollback          {"generation": N or null, "by", "reason"} bring it back and hold
+    POST /lmctl/v1/suspend           {"subject", "reason", "by", "until"} leave it alone
+    POST /lmctl/v1/resume            {"what": a subject, "hold" or "all", "by"} end that
     POST /lmctl/v1/shutdown          {"keep": false} end the daemon; keep=true leaves runners serving
 
 The gateway forwards the same paths, management only for callers on this machine.
@@ -24,7 +27,14 @@ from falcon.asgi import Request, Response
 
 from lmctl.adapters.metrics.making import CONTENT_TYPE
 from lmctl.adapters.state.events import LEVELS, Event, Filter
+from lmctl.base.errors import LmctlError
 from lmctl.daemon.box import Box
+from lmctl.daemon.control_wishes import (
+    ResumeResource,
+    RollbackResource,
+    SuspendResource,
+    tell_error,
+)
 
 _QUIET = 1.0  # seconds after which a watcher gets a line although nothing changed
 _CALM = 0.1  # seconds between two lines, however much changes
@@ -159,10 +169,14 @@ def create_app(box: Box) -> App:
     json = falcon.media.JSONHandler(dumps=msgspec.json.encode, loads=msgspec.json.decode)
     app.req_options.media_handlers[falcon.MEDIA_JSON] = json
     app.resp_options.media_handlers[falcon.MEDIA_JSON] = json
+    app.add_error_handler(LmctlError, tell_error)
     app.add_route("/lmctl/v1/status", StatusResource(box))
     app.add_route("/lmctl/v1/events", EventsResource(box))
     app.add_route("/lmctl/v1/metrics", MetricsResource(box))
     app.add_route("/lmctl/v1/apply", ApplyResource(box))
     app.add_route("/lmctl/v1/reconcile", ReconcileResource(box))
+    app.add_route("/lmctl/v1/rollback", RollbackResource(box))
+    app.add_route("/lmctl/v1/suspend", SuspendResource(box))
+    app.add_route("/lmctl/v1/resume", ResumeResource(box))
     app.add_route("/lmctl/v1/shutdown", ShutdownResource(box))
     return app

@@ -7,6 +7,7 @@ is there can always be seen again.
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+import msgspec
 import structlog
 
 from lmctl.adapters.state.database import StateUnwritable
@@ -17,6 +18,8 @@ from lmctl.planning.conditions import State
 from lmctl.planning.outcome import Done, Failed, Outcome, Stalled, Superseded, Waiting
 from lmctl.planning.plan import Planned
 from lmctl.planning.policies import converged
+from lmctl.planning.step_view import place_of, step_of
+from lmctl.planning.summary import result, summary
 from lmctl.planning.turn import Turn
 
 log = structlog.get_logger("lmctl.daemon")
@@ -95,9 +98,7 @@ class Recorder:
         with _softly():
             self._memory.keep()
         self._remember(turn)
-        if self._is_new("generation", turn.generation) and turn.generation:
-            log.info("new generation", generation=turn.generation)
-            self.event("box", "Generation", f"generation {turn.generation} is desired")
+        self._tell_generation(turn)
         self._tell_problems(turn)
         for standing in turn.standings:
             if self._is_new(standing.key, standing.state) and standing.state is State.READY:
@@ -118,6 +119,29 @@ class Recorder:
             with _softly():
                 self._store.converged.remember(now)
             self.converged = now
+
+    def _tell_generation(self, turn: Turn) -> None:
+        """Note what a new generation sets out to do, and later what became of it."""
+        number = turn.generation
+        if not number:
+            return
+        if self._is_new("generation", number):
+            log.info("new generation", generation=number)
+            held = f": {turn.reading.hold}" if turn.reading.hold else ""
+            self.event("box", "Generation", f"generation {number} is desired{held}")
+            self._keep_plan(turn)
+        ended = result(turn)
+        if self._is_new("result", (number, ended)) and ended:
+            with _softly():
+                self._store.generations.ended(number, ended)
+
+    def _keep_plan(self, turn: Turn) -> None:
+        places = turn.desired.places if turn.desired is not None else {}
+        steps = [step_of(each, place=place_of(each, places)) for each in turn.plan.steps]
+        with _softly():
+            self._store.generations.planned(
+                turn.generation, summary(turn.plan), msgspec.json.encode(steps)
+            )
 
     def _tell_problems(self, turn: Turn) -> None:
         fatal = [f"{each.place}: {each.message}" for each in turn.reading.problems if each.fatal]

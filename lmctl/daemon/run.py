@@ -1,7 +1,6 @@
 """The daemon's process: holds the lock, serves the control socket, rings the bells, runs the loop."""
 
 import asyncio
-import fcntl
 import os
 import signal
 import socket
@@ -16,7 +15,7 @@ import uvicorn
 from lmctl.adapters import manifest_dir
 from lmctl.adapters.home import Home
 from lmctl.adapters.systemd import service_manager
-from lmctl.base.errors import LmctlError, Refused
+from lmctl.base.errors import LmctlError
 from lmctl.base.periods import periods_of
 from lmctl.base.spec import FailureKind
 from lmctl.daemon.box import Box
@@ -35,7 +34,7 @@ async def run(home: Home, *, roots: list[str], keep: bool) -> None:
     Raises Refused when another daemon holds this home.
     """
     home.prepare()
-    with _only_one(home):
+    with home.only_one():
         box = Box(home, service_manager(), periods=periods_of(os.environ))
         if roots:
             box.followed.follow(roots)
@@ -60,25 +59,6 @@ async def run(home: Home, *, roots: list[str], keep: bool) -> None:
         finally:
             await box.close()
             log.info("daemon stopped", kept=box.keep_running)
-
-
-@contextmanager
-def _only_one(home: Home) -> Iterator[None]:
-    """Hold the lock while the daemon lives; the kernel frees it whatever happens."""
-    with home.lock.open("a+") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            lock.seek(0)
-            holder = lock.read().strip() or "unknown"
-            raise Refused(
-                f"a daemon already runs for `{home.root}` (pid {holder})",
-                hint="`lmctl daemon status` shows it, `lmctl daemon down` ends it",
-            ) from None
-        lock.truncate(0)
-        lock.write(str(os.getpid()))
-        lock.flush()
-        yield
 
 
 def _stop_on_signals(box: Box, *, keep: bool) -> None:
@@ -153,7 +133,7 @@ async def take_down_alone(home: Home) -> int:
     Raises Refused when a daemon lives after all.
     """
     home.prepare()
-    with _only_one(home):
+    with home.only_one():
         box = Box(home)
         try:
             return await _take_down(box)

@@ -21,6 +21,6 @@ class Reconcile(Node):
     max_prune_percent: Annotated[int, Field(ge=0, le=100)] = 50
     """Share of the declared objects one edit may remove, in percent; more is refused as a mistake."""
     keep_generations: Annotated[int, Field(ge=1, le=1000)] = 5
-    """Generations whose weights are kept, so that a rollback downloads nothing."""
+    """Earlier generations whose files are kept, so that they can be compared and gone back to."""
     scrub: Annotated[Duration, Field(gt=0)] = 7 * 86400.0
     """How often the bytes of stored weights are hashed again."""

@@ -204,13 +204,17 @@ class StopGateway:
 
 @dataclass(frozen=True, slots=True)
 class PublishSurface:
-    """Tell the gateway its routes and settings; hot, no process is touched."""
+    """Tell the gateway its routes and settings; hot, no process is touched.
+
+    With `instance`, only what differs for that one, which is to be left alone and so comes later.
+    """
 
     surface: Surface
+    instance: str = ""
 
     @property
     def key(self) -> str:
-        return "publish surface"
+        return f"publish instance/{self.instance}" if self.instance else "publish surface"
 
     @property
     def subject(self) -> str:

@@ -21,6 +21,7 @@ from lmctl.planning.conditions import (
 )
 from lmctl.planning.desired import DesiredState
 from lmctl.planning.observed import SeenGateway
+from lmctl.planning.pauses import Hold
 from lmctl.planning.step_view import StepView, place_of, step_of
 from lmctl.planning.turn import Turn
 
@@ -77,7 +78,11 @@ class DaemonView(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class BoxStatus(msgspec.Struct, frozen=True, rename="camel"):
-    """Everything about a box. `ready`: every declared object is, and no manifest is broken."""
+    """Everything about a box. `ready`: every declared object is, and no manifest is broken.
+
+    With a `hold` an earlier generation is in force; `suspended` are objects, or the `box`, that are
+    left alone, with the reason.
+    """
 
     ready: bool
     generation: int
@@ -91,6 +96,8 @@ class BoxStatus(msgspec.Struct, frozen=True, rename="camel"):
     sync: Sync = Sync.SYNCED
     health: HealthState = HealthState.HEALTHY
     conditions: tuple[ConditionView, ...] = ()
+    hold: Hold | None = None
+    suspended: dict[str, str] = {}
 
 
 def view_of(standing: Standing) -> ObjectView:
@@ -165,6 +172,8 @@ def box_status(
         sync=turn.box.sync,
         health=turn.box.health,
         conditions=_conditions_of(turn.box),
+        hold=turn.reading.hold,
+        suspended=dict(turn.desired.suspended) if turn.desired is not None else {},
     )
 
 

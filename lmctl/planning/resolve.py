@@ -92,6 +92,7 @@ class _Resolver:
                 control_socket=self._host.control,
             ),
             places=dict(self._object_places(instances)),
+            suspended=dict(self._suspended()),
         )
         return Resolution(desired, tuple(self._problems))
 
@@ -109,6 +110,13 @@ class _Resolver:
                 yield "server/gateway" if kind == "Server" else f"route/{name}", places
             elif kind in ("Model", "Runtime"):
                 yield f"{kind.lower()}/{name}", {"": declared.place().at}
+
+    def _suspended(self) -> Iterator[tuple[str, str]]:
+        """Yield the objects that manifests want to be left alone, with where they say so."""
+        for name in sorted(self._bundle.instances):
+            if self._bundle.instances[name].spec.suspend:
+                place = self._bundle.place("Instance", name, "spec", "suspend")
+                yield f"instance/{name}", f"`suspend: true` at {place.file}:{place.line}"
 
     def _models(self) -> Iterator[tuple[str, Weights]]:
         for name in sorted(self._bundle.models):

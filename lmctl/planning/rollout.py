@@ -9,7 +9,7 @@ is brought back.
 A runner that is loaded lets no client in before it is proven, in either shape.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 import msgspec
@@ -105,6 +105,29 @@ def published(
         return None
     routes = tuple(_routed(each, found, switch) for each in surface.routes)
     return msgspec.structs.replace(surface, routes=routes)
+
+
+def left_alone(
+    surface: Surface | None, seen: Surface | None, suspended: Collection[str]
+) -> Surface | None:
+    """Return a surface in which each suspended instance is served as it is now, whatever was
+    edited; one that was not served before its suspension is not served.
+    """
+    if surface is None:
+        return None
+    others = tuple(each for each in surface.routes if not _is_suspended(each, suspended))
+    names = {each.name for each in others}
+    kept = tuple(
+        each
+        for each in (seen.routes if seen else ())
+        if _is_suspended(each, suspended) and each.name not in names
+    )
+    routes = tuple(sorted((*others, *kept), key=lambda each: each.name)) if kept else others
+    return msgspec.structs.replace(surface, routes=routes)
+
+
+def _is_suspended(route: ServedRoute, suspended: Collection[str]) -> bool:
+    return f"instance/{route.instance}" in suspended
 
 
 def _routed(route: ServedRoute, found: Mapping[str, Rollout], switch: str | None) -> ServedRoute:

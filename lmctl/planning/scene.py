@@ -1,5 +1,6 @@
 """What the rules look at: the goal, the world, and what follows from both, worked out once a plan."""
 
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -7,7 +8,7 @@ from lmctl.planning.admitting import rollouts
 from lmctl.planning.desired import DesiredState
 from lmctl.planning.observed import ObservedState
 from lmctl.planning.plan import PublishSurface
-from lmctl.planning.rollout import Rollout, published
+from lmctl.planning.rollout import Rollout, left_alone, published
 from lmctl.planning.surface import Surface, surface_differs
 
 
@@ -26,11 +27,26 @@ class Scene:
     @cached_property
     def surface(self) -> Surface | None:
         """What the gateway may be told now, before any route is switched."""
-        return published(self.desired.surface, self.rollouts)
+        return self._leaving_alone(published(self.desired.surface, self.rollouts))
+
+    def held_back(self) -> Iterator[PublishSurface]:
+        """Yield what the gateway would be told too if an instance was not suspended."""
+        for subject in self.desired.suspended:
+            kind, _, name = subject.partition("/")
+            others = self.desired.suspended.keys() - {subject}
+            whole = self._leaving_alone(published(self.desired.surface, self.rollouts), others)
+            if kind == "instance" and whole and surface_differs(whole, self.surface):
+                yield PublishSurface(whole, name)
 
     def switched(self, name: str) -> Surface | None:
         """Return the surface in which that instance's requests go to its new runner."""
-        return published(self.desired.surface, self.rollouts, switch=name)
+        return self._leaving_alone(published(self.desired.surface, self.rollouts, switch=name))
+
+    def _leaving_alone(
+        self, surface: Surface | None, suspended: Collection[str] | None = None
+    ) -> Surface | None:
+        subjects = self.desired.suspended if suspended is None else suspended
+        return left_alone(surface, self.observed.surface, subjects)
 
     @cached_property
     def publish(self) -> tuple[str, ...]:

@@ -27,6 +27,11 @@ def surfaces(scene: Scene) -> Iterator[Planned]:
         publish = (step.key,)
         because = "first routes" if observed.surface is None else "routes or settings changed"
         yield Planned(step, because, disruption=Disruption.HOT, changes=changes)
+    for step in scene.held_back():
+        why = desired.suspended[f"instance/{step.instance}"]
+        changes = tuple(surface_changes(surface, step.surface, desired))
+        yield Planned(step, "its name or settings changed", disruption=Disruption.HOT,
+                      changes=changes, held=f"suspended: {why}")  # fmt: skip
     yield from _gateway(observed.gateway, desired.gateway, desired.places.get(SERVER, {}), publish)
 
 

@@ -8,6 +8,7 @@ from lmctl.planning.conditions import Progress, Standing, State
 from lmctl.planning.desired import DesiredState
 from lmctl.planning.observed import ObservedState
 from lmctl.planning.outcome import Outcome
+from lmctl.planning.pauses import Hold
 from lmctl.planning.plan import Plan
 from lmctl.planning.planner import make_plan
 from lmctl.planning.standings import standings
@@ -21,11 +22,15 @@ _UNREAD = Standing("box", State.RECONCILING, "no manifests were read yet", 0)
 class Reading:
     """What the manifests say now: desired is the last good one, problems are of the newest.
 
-    Without any good one nothing is known to be wanted, so nothing is touched.
+    Without any good one nothing is known to be wanted, so nothing is touched. `due` are the seconds
+    after which it says something else by itself (a suspension ends), None when it never will. With a
+    `hold` an earlier generation is desired.
     """
 
     desired: DesiredState | None
     problems: tuple[Diagnostic, ...] = ()
+    due: float | None = None
+    hold: Hold | None = None
 
     @property
     def broken(self) -> bool:

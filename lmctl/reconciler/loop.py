@@ -62,7 +62,7 @@ class Reconciler:
         pause = self._executor.settle(turn.plan)
         self.last = turn.judged(self._executor.outcomes, self._progress())
         self._record(self.last)
-        return pause if pause is not None else inf
+        return min((each for each in (pause, reading.due) if each is not None), default=inf)
 
     def now(self) -> Turn:
         """Return the last turn, its objects judged by the progress of this very moment."""

@@ -9,14 +9,19 @@ import msgspec
 
 from lmctl.adapters.files import read_if_there, write_atomically
 from lmctl.adapters.manifest_dir import scan
+from lmctl.adapters.pauses import Pauses
+from lmctl.adapters.revisions import Revisions
 from lmctl.base.diagnostics import Diagnostic, Place, error
 from lmctl.base.errors import LmctlError
 from lmctl.manifests import bundle as bundles
 from lmctl.manifests.bundle import Bundle
 from lmctl.manifests.lock import is_lock
 from lmctl.planning.desired import DesiredState
+from lmctl.planning.pauses import Hold, suspend
 from lmctl.planning.resolve import HostFacts, resolve
 from lmctl.planning.turn import Reading
+from lmctl.reconciler.history import History, InForce
+from lmctl.reconciler.wishes import Wishes
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +66,15 @@ def _interpret(
     )
 
 
+def read_revision(files: Mapping[str, bytes] | None, host: HostFacts) -> ReadResult:
+    """Return what a kept generation means today; None for its files is a problem too."""
+    if files is None:
+        hint = "`lmctl history` shows which are kept; `lmctl resume` ends a rollback"
+        gone = error(Place("revisions"), "the files of that generation are not kept any more", hint)
+        return _interpret({}, (gone,), host)
+    return _interpret(files, (), host)
+
+
 class LastGood:
     """The files of the last bundle without a fatal problem, kept for the next daemon."""
 
@@ -79,10 +93,43 @@ class LastGood:
         return None if result.fatal else result
 
 
+def remembered(
+    last_good: LastGood, pauses: Pauses, revisions: Revisions, host: HostFacts
+) -> Reading:
+    """Return what a daemon would want if no folder could be read: the last good files, or the
+    generation that was rolled back to, without what is suspended.
+    """
+    found, hold = last_good.read(host), pauses.hold()
+    if found is None:
+        return Reading(None)
+    if hold is not None and found.bundle.digest == hold.digest:
+        revision = revisions.read(hold.target)
+        found = read_revision(revision.files if revision else None, host)
+        if found.fatal:
+            return Reading(None, found.problems, hold=hold)
+    else:
+        hold = None
+    return Reading(suspend(found.desired, pauses.suspensions()), hold=hold)
+
+
+@dataclass(frozen=True, slots=True)
+class _InForce:
+    """What is to be now, with every problem; `result` is None where nothing good is known.
+
+    `hold`: it is an earlier generation. `ended`: that hold is over, the folders say something new.
+    """
+
+    result: ReadResult | None
+    problems: tuple[Diagnostic, ...]
+    hold: Hold | None = None
+    ended: Hold | None = None
+
+
 class FolderReader:
     """Reads the followed folders once per turn.
 
-    `number` gives a digest its generation. With nothing to follow there is nothing desired.
+    `history` gives a digest its generation, `wishes` knows what people asked to be left alone. With
+    nothing to follow there is nothing desired.
     """
 
     def __init__(
@@ -90,37 +137,74 @@ class FolderReader:
         *,
         roots: Callable[[], Sequence[str]],
         host: Callable[[], HostFacts],
-        number: Callable[[str, Sequence[str]], int],
+        history: History,
         last_good: LastGood,
+        wishes: Wishes,
     ) -> None:
         self._roots = roots
         self._host = host
-        self._number = number
+        self._history = history
         self._last_good = last_good
+        self._wishes = wishes
         self._good: ReadResult | None = None
-        self._generation = 0
+        self._earlier: ReadResult | None = None
+
+    @property
+    def source_digest(self) -> str:
+        """Return the digest of the last good reading of the folders; empty before there is one."""
+        return self._good.bundle.digest if self._good else ""
 
     async def read(self) -> Reading:
         """Return what is desired now; None where nothing good was ever read."""
-        roots = self._roots()
+        roots = tuple(self._roots())
         if not roots:
             return Reading(None)
-        problems = await asyncio.to_thread(self._read, [Path(each) for each in roots])
-        if self._good is None:
-            return Reading(None, problems)
-        number = self._number(self._good.bundle.digest, roots)
-        return Reading(with_generation(self._good.desired, number), problems)
+        now = await asyncio.to_thread(self._read, [Path(each) for each in roots])
+        if now.ended is not None:
+            self._wishes.over(now.ended)
+        if now.result is None:
+            return Reading(None, now.problems, hold=now.hold)
+        bundle = now.result.bundle
+        number = await self._history.number(
+            InForce(
+                digest=bundle.digest,
+                files=now.result.files,
+                roots=roots,
+                keep=bundle.server.spec.reconcile.keep_generations,
+                hold=now.hold,
+                resumed=self._wishes.resumed == bundle.digest,
+            )
+        )
+        desired, due = self._wishes.suspend(with_generation(now.result.desired, number))
+        return Reading(desired, now.problems, due, now.hold)
 
-    def _read(self, roots: Sequence[Path]) -> tuple[Diagnostic, ...]:
+    def _read(self, roots: Sequence[Path]) -> _InForce:
         host = self._host()
         newest = read_folders(roots, host)
         if newest.fatal:
             self._good = self._good or self._last_good.read(host)
-            return newest.problems
-        if self._good is None or self._good.bundle.digest != newest.bundle.digest:
-            self._last_good.keep(newest.files)
-        self._good = newest
-        return newest.problems
+        else:
+            if self._good is None or self._good.bundle.digest != newest.bundle.digest:
+                self._last_good.keep(newest.files)
+            self._good = newest
+        hold = self._wishes.hold()
+        if hold is None or self._good is None:
+            return _InForce(self._good, newest.problems)
+        if self._good.bundle.digest != hold.digest:
+            return _InForce(self._good, newest.problems, ended=hold)
+        return self._rolled_back(hold, newest.problems, host)
+
+    def _rolled_back(
+        self, hold: Hold, problems: tuple[Diagnostic, ...], host: HostFacts
+    ) -> _InForce:
+        """Return the earlier generation; what it was before when it cannot be had any more."""
+        found = read_revision(self._history.files(hold.target), host)
+        if found.fatal:
+            before = self._earlier
+            kept = before if before and before.bundle.digest == hold.target else None
+            return _InForce(kept, (*problems, *found.problems), hold)
+        self._earlier = found
+        return _InForce(found, problems, hold)
 
 
 def with_generation(desired: DesiredState, number: int) -> DesiredState:

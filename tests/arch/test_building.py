@@ -38,7 +38,7 @@ IMPURE = {
 }  # fmt: skip
 # One door per outside library: the rooms (or modules) that may know it.
 DOORS = {
-    "falcon": ("api/", "daemon/control.py"),
+    "falcon": ("api/", "daemon/control"),
     "gunicorn": ("api/main.py",),
     "httpx2": ("adapters/weights/", "api/control.py", "cli/client.py"),
     "huggingface_hub": ("adapters/weights/hub.py",),
@@ -52,7 +52,12 @@ DOORS = {
     "rich": ("cli/",),
     "ruamel": ("manifests/yaml_", "cli/printer.py"),
     "sqlite3": ("adapters/state/",),
-    "subprocess": ("adapters/processes.py", "adapters/secrets.py", "cli/starting.py"),
+    "subprocess": (
+        "adapters/git.py",
+        "adapters/processes.py",
+        "adapters/secrets.py",
+        "cli/starting.py",
+    ),
     "typer": ("cli/",),
     "uvicorn": ("daemon/run.py",),
     "watchfiles": ("adapters/manifest_dir.py",),

@@ -21,17 +21,24 @@ from hypothesis.stateful import (
     rule,
 )
 
+from lmctl.adapters.pauses import Pauses
+from lmctl.adapters.revisions import Revisions
 from lmctl.adapters.state.store import open_store
+from lmctl.base.errors import NotFound
 from lmctl.base.spec import FailureKind, Phase
+from lmctl.planning.desired import DesiredState
 from lmctl.planning.observed import ObservedState
 from lmctl.planning.outcome import Done, Failed, Outcome, Stalled
+from lmctl.planning.pauses import Suspension
 from lmctl.planning.plan import LoadInstance, Planned, Step
 from lmctl.planning.policies import converged
 from lmctl.planning.resolve import HostFacts
 from lmctl.planning.turn import take_turn
 from lmctl.planning.weights_values import SeenWeights, WeightsState
 from lmctl.reconciler.execute import Executor
+from lmctl.reconciler.history import History
 from lmctl.reconciler.reading import FolderReader, LastGood
+from lmctl.reconciler.wishes import Wishes
 from tests.support.worlds import carry_out, host, seen
 
 NAMES = st.sampled_from(("a", "b", "c"))
@@ -50,10 +57,13 @@ class BoxMachine(RuleBasedStateMachine):
         self.fleet = self.folder / "fleet"
         self.fleet.mkdir()
         self.store = open_store(self.folder / "state.db", clock=lambda: 0.0)
+        self.pauses = Pauses(self.folder)
         self.world = ObservedState(host=host())
         self.now = 0.0
         self.declared: dict[str, int] = {}
+        self.meanings: dict[str, dict[str, int]] = {}  # by digest, what the files said
         self.broken = False
+        self.desired: DesiredState | None = None
         self.endings: dict[str, asyncio.Future[Outcome]] = {}
         self.planned: dict[str, Planned] = {}
 
@@ -112,6 +122,36 @@ class BoxMachine(RuleBasedStateMachine):
             memory = converged(turn.desired, work, self.world.converged)
             self.world = msgspec.structs.replace(self.world, converged=memory)
         self.desired = turn.desired
+        if not self.broken:
+            self.meanings[self.reader.source_digest] = dict(self.declared)
+
+    @rule(data=st.data())
+    def roll_back(self, data: st.DataObject) -> None:
+        """A person goes back to an earlier generation, if there is one."""
+        self.turn()
+        known = self.store.generations.all()
+        others = [e.number for e in known if e.digest != known[-1].digest and self.history.keeps(e)]
+        source = self.reader.source_digest
+        if others and source:
+            number = data.draw(st.sampled_from(others))
+            self.wishes.put_hold(self.history.turn_back(number, source_digest=source))
+
+    @rule()
+    def cancel_the_rollback(self) -> None:
+        self.wishes.release("somebody")
+
+    @precondition(lambda self: self.desired is not None)
+    @rule(subject=st.sampled_from(("box", "instance/a", "instance/b")), seconds=st.integers(1, 99))
+    def suspend(self, subject: str, seconds: int) -> None:
+        try:
+            new = Suspension(subject, "by chance", self.now, "", self.now + seconds)
+            self.wishes.add(new, self.desired)
+        except NotFound:
+            assert subject.removeprefix("instance/") not in self.declared or self.stale()
+
+    def stale(self) -> bool:
+        """Whether the files say something else than what is desired."""
+        return {each.name for each in self.desired.instances} != self.declared.keys()
 
     @precondition(lambda self: bool(self.endings))
     @rule(data=st.data(), how=st.sampled_from(("done", "done", "failed", "stalled")))
@@ -164,11 +204,19 @@ class BoxMachine(RuleBasedStateMachine):
         if hasattr(self, "executor"):
             self._on_loop(self.executor.stop())
         self.endings.clear()
+        self.history = History(
+            self.store.generations,
+            Revisions(self.folder / "revisions"),
+            commit_of=lambda _: None,
+            clock=lambda: self.now,
+        )
+        self.wishes = Wishes(self.pauses, clock=lambda: self.now, tell=lambda *_: None)
         self.reader = FolderReader(
             roots=lambda: (str(self.fleet),),
             host=lambda: HostFacts(sockets="/run/lmctl"),
-            number=lambda digest, roots: self.store.generations.of(digest, roots).number,
+            history=self.history,
             last_good=LastGood(self.folder / "last-good"),
+            wishes=self.wishes,
         )
         self.executor = Executor(
             self._act,
@@ -183,6 +231,7 @@ class BoxMachine(RuleBasedStateMachine):
     @rule()
     def left_alone_it_becomes_what_the_files_say(self) -> None:
         self.executor.forgive()  # a person asks for another try of what stalled
+        self.pauses.resume()
         for _ in range(TURNS):
             self.turn()
             if not self.planned:
@@ -199,14 +248,18 @@ class BoxMachine(RuleBasedStateMachine):
         assert len(subjects) == len(set(subjects))
 
     def _check_all(self) -> None:
+        declared, hold = self.declared, self.pauses.hold()
+        if hold is not None:  # only while the folders say what is held
+            assert hold.digest == self.reader.source_digest
+            declared = self.meanings[hold.target]
         runners = {each.name: each for each in self.world.runners}
-        assert len(runners) == len(self.world.runners) == len(self.declared)
+        assert len(runners) == len(self.world.runners) == len(declared)
         routes = {each.name: each.socket for each in self.world.surface.routes}
-        for name, context in self.declared.items():
+        for name, context in declared.items():
             assert runners[name].phase is Phase.READY
             assert runners[name].load.context_length == context
             assert routes[name] == runners[name].socket
-        assert routes.keys() == self.declared.keys()
+        assert routes.keys() == declared.keys()
 
     async def _settle(self, plan) -> None:
         self.executor.settle(plan)

@@ -51,9 +51,31 @@ def _standings(db: sqlite3.Connection) -> None:
     db.execute("CREATE TABLE standings (key TEXT PRIMARY KEY, remembered TEXT NOT NULL) STRICT")
 
 
+def _history(db: sqlite3.Connection) -> None:
+    """Make room for what became of each generation; of earlier ones nobody knows."""
+    for column in (
+        "cause TEXT NOT NULL DEFAULT 'edit'",
+        "of INTEGER NOT NULL DEFAULT 0",
+        "commit_id TEXT NOT NULL DEFAULT ''",
+        "author TEXT NOT NULL DEFAULT ''",
+        "title TEXT NOT NULL DEFAULT ''",
+        "dirty INTEGER NOT NULL DEFAULT 0",
+        "summary TEXT NOT NULL DEFAULT ''",
+        "plan TEXT NOT NULL DEFAULT ''",
+        "result TEXT NOT NULL DEFAULT ''",
+        "ended_at REAL",
+    ):
+        db.execute(f"ALTER TABLE generations ADD COLUMN {column}")
+    db.execute(
+        "UPDATE generations SET result='superseded'"
+        " WHERE number < (SELECT max(number) FROM generations)"
+    )
+
+
 MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (
     _first_tables,
     _converged_table,
     _journal,
     _standings,
+    _history,
 )

@@ -7,6 +7,7 @@ import pytest
 from lmctl.adapters.followed import Followed
 from lmctl.adapters.state import database
 from lmctl.adapters.state.events import Filter
+from lmctl.adapters.state.generations import Generation
 from lmctl.adapters.state.journal import Ending
 from lmctl.adapters.state.migrations import MIGRATIONS
 from lmctl.adapters.state.store import Store, open_store, read_store
@@ -30,14 +31,34 @@ class Clock:
         return self.now
 
 
-def test_generations_go_on_after_a_restart_and_change_with_the_digest_only(path):
-    store = opened(path)
-    numbers = [store.generations.of(digest, ["/f"]).number for digest in ("a", "a", "b")]
+def test_a_generation_is_superseded_by_the_next_unless_it_came_to_an_end(path):
+    clock = Clock()
+    store = open_store(path, clock=clock)
+    table = store.generations
+    for number, ending in enumerate(("", "converged", "failed", ""), start=1):
+        table.add(Generation(number, f"d{number}", clock.now, ("/f",), summary=""))
+        clock.now += 3.0
+        if ending:
+            table.ended(number, ending)
+        clock.now += 1.0
+    table.ended(1, "failed")  # it was superseded: too late
+    table.ended(2, "failed")  # it converged once
+    table.ended(3, "converged")  # it came good after all
+    found = [(each.result, each.seconds) for each in table.all()]
+    assert found == [("superseded", 4.0), ("converged", 3.0), ("converged", 8.0), ("", None)]
     store.close()
-    again = opened(path)
-    numbers += [again.generations.of(digest, ["/f"]).number for digest in ("b", "a")]
-    again.close()
-    assert numbers == [1, 1, 2, 2, 3]
+
+
+def test_the_plan_of_a_generation_is_its_first(path):
+    store = opened(path)
+    store.generations.add(Generation(1, "d", 1.0))
+    store.generations.planned(1, "1 to load", b"[1]")
+    store.generations.planned(1, "nothing to do", b"[]")
+    last = store.generations.get(1)
+    assert last is not None
+    assert (last.summary, store.generations.plan(1)) == ("1 to load", b"[1]")
+    assert store.generations.plan(2) == b""
+    store.close()
 
 
 def test_an_event_that_repeats_is_counted_and_moves_to_the_end(path):
@@ -137,13 +158,15 @@ _FILLED = (
     "INSERT INTO generations (number, digest, at, roots) VALUES (7, 'd', 1.0, '[\"/f\"]')",
     "INSERT INTO converged VALUES ('instance/chat', 'd')",
     "INSERT INTO meta VALUES ('lineage', 'mine'), ('serial', '4')",
+    "INSERT INTO standings VALUES ('box', '{}')",
+    "UPDATE generations SET commit_id='c0ffee', result='converged'",
 )
 
 
 @pytest.mark.parametrize("version", range(1, len(MIGRATIONS) + 1))
 def test_a_database_of_every_earlier_version_is_brought_up_to_date(path, version):
     db = sqlite3.connect(path)
-    for migration, filling in zip(MIGRATIONS[:version], _FILLED, strict=False):
+    for migration, filling in zip(MIGRATIONS[:version], _FILLED[:version], strict=True):
         migration(db)
         db.execute(filling)
     db.execute(f"PRAGMA user_version={version}")
@@ -153,9 +176,13 @@ def test_a_database_of_every_earlier_version_is_brought_up_to_date(path, version
     last = store.generations.last()
     assert last is not None
     assert (last.number, last.digest, last.roots) == (7, "d", ("/f",))
+    assert last.commit == ("c0ffee" if version >= 5 else "")
     assert store.converged.read() == ({"instance/chat": "d"} if version >= 2 else {})
     assert store.journal.serial == (4 if version >= 3 else 0)
-    assert store.generations.of("e", ["/f"]).number == 8
+    store.generations.add(Generation(8, "e", 2.0))
+    last = store.generations.last()
+    assert last is not None
+    assert last.number == 8
     store.close()
 
 
