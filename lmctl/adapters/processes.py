@@ -61,6 +61,11 @@ class Processes:
         except psutil.NoSuchProcess:
             return False
 
+    def reap(self) -> None:
+        """Take leave of every child that ended; how one did is still known afterwards."""
+        for pid in list(self._children):
+            self._reap(pid)
+
     def ending(self, who: Identity) -> str:
         """Return how a process of ours ended, e.g. `exit code 1` or `killed by SIGKILL`."""
         code = self._reap(who.pid)

@@ -157,6 +157,7 @@ class Box:
         self.followed.follow(roots)
         log.info("following", roots=list(roots))
         self.wishes.release("an apply")
+        self.recorder.asked_to_correct(self.reconciler.now().desired)
         return await self.fresh()
 
     async def rollback(self, number: int | None, *, by: str, reason: str) -> BoxStatus:
@@ -190,6 +191,10 @@ class Box:
         """Look again now; what failed may be tried at once."""
         self._executor.forgive()
         self._bell.ring()
+
+    def child_ended(self) -> None:
+        """Take leave of children that ended, so that no dead process stays in the table."""
+        self._eyes.processes.reap()
 
     def ring(self) -> None:
         """Something may have changed."""

@@ -13,11 +13,13 @@ import structlog
 from lmctl.adapters.state.database import StateUnwritable
 from lmctl.adapters.state.journal import Ending
 from lmctl.adapters.state.store import Store
+from lmctl.daemon.drifting import DriftTeller
 from lmctl.daemon.memory import StandingMemory
 from lmctl.planning.conditions import State
+from lmctl.planning.desired import DesiredState
 from lmctl.planning.outcome import Done, Failed, Outcome, Stalled, Superseded, Waiting
 from lmctl.planning.plan import Planned
-from lmctl.planning.policies import converged
+from lmctl.planning.policies import converged, with_reported_drift_forgotten
 from lmctl.planning.step_view import place_of, step_of
 from lmctl.planning.summary import result, summary
 from lmctl.planning.turn import Turn
@@ -37,6 +39,7 @@ class Recorder:
         self._actions: dict[str, int] = {}
         self._told: dict[str, object] = {}
         self._generation = 0
+        self.drift = DriftTeller(self.event)
         self.converged = store.converged.read()
 
     def woke(self) -> None:
@@ -49,6 +52,7 @@ class Recorder:
     def began(self, planned: Planned, generation: int) -> None:
         """Write down that a step is about to run, durably before it does anything."""
         self._generation = generation
+        self.drift.found(planned)
         log.info("step started", step=planned.key, because=planned.because)
         with _softly():
             self._actions[planned.key] = self._store.journal.began(
@@ -100,10 +104,16 @@ class Recorder:
         self._remember(turn)
         self._tell_generation(turn)
         self._tell_problems(turn)
+        self.drift.turn(turn.plan)
         for standing in turn.standings:
             if self._is_new(standing.key, standing.state) and standing.state is State.READY:
                 log.info("ready", object=standing.key, message=standing.message)
                 self.event(standing.key, "Ready", standing.message)
+
+    def asked_to_correct(self, desired: DesiredState | None) -> None:
+        """Count drift that is only reported as work: a person asked for all to be as declared."""
+        if desired is not None:
+            self.converged = with_reported_drift_forgotten(desired, self.converged)
 
     def dated(self, turn: Turn) -> Turn:
         """Return the turn with what is remembered of each object: since when it is as it is."""

@@ -7,17 +7,15 @@ import socket
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
-from pathlib import Path
 
 import structlog
 import uvicorn
 
-from lmctl.adapters import manifest_dir
 from lmctl.adapters.home import Home
 from lmctl.adapters.systemd import service_manager
-from lmctl.base.errors import LmctlError
 from lmctl.base.periods import periods_of
 from lmctl.base.spec import FailureKind
+from lmctl.daemon.bells import ring
 from lmctl.daemon.box import Box
 from lmctl.daemon.control import create_app
 from lmctl.planning.desired import DesiredState
@@ -47,7 +45,7 @@ async def run(home: Home, *, roots: list[str], keep: bool) -> None:
                 box.manager.ready()
                 async with asyncio.TaskGroup() as tasks:
                     loop = tasks.create_task(box.reconciler.run())
-                    bells = tasks.create_task(_ring(box))
+                    bells = tasks.create_task(ring(box))
                     vitals = tasks.create_task(box.vitals.run())
                     await box.stopping.wait()
                     box.manager.stopping()
@@ -66,6 +64,7 @@ def _stop_on_signals(box: Box, *, keep: bool) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, lambda: box.ask_to_stop(keep=keep))
     loop.add_signal_handler(signal.SIGHUP, box.again)
+    loop.add_signal_handler(signal.SIGCHLD, box.child_ended)
 
 
 @asynccontextmanager
@@ -98,33 +97,6 @@ async def _control(box: Box) -> AsyncIterator[None]:
 @contextmanager
 def _no_signals() -> Iterator[None]:
     yield
-
-
-async def _ring(box: Box) -> None:
-    """Ring for every change in the followed folders and in the models tree, for ever.
-
-    When other folders are followed the watch starts anew.
-    """
-    while True:
-        roots = box.followed.roots()
-        watched = [Path(each) for each in (*roots, str(box.home.root / "models"))]
-        async with asyncio.TaskGroup() as group:
-            watching = group.create_task(_ring_for(box, watched))
-            while box.followed.roots() == roots and not watching.done():
-                await box.changes.after(box.changes.number, seconds=5.0)
-            watching.cancel()
-
-
-async def _ring_for(box: Box, roots: list[Path]) -> None:
-    """Ring for these folders; a watch that breaks is made anew, and the resync covers the gap."""
-    while True:
-        try:
-            async for _ in manifest_dir.bells(roots):
-                box.ring()
-        except (OSError, RuntimeError, LmctlError) as error:
-            log.warning("cannot watch the folders", why=str(error))
-        await asyncio.sleep(box.periods.resync)
-        box.ring()
 
 
 async def take_down_alone(home: Home) -> int:

@@ -84,6 +84,8 @@ class ObservedState(msgspec.Struct, frozen=True):
     Weights, facts of their headers, and download sizes (bytes, where known) are by weights key.
     `host` is the machine, None when nobody looked. `converged`
     remembers, by subject, the digest of what was wanted when it was last seen to be so.
+    `source_files` are the files that absent weights come from, by path, with a mark that changes
+    when they do.
     """
 
     weights: dict[str, SeenWeights] = {}
@@ -95,6 +97,7 @@ class ObservedState(msgspec.Struct, frozen=True):
     surface: Surface | None = None
     host: HostProfile | None = None
     converged: dict[str, str] = {}
+    source_files: dict[str, str] = {}
 
     def seen_weights(self, key: str) -> SeenWeights:
         """Return what is known of a set of weights; absent when nothing is."""

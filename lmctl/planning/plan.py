@@ -280,7 +280,8 @@ class Planned:
     `after` are step keys. `download` and `memory` are bytes, None when not known before it is
     done. `held` says why the step may not run now, and `blocked` that no policy is the reason: it
     cannot be done (no memory, a guard). `drift`: nobody edited anything, what was as declared moved
-    away.
+    away. `inputs` tells what the step works with: one that cannot work is worth another try when
+    that has changed.
     """
 
     step: Step
@@ -293,6 +294,7 @@ class Planned:
     held: str = ""
     blocked: bool = False
     drift: bool = False
+    inputs: str = ""
 
     @property
     def key(self) -> str:
@@ -313,6 +315,10 @@ class Plan:
     @property
     def keys(self) -> frozenset[str]:
         return frozenset(each.key for each in self.steps)
+
+    def find(self, key: str) -> Planned | None:
+        """Return the step with that key, if it is in the plan."""
+        return next((each for each in self.steps if each.key == key), None)
 
     def ready(self) -> tuple[Planned, ...]:
         """Return the steps that wait for no other step of this plan and are not held."""

@@ -1,9 +1,11 @@
 """Desired and observed in, plan out: runs the rules, applies the policies, orders the steps."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
 from heapq import heapify, heappop, heappush
 
 from lmctl.planning.desired import DesiredState
+from lmctl.planning.inputs import inputs_of
 from lmctl.planning.instances import instances
 from lmctl.planning.observed import ObservedState
 from lmctl.planning.plan import (
@@ -57,7 +59,8 @@ def make_plan(desired: DesiredState, observed: ObservedState) -> Plan:
         for each in rule(scene):
             found.setdefault(each.key, each)
     steps = apply_policies(_in_order(found), desired, observed)
-    return Plan(desired.generation, tuple(steps))
+    ready = (replace(each, inputs=inputs_of(each.step, observed)) for each in steps)
+    return Plan(desired.generation, tuple(ready))
 
 
 def _in_order(found: Mapping[str, Planned]) -> Iterator[Planned]:

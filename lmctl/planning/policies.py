@@ -10,12 +10,10 @@ from dataclasses import replace
 from lmctl.base.digests import digest
 from lmctl.planning.desired import DesiredState, DriftPolicy
 from lmctl.planning.observed import ObservedState
-from lmctl.planning.plan import Planned, Step, SwitchRoute
+from lmctl.planning.plan import Planned, PublishSurface, Step, SwitchRoute
 from lmctl.planning.surface import content
 
 BOX = "box"
-
-
 SURFACE = "server/surface"
 
 
@@ -34,6 +32,20 @@ def wanted_digests(desired: DesiredState, *, surface: bool = True) -> dict[str, 
     return found
 
 
+def with_reported_drift_forgotten(
+    desired: DesiredState, before: Mapping[str, str]
+) -> dict[str, str]:
+    """Return what is remembered without what drift is only reported of: a person asked for it to be
+    as declared, so what moved away is work like any other.
+    """
+    policies = own_policies(desired)
+    return {
+        subject: known
+        for subject, known in before.items()
+        if policies.get(subject, desired.drift) is not DriftPolicy.REPORT
+    }
+
+
 def converged(
     desired: DesiredState, subjects_with_work: frozenset[str], before: Mapping[str, str]
 ) -> dict[str, str]:
@@ -48,20 +60,36 @@ def converged(
 def apply_policies(
     steps: Iterable[Planned], desired: DesiredState, observed: ObservedState
 ) -> Iterator[Planned]:
-    """Yield the steps that are to be told, those that must not run held, in the same order."""
+    """Yield the steps that are to be told, those that must not run held, in the same order.
+
+    What is left alone keeps nobody else from work, except one who needs its very result: routes
+    that may not be published hold up no load.
+    """
     planned = tuple(steps)
     about_surface = any(each.step.subject == SURFACE for each in planned)
     wanted = wanted_digests(desired, surface=about_surface)
-    policies = {f"instance/{each.name}": each.drift for each in desired.instances}
+    policies = own_policies(desired)
     dropped: set[str] = set()
+    passed: set[str] = set()
     for each in planned:
         subject = _about(each.step)
         drift = bool(wanted.get(subject)) and observed.converged.get(subject) == wanted[subject]
         policy = policies.get(subject, desired.drift)
-        if (drift and policy is DriftPolicy.IGNORE) or not dropped.isdisjoint(each.after):
+        ignored = drift and policy is DriftPolicy.IGNORE
+        held = each.held or _held(subject, policy, desired, drift)
+        if isinstance(each.step, PublishSurface) and (ignored or held):
+            passed.add(each.key)
+        elif ignored or not dropped.isdisjoint(each.after):
             dropped.add(each.key)
+        if ignored or each.key in dropped:
             continue
-        yield replace(each, drift=drift, held=each.held or _held(subject, policy, desired, drift))
+        after = tuple(key for key in each.after if key not in passed)
+        yield replace(each, drift=drift, held=held, after=after)
+
+
+def own_policies(desired: DesiredState) -> dict[str, DriftPolicy]:
+    """Return what is to be done when a subject moves away, where the box's word does not count."""
+    return {f"instance/{each.name}": each.drift for each in desired.instances}
 
 
 def _about(step: Step) -> str:
@@ -75,5 +103,5 @@ def _held(subject: str, policy: DriftPolicy, desired: DesiredState, drift: bool)
             whole = " (the whole box)" if name == BOX else ""
             return f"suspended{whole}: {desired.suspended[name]}"
     if drift and policy is DriftPolicy.REPORT:
-        return "drift is only reported here (`drift: report`)"
+        return "drift is only reported here (`drift: report`); `lmctl apply` corrects it"
     return ""

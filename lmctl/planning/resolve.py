@@ -18,7 +18,14 @@ from lmctl.manifests.runtime import DEFAULT as DEFAULT_RUNTIME
 from lmctl.manifests.server import Listen
 from lmctl.manifests.settings_keys import Section
 from lmctl.manifests.suggest import closest
-from lmctl.planning.desired import Check, DesiredState, WantedGateway, WantedInstance, WantedRuntime
+from lmctl.planning.desired import (
+    Check,
+    DesiredState,
+    DriftPolicy,
+    WantedGateway,
+    WantedInstance,
+    WantedRuntime,
+)
 from lmctl.planning.fit.budget import Guardrails
 from lmctl.planning.layers import Settings, layered, path_of, values_of
 from lmctl.planning.load_settings import load_settings
@@ -93,6 +100,7 @@ class _Resolver:
             ),
             places=dict(self._object_places(instances)),
             suspended=dict(self._suspended()),
+            drift=DriftPolicy(server.reconcile.drift),
         )
         return Resolution(desired, tuple(self._problems))
 
@@ -200,6 +208,7 @@ class _Resolver:
             strategy=spec.strategy.type,
             checks=tuple(_check(each) for each in spec.checks),
             renamed_from=spec.renamed_from,
+            drift=DriftPolicy(spec.drift or self._bundle.server.spec.reconcile.drift),
             priority=spec.residency.priority,
             memory=spec.memory.budget,
             places=self._places(instance, given),

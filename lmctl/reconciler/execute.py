@@ -42,7 +42,8 @@ PROCESSES = (LoadInstance, RestoreInstance, StartGateway)
 @dataclass(slots=True)
 class _Account:
     """How a step went so far: `failures` in a row, `repeats` how often it was done again after
-    the first time, within ten minutes of the last; `due` is when it may be tried again.
+    the first time, within ten minutes of the last; `due` is when it may be tried again. `inputs`
+    is what it was tried with.
     """
 
     outcome: Outcome
@@ -50,6 +51,7 @@ class _Account:
     failures: int = 0
     repeats: int = -1
     due: float = 0.0
+    inputs: str = ""
 
 
 @dataclass(slots=True)
@@ -130,9 +132,14 @@ class Executor:
         await asyncio.gather(*(each.task for each in running), return_exceptions=True)
 
     def _let_go(self, running: _Running, plan: Plan, now: float) -> float | None:
-        """Cancel a step that left the plan: at once when another step wants its subject."""
-        if running.planned.key in plan.keys:
+        """Cancel a step that left the plan: at once when another step wants its subject. So is one
+        before which something else must now happen to the same subject: it would never end.
+        """
+        planned = plan.find(running.planned.key)
+        if planned is not None:
             running.unplanned_since = None
+            if _too_early(planned, plan):
+                self._cancel(running, "something else must be done first")
             return None
         if running.unplanned_since is None:
             running.unplanned_since = now
@@ -155,6 +162,8 @@ class Executor:
         account = self._accounts.get(planned.key)
         if account is None:
             return now
+        if isinstance(account.outcome, Stalled) and account.inputs != planned.inputs:
+            return now  # what it could not work with has changed
         lost = isinstance(account.outcome, Done) and isinstance(planned.step, PROCESSES)
         if lost and account.repeats > 0:
             account.due = account.at + self._pause(account.repeats)
@@ -209,7 +218,7 @@ class Executor:
                 failures, repeats = 0, repeats + 1
             case Superseded():
                 return
-        self._accounts[planned.key] = _Account(outcome, now, failures, repeats, due)
+        self._accounts[planned.key] = _Account(outcome, now, failures, repeats, due, planned.inputs)
 
     def _pause(self, failures: int) -> float:
         longest = min(LONGEST_PAUSE, FIRST_PAUSE * 2.0 ** (failures - 1))
@@ -219,3 +228,10 @@ class Executor:
         for key, account in list(self._accounts.items()):
             if isinstance(account.outcome, Done) and now - account.at > HEALTHY:
                 del self._accounts[key]
+
+
+def _too_early(planned: Planned, plan: Plan) -> bool:
+    return any(
+        each.key in planned.after and each.step.subject == planned.step.subject and not each.held
+        for each in plan.steps
+    )

@@ -1,6 +1,6 @@
 """One look at everything: each adapter is asked once, nothing is decided."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from lmctl.planning.observed import (
     SeenRuntime,
 )
 from lmctl.planning.surface import Surface
-from lmctl.planning.weights_values import SeenWeights, StoredWeights, Weights
+from lmctl.planning.weights_values import FileSource, SeenWeights, StoredWeights, Weights
 from lmctl.reconciler.runners import RunnerEyes
 
 
@@ -40,9 +40,11 @@ class Observer:
         for key, seen in weights.items():
             if seen.stored is not None and (found := self.facts_of(seen.stored)) is not None:
                 facts[key] = found
+        absent = [each for each in desired.weights if weights[each.key].stored is None]
         return ObservedState(
             weights=weights,
             facts=facts,
+            source_files=dict(_source_files(absent)),
             runtimes=self.runtimes(),
             runners=await self.runners.look(),
             gateway=self._gateway(),
@@ -68,3 +70,19 @@ class Observer:
             return msgspec.json.decode(content, type=Surface)
         except msgspec.DecodeError:
             return None
+
+
+def _source_files(absent: Iterable[Weights]) -> Iterator[tuple[str, str]]:
+    for each in absent:
+        for source in each.sources:
+            if isinstance(source, FileSource):
+                yield source.path, _mark(Path(source.path))
+
+
+def _mark(path: Path) -> str:
+    """Return something that changes when a file does; empty while there is none."""
+    try:
+        seen = path.stat()
+    except OSError:
+        return ""
+    return f"{seen.st_size} {seen.st_mtime_ns} {seen.st_ino}"

@@ -60,7 +60,7 @@ DOORS = {
     ),
     "typer": ("cli/",),
     "uvicorn": ("daemon/run.py",),
-    "watchfiles": ("adapters/manifest_dir.py",),
+    "watchfiles": ("adapters/folder_bells.py",),
 }
 MODULES = sorted(path.relative_to(LMCTL).as_posix() for path in LMCTL.rglob("*.py"))
 

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from lmctl.adapters.manifest_dir import bells
+from lmctl.adapters.folder_bells import bells
 
 
 def write(path: Path, text: str = "kind: Instance\n") -> Path:

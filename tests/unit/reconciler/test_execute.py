@@ -1,6 +1,7 @@
 """Plans are carried out: side by side, one step per subject, with patience."""
 
 import asyncio
+import dataclasses
 
 import pytest
 
@@ -233,3 +234,39 @@ async def test_stopping_cancels_what_runs(how_many):
     await bench.executor.stop()
     assert all(each.cancelled() for each in bench.endings.values())
     assert bench.executor.running == frozenset()
+
+
+async def test_what_cannot_work_is_tried_again_once_what_it_works_with_has_changed():
+    bench = Bench()
+    without, with_file = (dataclasses.replace(load(A), inputs=each) for each in ("", "a file"))
+    await bench.settle(without)
+    await bench.end(without.key, Stalled("no such file"))
+    await bench.settle(without)
+    assert bench.begun == [without.key]
+    await bench.settle(with_file)
+    assert bench.begun == [without.key] * 2
+    await bench.end(without.key, Stalled("still wrong"))
+    await bench.settle(with_file)
+    assert bench.begun == [without.key] * 2
+
+
+async def test_a_step_gives_way_when_something_must_be_done_to_its_subject_before_it():
+    """A runner that falls silent while it is waited for has to be ended first."""
+    bench = Bench()
+    await bench.settle(load(A))
+    unload = Planned(UnloadInstance("a", "uid", 0.0), "it hangs")
+    bench.woken.clear()
+    await bench.settle(unload, load(A, unload.key))
+    await asyncio.wait_for(bench.woken.wait(), 5)
+    assert bench.ended[0][1] == Superseded("something else must be done first")
+    await bench.settle(unload, load(A, unload.key))
+    assert bench.begun == [load(A).key, unload.key]
+
+
+async def test_what_stalled_for_one_keeps_nobody_else_waiting():
+    bench = Bench()
+    await bench.settle(load(A), load(B))
+    await bench.end(load(A).key, Stalled("unknown architecture"))
+    await bench.end(load(B).key, Done("loaded"))
+    await bench.settle(load(A), load(B))
+    assert bench.begun == [load(A).key, load(B).key, load(B).key]
