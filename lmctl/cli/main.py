@@ -22,6 +22,7 @@ from lmctl.cli import (
     locking,
     looking,
     pausing,
+    plans,
     schemas,
     secrets,
 )
@@ -38,9 +39,10 @@ app = typer.Typer(
 )
 app.command()(changes.validate)
 app.command()(changes.diff)
-app.command(name="plan")(changes.diff)
+app.command()(changes.plan)
 app.command()(applying.apply)
 app.command()(locking.lock)
+app.command()(plans.show)
 app.command()(looking.wait)
 app.command()(looking.status)
 app.command()(looking.get)

@@ -22,10 +22,12 @@ from lmctl.cli.telling import Teller
 from lmctl.daemon.wiring import Eyes, eyes
 from lmctl.planning.conditions import State
 from lmctl.planning.desired import DesiredState
+from lmctl.planning.limits import limited
 from lmctl.planning.observed import ObservedState
 from lmctl.planning.pauses import suspend
 from lmctl.planning.plan import Plan
 from lmctl.planning.plan_view import PlanView, plan_view
+from lmctl.planning.policies import correcting
 from lmctl.planning.turn import Reading, take_turn
 from lmctl.planning.weights_values import WeightsState
 from lmctl.reconciler.reading import ReadResult, read_folders
@@ -40,6 +42,7 @@ class Proposal:
 
     roots: tuple[str, ...]
     reading: ReadResult
+    desired: DesiredState
     observed: ObservedState
     plan: Plan
     view: PlanView
@@ -49,6 +52,25 @@ class Proposal:
         """Say what need not be done again."""
         if not self.plan.empty and self.in_place:
             printer.note("already in place: " + ", ".join(self.in_place))
+
+
+@dataclass(frozen=True, slots=True)
+class Aim:
+    """What is planned for: `only` some objects and what they need, none for all; and whether a
+    person means to apply it, which also corrects drift that is otherwise only reported.
+    """
+
+    only: tuple[str, ...] = ()
+    to_apply: bool = True
+
+    def of(self, desired: DesiredState) -> DesiredState:
+        """Return what is desired, as far as it is aimed at."""
+        goal = limited(desired, self.only)
+        return correcting(goal) if self.to_apply else goal
+
+
+LOOKING = Aim(to_apply=False)
+ALL = Aim()
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +86,9 @@ def read(directories: Sequence[Path], see: Eyes) -> ReadResult:
     return read_folders(absolute(list(directories)), see.host())
 
 
-def propose(teller: Teller, directories: Sequence[Path], *, frozen: bool = False) -> Proposal:
+def propose(
+    teller: Teller, directories: Sequence[Path], aim: Aim = ALL, *, frozen: bool = False
+) -> Proposal:
     """Read, look and plan, problems told; exits with 2 when the manifests are broken.
 
     `frozen` allows no model that its lock does not pin: exits with 3 then.
@@ -77,18 +101,23 @@ def propose(teller: Teller, directories: Sequence[Path], *, frozen: bool = False
         teller.printer.note(f"{hold}; `lmctl apply` ends that")
     if frozen and not result.fatal:
         refuse_unlocked(result, teller.printer)
-    return propose_reading(teller, see, result, absolute(list(directories)))
+    return propose_reading(teller, see, result, absolute(list(directories)), aim=aim)
 
 
 def propose_reading(
-    teller: Teller, see: Eyes, result: ReadResult, roots: Sequence[Path] = ()
+    teller: Teller,
+    see: Eyes,
+    result: ReadResult,
+    roots: Sequence[Path] = (),
+    *,
+    aim: Aim = ALL,
 ) -> Proposal:
     """Look and plan for what was read, as `propose` does."""
     problems = teller.problems(result)
     if result.fatal:
         teller.invalid(problems)
         raise typer.Exit(2)
-    desired = suspend(result.desired, Pauses(see.home.root).suspensions())
+    desired = aim.of(suspend(result.desired, Pauses(see.home.root).suspensions()))
     observed = asyncio.run(_observe(see, desired))
     observed = msgspec.structs.replace(observed, converged=known(see.home).converged)
     turn = take_turn(Reading(desired), observed)
@@ -96,6 +125,7 @@ def propose_reading(
     return Proposal(
         roots=tuple(str(each) for each in roots),
         reading=result,
+        desired=desired,
         observed=observed,
         plan=turn.plan,
         view=plan_view(turn.plan, observed, places=desired.places, typical=seconds),

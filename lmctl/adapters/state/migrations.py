@@ -72,10 +72,15 @@ def _history(db: sqlite3.Connection) -> None:
     )
 
 
+def _plans(db: sqlite3.Connection) -> None:
+    db.execute("CREATE TABLE plans (id TEXT PRIMARY KEY, at REAL NOT NULL) STRICT")
+
+
 MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (
     _first_tables,
     _converged_table,
     _journal,
     _standings,
     _history,
+    _plans,
 )

@@ -160,6 +160,7 @@ _FILLED = (
     "INSERT INTO meta VALUES ('lineage', 'mine'), ('serial', '4')",
     "INSERT INTO standings VALUES ('box', '{}')",
     "UPDATE generations SET commit_id='c0ffee', result='converged'",
+    "INSERT INTO plans VALUES ('p', 1.0)",
 )
 
 
