@@ -157,17 +157,27 @@ class _Rules:
         first: tuple[str, ...] = self._scene.publish
         because = "its replacement failed" if failed else rollout.room.held
         why = f"{because}: {failed.reason or 'no reason given'}" if failed else because
-        if fallback is not None and not fallback.alive:
-            step = RestoreInstance(self._want.name, fallback.uid)
-            first = (*first, step.key)
-            memory = fallback.memory
-            yield Planned(step, because, memory=memory, disruption=Disruption.PARK)
+        if fallback is not None and fallback.phase is not Phase.READY:
+            back = tuple(self._bring_back(fallback, because))
+            first = (*first, *(each.key for each in back))
+            yield from back
         for each in rollout.others:
             if each not in (fallback, failed) and not self._needed_for_load(each):
                 yield self._unload(each, self._why_extra(each))
         if fallback is not None and failed is not None:
             why = f"{why}; the one before serves until the next edit of it"
         yield dataclasses.replace(self._load(after=first), held=why, blocked=True)
+
+    def _bring_back(self, before: SeenRunner, because: str) -> Iterator[Planned]:
+        """Start the runner again that was ended, once it is; until it serves, so that it is opened."""
+        ended: tuple[str, ...] = ()
+        if before.phase is Phase.DRAINING:
+            end = self._unload(before, because, park=True, retire=True)
+            ended = (end.key,)
+            yield end
+        step = RestoreInstance(self._want.name, before.uid)
+        park = Disruption.PARK
+        yield Planned(step, because, ended, memory=before.memory, disruption=park)
 
     def _make_way(self) -> Iterator[Planned]:
         """End what runs for the sake of a more important instance; it is loaded once there is room."""

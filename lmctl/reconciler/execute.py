@@ -144,7 +144,7 @@ class Executor:
         if running.unplanned_since is None:
             running.unplanned_since = now
         subject = running.planned.step.subject
-        wanted = any(each.step.subject == subject for each in plan.steps)
+        wanted = any(each.step.subject == subject and not each.held for each in plan.steps)
         left = running.unplanned_since + LAST_WORDS - now
         if wanted or left <= 0:
             self._cancel(running, "no longer planned")
