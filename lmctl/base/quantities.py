@@ -73,6 +73,14 @@ def format_size(size: float) -> str:
     return f"{size:.0f} B"
 
 
+def exact_size(size: int) -> str | int:
+    """Return bytes in the largest unit that is exact: `16Gi`, `812Mi`, or the bare number."""
+    for unit in ("Ti", "Gi", "Mi", "Ki"):
+        if size and size % _SIZES[unit] == 0:
+            return f"{size // _SIZES[unit]}{unit}"
+    return size
+
+
 def format_duration(seconds: float) -> str:
     """Return seconds as people read them: `0.8s`, `45s`, `3m20s`, `2h05m`."""
     if seconds < 10:

@@ -102,6 +102,7 @@ class FailureKind(StrEnum):
 
 class RunnerStatus(msgspec.Struct, frozen=True):
     """A runner about itself. `progress` of loading is 0..1; memory is resident bytes;
+    `memory_peak` the most there ever were, and `widest_step` the most tokens computed together;
     `weights` are the sha256 of the files it really loaded, in order. `hung` says for how long the
     engine has had work and not moved, None while it moves.
     """
@@ -119,6 +120,8 @@ class RunnerStatus(msgspec.Struct, frozen=True):
     parallel: int = 0
     context_length: int = 0
     memory: int = 0
+    memory_peak: int = 0
+    widest_step: int = 0
     requests: int = 0
     tokens: int = 0
     reason: str | None = None

@@ -34,6 +34,7 @@ from lmctl.cli.selecting import key_of, select
 from lmctl.cli.watching import show
 from lmctl.daemon.wiring import eyes
 from lmctl.planning.conditions import State
+from lmctl.planning.fit.learned import MemoryPeak
 from lmctl.planning.report import BoxStatus, ObjectView, box_status
 from lmctl.planning.transitions import Memory
 from lmctl.planning.turn import Turn, take_turn
@@ -176,7 +177,9 @@ async def _look(home: Home) -> BoxStatus:
     known = _remembered(home)
     desired = with_generation(reading.desired, known.generation)
     reading = replace(reading, desired=desired)
-    observed = msgspec.structs.replace(await see.observer.look(desired), converged=known.converged)
+    observed = msgspec.structs.replace(
+        await see.observer.look(desired), converged=known.converged, peaks=known.peaks
+    )
     return box_status(take_turn(reading, observed).dated(known.standings), roots=roots)
 
 
@@ -187,6 +190,7 @@ class _Known:
     generation: int = 0
     converged: dict[str, str] = field(default_factory=dict)
     standings: Memory = field(default_factory=dict)
+    peaks: tuple[MemoryPeak, ...] = ()
 
 
 def _remembered(home: Home) -> _Known:
@@ -196,7 +200,9 @@ def _remembered(home: Home) -> _Known:
         with closing(read_store(home.database, clock=time.time)) as store:
             last = store.generations.last()
             number = last.number if last else 0
-            return _Known(number, store.converged.read(), store.standings.read())
+            return _Known(
+                number, store.converged.read(), store.standings.read(), store.peaks.read()
+            )
     except Refused:  # damaged, or of another version: how things are can be told without it
         return _Known()
 

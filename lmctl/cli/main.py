@@ -17,12 +17,12 @@ from lmctl.cli import (
     applying,
     changes,
     daemon,
+    estimating,
     explain,
     history,
     locking,
     looking,
     pausing,
-    plans,
     schemas,
     secrets,
 )
@@ -39,16 +39,17 @@ app = typer.Typer(
 )
 app.command()(changes.validate)
 app.command()(changes.diff)
-app.command()(changes.plan)
+app.command(name="plan")(changes.diff)
 app.command()(applying.apply)
 app.command()(locking.lock)
-app.command()(plans.show)
 app.command()(looking.wait)
 app.command()(looking.status)
 app.command()(looking.get)
 app.command()(looking.events)
 app.command(name="explain")(explain.explain)
 app.command(name="schema")(schemas.schemas)
+app.command()(estimating.estimate)
+app.command()(estimating.facts)
 app.command(name="secrets")(secrets.secrets)
 app.command()(pausing.rollback)
 app.command()(pausing.suspend)

@@ -22,12 +22,11 @@ from lmctl.cli.telling import Teller
 from lmctl.daemon.wiring import Eyes, eyes
 from lmctl.planning.conditions import State
 from lmctl.planning.desired import DesiredState
-from lmctl.planning.limits import limited
+from lmctl.planning.fit.learned import MemoryPeak
 from lmctl.planning.observed import ObservedState
 from lmctl.planning.pauses import suspend
 from lmctl.planning.plan import Plan
 from lmctl.planning.plan_view import PlanView, plan_view
-from lmctl.planning.policies import correcting
 from lmctl.planning.turn import Reading, take_turn
 from lmctl.planning.weights_values import WeightsState
 from lmctl.reconciler.reading import ReadResult, read_folders
@@ -42,7 +41,6 @@ class Proposal:
 
     roots: tuple[str, ...]
     reading: ReadResult
-    desired: DesiredState
     observed: ObservedState
     plan: Plan
     view: PlanView
@@ -55,29 +53,11 @@ class Proposal:
 
 
 @dataclass(frozen=True, slots=True)
-class Aim:
-    """What is planned for: `only` some objects and what they need, none for all; and whether a
-    person means to apply it, which also corrects drift that is otherwise only reported.
-    """
-
-    only: tuple[str, ...] = ()
-    to_apply: bool = True
-
-    def of(self, desired: DesiredState) -> DesiredState:
-        """Return what is desired, as far as it is aimed at."""
-        goal = limited(desired, self.only)
-        return correcting(goal) if self.to_apply else goal
-
-
-LOOKING = Aim(to_apply=False)
-ALL = Aim()
-
-
-@dataclass(frozen=True, slots=True)
 class Known:
     """What a daemon wrote down: what was seen to be as wanted, and how long steps took."""
 
     converged: dict[str, str] = field(default_factory=dict)
+    peaks: tuple[MemoryPeak, ...] = ()
     seconds: Mapping[str, float | None] = field(default_factory=dict)
 
 
@@ -86,9 +66,7 @@ def read(directories: Sequence[Path], see: Eyes) -> ReadResult:
     return read_folders(absolute(list(directories)), see.host())
 
 
-def propose(
-    teller: Teller, directories: Sequence[Path], aim: Aim = ALL, *, frozen: bool = False
-) -> Proposal:
+def propose(teller: Teller, directories: Sequence[Path], *, frozen: bool = False) -> Proposal:
     """Read, look and plan, problems told; exits with 2 when the manifests are broken.
 
     `frozen` allows no model that its lock does not pin: exits with 3 then.
@@ -101,31 +79,26 @@ def propose(
         teller.printer.note(f"{hold}; `lmctl apply` ends that")
     if frozen and not result.fatal:
         refuse_unlocked(result, teller.printer)
-    return propose_reading(teller, see, result, absolute(list(directories)), aim=aim)
+    return propose_reading(teller, see, result, absolute(list(directories)))
 
 
 def propose_reading(
-    teller: Teller,
-    see: Eyes,
-    result: ReadResult,
-    roots: Sequence[Path] = (),
-    *,
-    aim: Aim = ALL,
+    teller: Teller, see: Eyes, result: ReadResult, roots: Sequence[Path] = ()
 ) -> Proposal:
     """Look and plan for what was read, as `propose` does."""
     problems = teller.problems(result)
     if result.fatal:
         teller.invalid(problems)
         raise typer.Exit(2)
-    desired = aim.of(suspend(result.desired, Pauses(see.home.root).suspensions()))
-    observed = asyncio.run(_observe(see, desired))
-    observed = msgspec.structs.replace(observed, converged=known(see.home).converged)
+    desired = suspend(result.desired, Pauses(see.home.root).suspensions())
+    observed = asyncio.run(observe(see, desired))
+    before = known(see.home)
+    observed = msgspec.structs.replace(observed, converged=before.converged, peaks=before.peaks)
     turn = take_turn(Reading(desired), observed)
     seconds = known(see.home, turn.plan).seconds
     return Proposal(
         roots=tuple(str(each) for each in roots),
         reading=result,
-        desired=desired,
         observed=observed,
         plan=turn.plan,
         view=plan_view(turn.plan, observed, places=desired.places, typical=seconds),
@@ -143,12 +116,13 @@ def known(home: Home, plan: Plan | None = None) -> Known:
             steps = plan.steps if plan else ()
             journal = store.journal
             seconds = {each.key: journal.typical(each.key, each.step.subject) for each in steps}
-            return Known(store.converged.read(), seconds)
+            return Known(store.converged.read(), store.peaks.read(), seconds)
     except (NotFound, Refused):
         return Known()
 
 
-async def _observe(see: Eyes, desired: DesiredState) -> ObservedState:
+async def observe(see: Eyes, desired: DesiredState) -> ObservedState:
+    """Look at everything, and ask sources how large what is missing is."""
     observed = await see.observer.look(desired)
     missing = [
         each

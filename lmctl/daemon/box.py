@@ -4,7 +4,6 @@ import asyncio
 import os
 import time
 from collections.abc import Sequence
-from pathlib import Path
 
 import msgspec
 import structlog
@@ -25,10 +24,8 @@ from lmctl.adapters.processes import Processes
 from lmctl.adapters.revisions import Revisions
 from lmctl.adapters.state.store import open_store
 from lmctl.adapters.systemd import ServiceManager
-from lmctl.base.digests import short
 from lmctl.base.periods import Periods
 from lmctl.daemon.act import Actuators
-from lmctl.daemon.exact import Scribe, check, plan_now
 from lmctl.daemon.progress import Changes, ProgressBoard
 from lmctl.daemon.recording import Recorder
 from lmctl.daemon.vitals import Vitals
@@ -37,16 +34,15 @@ from lmctl.planning.desired import DesiredState
 from lmctl.planning.health import health_of
 from lmctl.planning.observed import ObservedState
 from lmctl.planning.outcome import Outcome
-from lmctl.planning.pauses import Limit, Suspension
+from lmctl.planning.pauses import Suspension
 from lmctl.planning.plan import Planned
-from lmctl.planning.plan_file import PlanFile
 from lmctl.planning.report import BoxStatus, DaemonView, box_status
 from lmctl.planning.turn import Reading, Turn
 from lmctl.reconciler.bell import Bell
 from lmctl.reconciler.execute import Executor
 from lmctl.reconciler.history import History
 from lmctl.reconciler.loop import Reconciler
-from lmctl.reconciler.reading import FolderReader, LastGood, ReadResult, read_folders
+from lmctl.reconciler.reading import FolderReader, LastGood
 from lmctl.reconciler.wishes import Wishes
 
 log = structlog.get_logger("lmctl.daemon")
@@ -70,7 +66,6 @@ class Box:
         self.followed = Followed(home.root / "roots.json")
         self.changes = Changes()
         self.stopping = asyncio.Event()
-        self.asked = asyncio.Event()  # somebody applied, or was refused to
         self.keep_running = False
         self.periods = periods or Periods()
         self.metrics = ControlMetrics(time.monotonic)
@@ -97,7 +92,6 @@ class Box:
             commit_of=commit_of,
             clock=time.time,
         )
-        self.scribe = Scribe(home, self.store)
         self.reader = FolderReader(
             roots=self.followed.roots,
             host=self._eyes.host,
@@ -145,7 +139,9 @@ class Box:
     async def observe(self, desired: DesiredState) -> ObservedState:
         """Look at everything, with what is remembered of earlier looks."""
         seen = await self._eyes.observer.look(desired)
-        return msgspec.structs.replace(seen, converged=self.recorder.converged)
+        return msgspec.structs.replace(
+            seen, converged=self.recorder.converged, peaks=self.recorder.peaks.known
+        )
 
     def status(self) -> BoxStatus:
         """Return how things are at this very moment."""
@@ -156,47 +152,14 @@ class Box:
             progress=self._board.latest(),
         )
 
-    async def follow(self, roots: Sequence[str], only: Sequence[str] = ()) -> BoxStatus:
+    async def follow(self, roots: Sequence[str]) -> BoxStatus:
         """Follow these folders from now on, a hold on what they say ends; returns after they were
         read once.
         """
-        limit = (
-            Limit((await self._read_folders(roots)).bundle.digest, tuple(only)) if only else None
-        )
-        self._follow(roots, limit)
-        self.asked.set()
-        return await self.fresh()
-
-    async def _read_folders(self, roots: Sequence[str]) -> ReadResult:
-        paths = [Path(each) for each in roots]
-        return await asyncio.to_thread(read_folders, paths, self._eyes.host())
-
-    def _follow(self, roots: Sequence[str], limit: Limit | None) -> None:
         self.followed.follow(roots)
         log.info("following", roots=list(roots))
         self.wishes.release("an apply")
-        self.wishes.put_limit(limit)
         self.recorder.asked_to_correct(self.reconciler.now().desired)
-
-    async def apply_plan(self, file: PlanFile) -> BoxStatus:
-        """Do exactly what was written down; returns after the first turn that did.
-
-        Raises Stale, saying what moved, when other steps would come out now.
-        """
-        roots = file.revision.roots
-        try:
-            async with self.reconciler.turning:
-                result = await self._read_folders(roots)
-                desired, _ = self.wishes.suspend(result.desired)
-                now = await plan_now(self.scribe, result, desired, self.observe, file=file)
-                check(file, self.scribe.moved(file, now))
-                self.store.plans.consume(file.id)
-                limit = Limit(result.bundle.digest, file.only) if file.only else None
-                self._follow(roots, limit)
-            message = f"plan {short(file.id)} of {file.created_at}"
-            self.recorder.event("box", "PlanApplied", message)
-        finally:
-            self.asked.set()
         return await self.fresh()
 
     async def rollback(self, number: int | None, *, by: str, reason: str) -> BoxStatus:

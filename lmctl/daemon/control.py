@@ -6,9 +6,7 @@
                                      for=KIND[/NAME] and level=warning tell fewer; who accepts
                                      text/event-stream gets those, and Last-Event-ID goes on from it
     GET  /lmctl/v1/metrics           its metrics in Prometheus' exposition format
-    POST /lmctl/v1/apply             {"roots": [...]} follow these folders; failures are forgiven;
-                                     with "only": [...] nothing but these objects is worked on
-                                     {"plan": {...}} do exactly that; 412 says what moved since
+    POST /lmctl/v1/apply             {"roots": [...]} follow these folders; failures are forgiven
     POST /lmctl/v1/reconcile         look again now
     POST /lmctl/v1/rollback          {"generation": N or null, "by", "reason"} bring it back and hold
     POST /lmctl/v1/suspend           {"subject", "reason", "by", "until"} leave it alone
@@ -35,10 +33,8 @@ from lmctl.daemon.control_wishes import (
     ResumeResource,
     RollbackResource,
     SuspendResource,
-    asked_for,
     tell_error,
 )
-from lmctl.planning.plan_file import PlanFile
 
 _QUIET = 1.0  # seconds after which a watcher gets a line although nothing changed
 _CALM = 0.1  # seconds between two lines, however much changes
@@ -130,28 +126,18 @@ class MetricsResource:
         resp.data = self._box.metrics.text()
 
 
-class Apply(msgspec.Struct, frozen=True):
-    """What is asked: to follow these folders, or to do what a plan says."""
-
-    roots: tuple[str, ...] | None = None
-    only: tuple[str, ...] = ()
-    plan: PlanFile | None = None
-
-
 class ApplyResource:
-    """Follow these folders, or do exactly what a plan says."""
+    """Follow these folders."""
 
     def __init__(self, box: Box) -> None:
         self._box = box
 
     async def on_post(self, req: Request, resp: Response) -> None:
-        asked = await asked_for(req, Apply)
-        if asked.plan is not None:
-            resp.media = await self._box.apply_plan(asked.plan)
-        elif asked.roots is not None:
-            resp.media = await self._box.follow(asked.roots, asked.only)
-        else:
+        body = await req.get_media()
+        roots = body.get("roots") if isinstance(body, dict) else None
+        if not isinstance(roots, list) or not all(isinstance(each, str) for each in roots):
             raise falcon.HTTPBadRequest(description='expected {"roots": ["/absolute/folder", …]}')
+        resp.media = await self._box.follow(roots)
 
 
 class ReconcileResource:

@@ -7,7 +7,7 @@ import falcon.asgi
 import msgspec
 from falcon.asgi import Request, Response
 
-from lmctl.base.errors import LmctlError, NotFound, Refused, Stale
+from lmctl.base.errors import LmctlError, NotFound, Refused
 from lmctl.daemon.box import Box
 
 _T = TypeVar("_T")
@@ -28,7 +28,7 @@ class RollbackResource:
         self._box = box
 
     async def on_post(self, req: Request, resp: Response) -> None:
-        asked = await asked_for(req, Rollback)
+        asked = await _asked(req, Rollback)
         resp.media = await self._box.rollback(asked.generation, by=asked.by, reason=asked.reason)
 
 
@@ -48,7 +48,7 @@ class SuspendResource:
         self._box = box
 
     async def on_post(self, req: Request, resp: Response) -> None:
-        asked = await asked_for(req, Suspend)
+        asked = await _asked(req, Suspend)
         self._box.suspend(asked.subject, reason=asked.reason, by=asked.by, until=asked.until)
         resp.media = await self._box.fresh()
 
@@ -67,7 +67,7 @@ class ResumeResource:
         self._box = box
 
     async def on_post(self, req: Request, resp: Response) -> None:
-        asked = await asked_for(req, Resume)
+        asked = await _asked(req, Resume)
         ended = self._box.resume(asked.what, by=asked.by)
         await self._box.fresh()
         resp.media = {"ended": ended}
@@ -80,18 +80,14 @@ async def tell_error(_req: Request, resp: Response | None, error: LmctlError, _p
     match error:
         case NotFound():
             resp.status = falcon.HTTP_404
-        case Stale():
-            resp.status = falcon.HTTP_412
         case Refused():
             resp.status = falcon.HTTP_409
         case _:
             resp.status = falcon.HTTP_503
-    moved = error.moved if isinstance(error, Stale) else ()
-    resp.media = {"error": {"message": str(error), "hint": error.hint, "moved": moved}}
+    resp.media = {"error": {"message": str(error), "hint": error.hint}}
 
 
-async def asked_for(req: Request, kind: type[_T]) -> _T:
-    """Return the body of a request as a value; one that is something else is answered 400."""
+async def _asked(req: Request, kind: type[_T]) -> _T:
     try:
         return msgspec.convert(await req.get_media(default_when_empty={}), kind)
     except msgspec.ValidationError as error:

@@ -1,8 +1,12 @@
-"""Since when things are as they are, kept over turns and over restarts of the daemon."""
+"""Since when things are as they are and how much memory runners had, kept over turns and restarts."""
 
 from collections.abc import Callable
 
+from lmctl.adapters.state.peaks import Peaks
 from lmctl.adapters.state.standings import Standings
+from lmctl.planning.fit.learned import worth_keeping
+from lmctl.planning.fit.measured import measured
+from lmctl.planning.observed import ObservedState
 from lmctl.planning.transitions import remember
 from lmctl.planning.turn import Turn
 
@@ -27,3 +31,18 @@ class StandingMemory:
         if self._known != self._kept:
             self._table.remember(self._known)
             self._kept = self._known
+
+
+class PeakMemory:
+    """The most memory every spec was seen to take; `known` are all there are."""
+
+    def __init__(self, table: Peaks) -> None:
+        self._table = table
+        self.known = table.read()
+
+    def learn(self, seen: ObservedState) -> None:
+        """Keep what says more than what is known. Raises StateUnwritable."""
+        new = [each for each in measured(seen) if worth_keeping(each, self.known)]
+        if new:
+            self._table.remember(new)
+            self.known = self._table.read()

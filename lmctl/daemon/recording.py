@@ -14,7 +14,7 @@ from lmctl.adapters.state.database import StateUnwritable
 from lmctl.adapters.state.journal import Ending
 from lmctl.adapters.state.store import Store
 from lmctl.daemon.drifting import DriftTeller
-from lmctl.daemon.memory import StandingMemory
+from lmctl.daemon.memory import PeakMemory, StandingMemory
 from lmctl.planning.conditions import State
 from lmctl.planning.desired import DesiredState
 from lmctl.planning.outcome import Done, Failed, Outcome, Stalled, Superseded, Waiting
@@ -35,6 +35,7 @@ class Recorder:
     ) -> None:
         self._store = store
         self._memory = StandingMemory(store.standings, clock)
+        self.peaks = PeakMemory(store.peaks)
         self._changed = changed
         self._actions: dict[str, int] = {}
         self._told: dict[str, object] = {}
@@ -101,6 +102,8 @@ class Recorder:
         self._memory.dated(turn)
         with _softly():
             self._memory.keep()
+        with _softly():
+            self.peaks.learn(turn.observed)
         self._remember(turn)
         self._tell_generation(turn)
         self._tell_problems(turn)

@@ -12,16 +12,19 @@ from pathlib import Path
 from lmctl.actuators.runtimes import RuntimeActuator
 from lmctl.adapters import runner_client
 from lmctl.adapters.home import Home
+from lmctl.adapters.host import look as look_at_host
 from lmctl.adapters.processes import Processes
 from lmctl.adapters.weights import gguf_facts
 from lmctl.adapters.weights.models_tree import ModelsTree
 from lmctl.adapters.weights.store import WeightsStore
 from lmctl.base.errors import LmctlError
 from lmctl.base.spec import RunnerStatus
-from lmctl.planning.gguf_names import is_projector
+from lmctl.planning.gguf_names import is_gguf, is_projector, split_set
+from lmctl.planning.host_profile import HostProfile
 from lmctl.planning.model_facts import ModelFacts
+from lmctl.planning.observed import SeenRunner
 from lmctl.planning.resolve import HostFacts
-from lmctl.planning.weights_values import StoredFile, StoredWeights
+from lmctl.planning.weights_values import FileSource, StoredFile, StoredWeights, Weights
 from lmctl.reconciler.observe import Observer
 from lmctl.reconciler.runners import RunnerEyes
 
@@ -73,25 +76,48 @@ def eyes(
         look_at_weights=weights.look,
         facts_of=partial(_facts_of, weights),
         runtimes=runtimes.seen,
+        host=partial(_host_of, home.root),
         silence=silence,
     )
     return Eyes(home, processes, weights, tree, runtimes, observer)
+
+
+def _host_of(home: Path, runners: tuple[SeenRunner, ...]) -> HostProfile:
+    return look_at_host(home, ours=[each.pid for each in runners if each.pid])
 
 
 async def _ask_status(socket: str) -> RunnerStatus:
     return await runner_client.status(socket, timeout=STATUS_DEADLINE)
 
 
-def _facts_of(weights: WeightsStore, stored: StoredWeights) -> ModelFacts | None:
-    files = weights.files_of(stored.key)
+def _facts_of(
+    store: WeightsStore, weights: Weights, stored: StoredWeights | None
+) -> ModelFacts | None:
+    if stored is None:
+        return _facts_beforehand(weights)
+    files = store.files_of(stored.key)
     return _headers(
         tuple((path, file.sha256) for file, path in files if not is_projector(file.name))
     )
 
 
+def _facts_beforehand(weights: Weights) -> ModelFacts | None:
+    """Read the header of what will be copied from this very machine."""
+    for source in weights.sources:
+        if not isinstance(source, FileSource):
+            return None  # it comes first, and nobody knows yet whether it serves
+        path = Path(source.path)
+        parts = [path.with_name(each) for each in split_set(path.name)]
+        if is_gguf(path.name) and all(each.is_file() for each in parts):
+            seen = [each.stat() for each in parts]
+            marks = (f"{each.st_size}:{each.st_mtime_ns}:{each.st_ino}" for each in seen)
+            return _headers(tuple(zip(parts, marks, strict=True)))
+    return None
+
+
 @lru_cache(maxsize=256)
 def _headers(files: tuple[tuple[Path, str], ...]) -> ModelFacts | None:
-    """Read headers once per content: parsing one takes 40 to 200 ms."""
+    """Read headers once per content, which the text says: parsing one takes 40 to 200 ms."""
     try:
         return gguf_facts.facts([path for path, _ in files])
     except (LmctlError, OSError):

@@ -9,10 +9,10 @@ from then on, so the same bytes are never given away twice.
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
-from lmctl.base.spec import EngineName, FailureKind
+from lmctl.base.spec import FailureKind
 from lmctl.planning.desired import DesiredState, WantedInstance
 from lmctl.planning.fit.budget import Budget, budget
-from lmctl.planning.fit.estimate import Estimate, estimate
+from lmctl.planning.fit.need import candidate, tenant
 from lmctl.planning.fit.placing import Tenant, Verdict, place, surge_fits
 from lmctl.planning.observed import ObservedState, SeenRunner
 from lmctl.planning.plan import UnloadInstance
@@ -46,30 +46,17 @@ class _Tenants:
     def __init__(self, desired: DesiredState, observed: ObservedState, size: Budget) -> None:
         self.budget = size
         self.runners = observed.runners
-        self._facts = observed.facts
-        self._features = observed.host.cores.features if observed.host else ()
+        self._observed = observed
         self._keys = {each.model: each.key for each in desired.weights}
 
     def wanted(self, want: WantedInstance) -> Tenant | None:
         """Return what an instance will take, None while nobody can say."""
-        size = self._size(want.weights.key, want)
-        if want.memory is not None:
-            return Tenant(want.name, want.memory, priority=want.priority)
-        if size is None:
-            return None
-        return Tenant(want.name, size.total, want.weights.key, size.mapped, want.priority)
+        return candidate(want, self._observed)
 
     def running(self, seen: SeenRunner, name: str, priority: int) -> Tenant:
         """Return what a runner takes: what was measured, or what it may still grow to."""
         key = self._keys.get(seen.model, "")
-        engine: EngineName = "echo" if seen.engine == "echo" else "llama.cpp"
-        size = estimate(self._facts.get(key), seen.load, engine, features=self._features)
-        if size is None:
-            return Tenant(name, seen.memory, priority=priority)
-        return Tenant(name, max(seen.memory, size.total), key, size.mapped, priority)
-
-    def _size(self, key: str, want: WantedInstance) -> Estimate | None:
-        return estimate(self._facts.get(key), want.load, want.engine, features=self._features)
+        return tenant(seen, self._observed, key=key, name=name, priority=priority)
 
 
 @dataclass(frozen=True, slots=True)

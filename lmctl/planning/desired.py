@@ -98,7 +98,6 @@ class DesiredState:
 
     `drift` is the policy of all that has none of its own. `suspended` are the subjects that are to
     be left as they are (`instance/chat`, or `box` for all), with who asked for it and why.
-    `only`: nothing but these objects, and what they need, is to be worked on; empty for all.
     `places` says, by object, where it and its fields stand (`file:line`), by path in its manifest.
     """
 
@@ -111,5 +110,4 @@ class DesiredState:
     drift: DriftPolicy = DriftPolicy.CORRECT
     guardrails: Guardrails = field(default_factory=Guardrails)
     suspended: Mapping[str, str] = field(default_factory=dict)
-    only: frozenset[str] = frozenset()
     places: Mapping[str, Mapping[str, str]] = field(default_factory=dict)

@@ -1,6 +1,8 @@
 """What a machine has to offer, as a value: looked at here, or read from a file of another box."""
 
+import re
 from collections.abc import Mapping
+from typing import Final
 
 import msgspec
 
@@ -57,3 +59,12 @@ class HostProfile(msgspec.Struct, frozen=True):
     disk: Disk
     gpus: tuple[Gpu, ...] = ()
     labels: Mapping[str, str] = {}
+
+
+_LONGEST_NAME: Final = 63
+
+
+def object_name(hostname: str) -> str:
+    """Return a machine's name as objects may be called; `box` where nothing of it is left."""
+    name = re.sub(r"[^a-z0-9]+", "-", hostname.lower())[:_LONGEST_NAME].strip("-")
+    return name or "box"

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from lmctl.base.changes import ChangeClass
 from lmctl.base.spec import Phase
-from lmctl.planning import fit
+from lmctl.planning.fit.need import needed
 from lmctl.planning.instance_changes import instance_changes
 from lmctl.planning.observed import SeenRunner
 from lmctl.planning.plan import (
@@ -195,15 +195,9 @@ class _Rules:
             LoadInstance(want),
             because=self._why_load(),
             after=after,
-            memory=self._need(),
+            memory=needed(self._want, self._observed),
             disruption=Disruption.PARK if park else Disruption.NONE,
             changes=self._changes,
-        )
-
-    def _need(self) -> int | None:
-        want = self._want
-        return want.memory or fit.memory(
-            self._observed.facts.get(want.weights.key), want.load, want.engine
         )
 
     def _first(self) -> tuple[str, ...]:

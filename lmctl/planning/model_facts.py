@@ -46,7 +46,7 @@ class Widths(msgspec.Struct, frozen=True):
     per_layer: int = 0
 
 
-class ModelFacts(msgspec.Struct, frozen=True):
+class ModelFacts(msgspec.Struct, frozen=True, kw_only=True):
     """What weights are. Sizes in bytes, lengths in tokens; 0 and "" where it is not known.
 
     `weights_size` is of all files, `tensor_bytes` of the numbers in them. `matrices` are the bytes

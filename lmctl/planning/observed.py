@@ -6,6 +6,7 @@ Plain values all of them: a look can be printed, compared and thrown away.
 import msgspec
 
 from lmctl.base.spec import FailureKind, LoadSettings, Phase
+from lmctl.planning.fit.learned import MemoryPeak
 from lmctl.planning.host_profile import HostProfile
 from lmctl.planning.model_facts import ModelFacts
 from lmctl.planning.surface import Surface
@@ -41,6 +42,8 @@ class SeenRunner(msgspec.Struct, frozen=True):
     socket: str = ""
     progress: float = 0.0
     memory: int = 0
+    memory_peak: int = 0
+    widest_step: int = 0
     running: int = 0
     queued: int = 0
     parallel: int = 0
@@ -82,7 +85,8 @@ class ObservedState(msgspec.Struct, frozen=True):
     """Everything seen in one look.
 
     Weights, facts of their headers, and download sizes (bytes, where known) are by weights key.
-    `host` is the machine, None when nobody looked. `converged`
+    `host` is what the machine has (None when nobody looked), `peaks` what was measured of runners on
+    it, now or before. `converged`
     remembers, by subject, the digest of what was wanted when it was last seen to be so.
     `source_files` are the files that absent weights come from, by path, with a mark that changes
     when they do.
@@ -96,6 +100,7 @@ class ObservedState(msgspec.Struct, frozen=True):
     gateway: SeenGateway | None = None
     surface: Surface | None = None
     host: HostProfile | None = None
+    peaks: tuple[MemoryPeak, ...] = ()
     converged: dict[str, str] = {}
     source_files: dict[str, str] = {}
 

@@ -153,7 +153,6 @@ def moved(file: PlanFile, now: PlanFile, *, consumed: str = "") -> Iterator[str]
     """
     if consumed:
         yield f"it was applied already, {consumed}"
-        return
     if file.host_id != now.host_id:
         yield "it was made on another host"
     if file.lineage != now.lineage:

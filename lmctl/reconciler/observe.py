@@ -10,10 +10,12 @@ from lmctl.adapters import gateway_process
 from lmctl.adapters.files import read_if_there
 from lmctl.adapters.processes import Identity, Processes
 from lmctl.planning.desired import DesiredState
+from lmctl.planning.host_profile import HostProfile
 from lmctl.planning.model_facts import ModelFacts
 from lmctl.planning.observed import (
     ObservedState,
     SeenGateway,
+    SeenRunner,
     SeenRuntime,
 )
 from lmctl.planning.surface import Surface
@@ -29,24 +31,28 @@ class Observer:
     runners: RunnerEyes
     processes: Processes
     look_at_weights: Callable[[Weights], SeenWeights]
-    facts_of: Callable[[StoredWeights], ModelFacts | None]
+    facts_of: Callable[[Weights, StoredWeights | None], ModelFacts | None]
     runtimes: Callable[[], dict[str, SeenRuntime]]
+    host: Callable[[tuple[SeenRunner, ...]], HostProfile]
     silence: Callable[[str], str] = lambda _key: ""
 
     async def look(self, desired: DesiredState) -> ObservedState:
         """Return what is there now, as far as it concerns the desired state or is ours."""
         weights = {each.key: self.look_at_weights(each) for each in desired.weights}
         facts = {}
-        for key, seen in weights.items():
-            if seen.stored is not None and (found := self.facts_of(seen.stored)) is not None:
-                facts[key] = found
+        for each in desired.weights:
+            found = self.facts_of(each, weights[each.key].stored)
+            if found is not None:
+                facts[each.key] = found
         absent = [each for each in desired.weights if weights[each.key].stored is None]
+        runners = await self.runners.look()
         return ObservedState(
             weights=weights,
             facts=facts,
             source_files=dict(_source_files(absent)),
             runtimes=self.runtimes(),
-            runners=await self.runners.look(),
+            runners=runners,
+            host=self.host(runners),
             gateway=self._gateway(),
             surface=self._surface(),
         )

@@ -176,7 +176,6 @@ class FolderReader:
             )
         )
         desired, due = self._wishes.suspend(with_generation(now.result.desired, number))
-        desired = self._wishes.limit(desired, bundle.digest)
         return Reading(desired, now.problems, due, now.hold)
 
     def _read(self, roots: Sequence[Path]) -> _InForce:

@@ -96,6 +96,8 @@ def _with_answer(spec: RunnerSpec, status: RunnerStatus) -> SeenRunner:
         socket=spec.socket,
         progress=status.progress,
         memory=status.memory,
+        memory_peak=status.memory_peak,
+        widest_step=status.widest_step,
         running=status.running,
         queued=status.queued,
         parallel=status.parallel,

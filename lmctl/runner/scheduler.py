@@ -34,11 +34,14 @@ class Output:
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """What one step meant for everyone: outputs, slots in use, and tokens produced in it."""
+    """What one step meant for everyone: outputs, slots in use, and tokens produced in it; `widest`
+    is the most tokens any step so far computed together.
+    """
 
     outputs: list[Output]
     running: int
     tokens: int
+    widest: int = 0
 
 
 Wish = tuple[Literal["submit", "cancel"], Job] | None
@@ -65,6 +68,7 @@ class Scheduler:
         self._free = list(range(engine.facts.slots))  # a heap: low numbers first keeps ids dense
         self._outputs: list[Output] = []
         self._produced = 0
+        self._widest = 0
         self._changed = False
         self._steps = 0
 
@@ -147,6 +151,7 @@ class Scheduler:
             self._make_room()
             return
         self._steps += 1
+        self._widest = max(self._widest, sum(len(feed.tokens) for _, feed in fed))
         now = self._clock()
         for (job, feed), token in zip(fed, sampled, strict=True):
             job.fed += len(feed.tokens)
@@ -199,5 +204,5 @@ class Scheduler:
 
     def _flush(self) -> None:
         if self._outputs or self._changed:
-            self._emit(Turn(self._outputs, len(self._running), self._produced))
+            self._emit(Turn(self._outputs, len(self._running), self._produced, self._widest))
             self._outputs, self._produced, self._changed = [], 0, False

@@ -141,6 +141,7 @@ class Server:
             if output.ended:
                 self._ended(output.job)
         self._running = turn.running
+        self.board.widen(turn.widest)
         self._count(tokens=turn.tokens)
         self._end_if_idle()
 

@@ -1,8 +1,12 @@
 """What a runner says of itself, and how those who watch hear of changes."""
 
 import asyncio
+import resource
+import sys
 import time
 from collections.abc import AsyncGenerator
+from contextlib import suppress
+from pathlib import Path
 from typing import Any, Final
 
 import msgspec
@@ -13,6 +17,19 @@ from lmctl.base.spec import FailureKind, Phase, RunnerSpec, RunnerStatus
 BETWEEN_COUNTS: Final = 0.5
 """Seconds between two reports that differ in counters only."""
 PROGRESS_STEP: Final = 0.01
+
+
+def memory_peak() -> int:
+    """Return the most resident bytes this process ever had.
+
+    Linux keeps it as VmHWM; what `getrusage` says there may be the parent's from before the exec.
+    """
+    with suppress(OSError, ValueError):
+        for line in Path("/proc/self/status").read_text().splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) * 1024
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
 
 class _Bell:
@@ -58,7 +75,10 @@ class Board:
 
     def status(self) -> RunnerStatus:
         """Return the status of this moment, memory included."""
-        return msgspec.structs.replace(self._status, memory=self._process.memory_info().rss)
+        now = self._process.memory_info().rss
+        return msgspec.structs.replace(
+            self._status, memory=now, memory_peak=max(now, memory_peak())
+        )
 
     def move(self, phase: Phase, **facts: Any) -> None:
         """Enter a phase, with what became known by it."""
@@ -84,6 +104,11 @@ class Board:
             return
         if progress - self._status.progress >= PROGRESS_STEP:
             self.move(Phase.LOADING, progress=progress)
+
+    def widen(self, step: int) -> None:
+        """Note how many tokens were computed together at most."""
+        if step > self._status.widest_step:
+            self._status = msgspec.structs.replace(self._status, widest_step=step)
 
     def count(self, *, running: int, inside: int, requests: int = 0, tokens: int = 0) -> None:
         """Note who is inside, and add requests and tokens to the totals."""

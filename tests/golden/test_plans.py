@@ -18,13 +18,13 @@ from lmctl.cli.render_github import annotations, markdown
 from lmctl.cli.render_plan import render_plan
 from lmctl.manifests import bundle
 from lmctl.planning.desired import DesiredState, DriftPolicy
-from lmctl.planning.observed import ModelFacts, ObservedState
+from lmctl.planning.observed import ObservedState
 from lmctl.planning.plan_view import PlanView, only_drift, plan_view
 from lmctl.planning.planner import make_plan
 from lmctl.planning.policies import wanted_digests
 from lmctl.planning.resolve import HostFacts, resolve
 from lmctl.planning.rollout import attempt_of
-from tests.support.worlds import MIB, carry_out, host, suspect
+from tests.support.worlds import FACTS, MIB, carry_out, host, suspect
 
 PLANS = Path(__file__).parent / "plans"
 WRITE = os.environ.get("LMCTL_GOLDEN") == "write"
@@ -87,9 +87,8 @@ def converged(desired: DesiredState) -> ObservedState:
     for _ in range(9):
         for each in make_plan(desired, world).steps:
             world = carry_out(each.step, world)
-    facts = ModelFacts("llama", 8192, 98 * MIB, 23 * 1024)
     known = {
-        "facts": dict.fromkeys(world.weights, facts),
+        "facts": dict.fromkeys(world.weights, FACTS),
         "converged": wanted_digests(desired),
     }
     listening = msgspec.structs.replace(world.gateway, binds=("127.0.0.1:1234",), workers=1)

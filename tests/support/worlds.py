@@ -43,6 +43,13 @@ from lmctl.planning.weights_values import (
 )
 
 MIB = 1024 * 1024
+FACTS = ModelFacts(
+    architecture="llama",
+    context_length=8192,
+    weights_size=98 * MIB,
+    tensor_bytes=98 * MIB,
+    attention=(AttentionLayers(layers=30, key=192, value=192),),
+)
 LOADED = (Phase.READY, Phase.PROVING)
 
 
@@ -141,11 +148,9 @@ def observed(
     surface: Surface | None = None,
     runtimes: tuple[str, ...] = ("llama.cpp",),
 ) -> ObservedState:
-    layers = AttentionLayers(layers=30, key=192, value=192)
-    facts = ModelFacts("llama", 8192, 98 * MIB, 98 * MIB, attention=(layers,))
     return ObservedState(
         weights={each.key: each for each in weights},
-        facts={each.key: facts for each in weights},
+        facts={each.key: FACTS for each in weights},
         runtimes={name: SeenRuntime(name, "0.3.36") for name in runtimes},
         runners=runners,
         gateway=seen_gateway(port) if port is not None else None,

@@ -9,9 +9,9 @@ from lmctl.adapters.metrics import catalogue
 from lmctl.adapters.metrics.making import Bounded, as_text, counter, gauge, histogram
 from lmctl.base.diagnostics import Severity
 from lmctl.base.spec import FailureKind, Phase
-from lmctl.planning import fit
 from lmctl.planning.conditions import Progress, Standing, State, Truth
 from lmctl.planning.fit.budget import budget
+from lmctl.planning.fit.need import needed
 from lmctl.planning.observed import SeenRunner
 from lmctl.planning.outcome import Done, Failed, Outcome
 from lmctl.planning.plan import FetchWeights, Planned, UnloadInstance, VerifyWeights
@@ -193,7 +193,7 @@ def _memory(turn: Turn) -> dict[tuple[str, ...], float]:
         if size is not None:
             found["", "budget"] = size
     for want in turn.desired.instances if turn.desired is not None else ():
-        need = fit.memory(turn.observed.facts.get(want.weights.key), want.load, want.engine)
+        need = needed(want, turn.observed)
         if need is not None:
             found[want.name, "estimate"] = need
     for each in turn.observed.runners:

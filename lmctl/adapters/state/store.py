@@ -7,7 +7,7 @@ from lmctl.adapters.state.database import Clock, Database
 from lmctl.adapters.state.events import Events
 from lmctl.adapters.state.generations import Generations
 from lmctl.adapters.state.journal import Journal
-from lmctl.adapters.state.plans import Plans
+from lmctl.adapters.state.peaks import Peaks
 from lmctl.adapters.state.standings import Standings
 
 
@@ -20,8 +20,8 @@ class Store:
         self.events = Events(database)
         self.journal = Journal(database)
         self.converged = Converged(database)
-        self.plans = Plans(database)
         self.standings = Standings(database)
+        self.peaks = Peaks(database)
 
     def close(self) -> None:
         self._database.close()

@@ -13,7 +13,6 @@ from lmctl.planning.model_facts import ModelFacts
 BLOCKS: Final[dict[str, tuple[int, int]]] = {
     "f32": (1, 4),
     "f16": (1, 2),
-    "bf16": (1, 2),
     "q8_0": (32, 34),
     "q5_1": (32, 24),
     "q5_0": (32, 22),

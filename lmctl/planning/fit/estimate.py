@@ -83,11 +83,3 @@ def estimate(
         overhead=LLAMA_PROCESS + facts.vocabulary * WORD + facts.merges * MERGE,
         mapped=mapped,
     )
-
-
-def memory(
-    facts: ModelFacts | None, load: LoadSettings, engine: EngineName = "llama.cpp"
-) -> int | None:
-    """Return the bytes an instance will take, or None while nothing is known of its weights."""
-    found = estimate(facts, load, engine)
-    return found.total if found else None

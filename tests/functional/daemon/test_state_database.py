@@ -153,6 +153,7 @@ def test_a_damaged_database_is_moved_aside(path):
     assert path.with_name("state.db.damaged-7").exists()
 
 
+PEAK = '{"weights":["a"],"settings":{},"version":"1","peak":7,"step":2}'
 # What each released version had, written with its own statements.
 _FILLED = (
     "INSERT INTO generations (number, digest, at, roots) VALUES (7, 'd', 1.0, '[\"/f\"]')",
@@ -160,7 +161,7 @@ _FILLED = (
     "INSERT INTO meta VALUES ('lineage', 'mine'), ('serial', '4')",
     "INSERT INTO standings VALUES ('box', '{}')",
     "UPDATE generations SET commit_id='c0ffee', result='converged'",
-    "INSERT INTO plans VALUES ('p', 1.0)",
+    f"INSERT INTO memory_peaks VALUES ('s', 1.0, '{PEAK}')",  # noqa: S608 # a constant
 )
 
 
@@ -180,6 +181,7 @@ def test_a_database_of_every_earlier_version_is_brought_up_to_date(path, version
     assert last.commit == ("c0ffee" if version >= 5 else "")
     assert store.converged.read() == ({"instance/chat": "d"} if version >= 2 else {})
     assert store.journal.serial == (4 if version >= 3 else 0)
+    assert [each.peak for each in store.peaks.read()] == ([7] if version >= 6 else [])
     store.generations.add(Generation(8, "e", 2.0))
     last = store.generations.last()
     assert last is not None

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from lmctl.adapters.weights.gguf import NotGguf, Skipped, read
 from lmctl.adapters.weights.gguf_facts import facts
 from lmctl.base.spec import LoadSettings
-from lmctl.planning.fit import memory
+from lmctl.planning.fit.estimate import estimate
 from tests.support.gguf_file import gguf, text
 
 LLAMA = {
@@ -121,4 +121,4 @@ def test_damage_anywhere_is_read_or_refused_and_nothing_else(file, place, damage
     except NotGguf:
         return
     assert found.blocks >= 0
-    assert memory(found, LoadSettings()) >= 0
+    assert estimate(found, LoadSettings()).total >= 0

@@ -9,10 +9,9 @@ import pytest
 from lmctl.adapters.weights.gguf import Header, Tensor
 from lmctl.adapters.weights.gguf_facts import facts_of
 from lmctl.base.spec import LoadSettings
-from lmctl.planning.fit import estimate, memory
 from lmctl.planning.fit.cache import cache_size
 from lmctl.planning.fit.compute import graph_size
-from lmctl.planning.fit.estimate import ECHO_PROCESS, LLAMA_PROCESS, Confidence
+from lmctl.planning.fit.estimate import ECHO_PROCESS, LLAMA_PROCESS, Confidence, estimate
 from lmctl.planning.model_facts import AttentionLayers, ModelFacts, StateLayers
 from tests.support.zoo import ZOO, header
 
@@ -34,21 +33,21 @@ def test_cache_and_buffers_are_what_llama_cpp_reserves(name):
 
 
 def test_a_block_with_a_window_keeps_the_window_and_a_step():
-    facts = ModelFacts("x", attention=(AttentionLayers(2, 256, 256, window=512),))
+    facts = ModelFacts(architecture="x", attention=(AttentionLayers(2, 256, 256, window=512),))
     short, long = LoadSettings(context_length=512), LoadSettings(context_length=65536)
     assert cache_size(facts, long) == 2 * 1024 * cache_size(facts, short) // 1024
     assert cache_size(facts, long) == 2 * 4 * (512 + 512) * 512 * 2
 
 
 def test_a_state_is_kept_per_sequence_whatever_the_context():
-    facts = ModelFacts("x", states=(StateLayers(3, 1000),))
+    facts = ModelFacts(architecture="x", states=(StateLayers(3, 1000),))
     for context in (512, 65536):
         load = LoadSettings(context_length=context, parallel=5)
         assert cache_size(facts, load) == 3 * 1000 * 4 * 5
 
 
 def test_one_budget_for_all_is_smaller_than_one_for_each():
-    facts = ModelFacts("x", attention=(AttentionLayers(1, 64, 64),))
+    facts = ModelFacts(architecture="x", attention=(AttentionLayers(1, 64, 64),))
     each = cache_size(facts, LoadSettings(parallel=4))
     assert cache_size(facts, LoadSettings(parallel=4, unified_kv=True)) * 4 == each
 
@@ -66,13 +65,15 @@ def test_one_budget_for_all_is_smaller_than_one_for_each():
     ],
 )
 def test_a_quantized_cache_is_smaller_by_its_blocks(kind, bits):
-    facts = ModelFacts("x", attention=(AttentionLayers(1, 64, 64),))
+    facts = ModelFacts(architecture="x", attention=(AttentionLayers(1, 64, 64),))
     load = LoadSettings(parallel=1, kv_key_type=kind, kv_value_type=kind)
     assert cache_size(facts, load) == 4096 * 128 * bits / 8
 
 
 def test_weights_that_are_laid_out_anew_count_beside_the_file():
-    facts = ModelFacts("x", tensor_bytes=100 * MIB, matrices={"Q4_K": 60 * MIB, "Q6_K": 40 * MIB})
+    facts = ModelFacts(
+        architecture="x", tensor_bytes=100 * MIB, matrices={"Q4_K": 60 * MIB, "Q6_K": 40 * MIB}
+    )
     mapped = estimate(facts, LoadSettings())
     assert (mapped.weights, mapped.mapped) == (160 * MIB, 100 * MIB)
     copied = estimate(facts, LoadSettings(use_mmap=False))
@@ -86,12 +87,11 @@ def test_of_a_mere_file_the_size_is_known_and_no_more():
     assert (found.weights, found.cache, found.compute) == (500 * MIB, 0, 0)
     assert (found.overhead, found.confidence) == (LLAMA_PROCESS, Confidence.LOW)
     assert estimate(None, LoadSettings()) is None
-    assert memory(None, LoadSettings()) is None
 
 
 def test_an_echo_takes_its_process_and_its_script():
-    assert memory(None, LoadSettings(), "echo") == ECHO_PROCESS
-    assert memory(ModelFacts(weights_size=7), LoadSettings(), "echo") == ECHO_PROCESS + 7
+    assert estimate(None, LoadSettings(), "echo").total == ECHO_PROCESS
+    assert estimate(ModelFacts(weights_size=7), LoadSettings(), "echo").total == ECHO_PROCESS + 7
 
 
 def test_a_header_of_an_unknown_architecture_still_counts():
@@ -104,4 +104,4 @@ def test_a_header_of_an_unknown_architecture_still_counts():
     facts = facts_of(Header(3, metadata, (Tensor("output.weight", (64, 80), 12, 0),)), 99)
     assert facts.attention == (AttentionLayers(2, 64, 64),)
     assert facts.matrices == {"Q4_K": 64 * 80 // 256 * 144}
-    assert memory(facts, LoadSettings()) > LLAMA_PROCESS
+    assert estimate(facts, LoadSettings()).total > LLAMA_PROCESS

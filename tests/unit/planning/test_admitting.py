@@ -11,7 +11,7 @@ from lmctl.base.spec import FailureKind, Phase
 from lmctl.planning.admitting import rollouts
 from lmctl.planning.conditions import State
 from lmctl.planning.fit.budget import Guardrails
-from lmctl.planning.fit.estimate import memory
+from lmctl.planning.fit.estimate import estimate
 from lmctl.planning.planner import make_plan
 from lmctl.planning.rollout import attempt_of
 from lmctl.planning.turn import Reading, take_turn
@@ -23,7 +23,7 @@ A_LONGER, B_LONGER = (replace(want(n, on=f"w{n}", context=8192)) for n in "ab")
 ALL = (A, B, C, A_LONGER, B_LONGER)
 FILES = tuple(stored(each.weights) for each in (A, B, C))
 _FACTS = next(iter(observed(weights=FILES).facts.values()))
-SMALL, LARGE = memory(_FACTS, A.load), memory(_FACTS, A_LONGER.load)
+SMALL, LARGE = (estimate(_FACTS, each.load).total for each in (A, A_LONGER))
 # What two runners of the same file do not need twice.
 SHARED = _FACTS.weights_size
 PRIVATE = LARGE - SHARED
@@ -220,5 +220,5 @@ def _walk(chance, aim, world, size):
 
 def _taken(world):
     alive = [each for each in world.runners if each.alive]
-    sizes = [memory(_FACTS, each.load) - SHARED for each in alive]
+    sizes = [estimate(_FACTS, each.load).total - SHARED for each in alive]
     return sum(sizes) + SHARED * len({each.model for each in alive})

@@ -7,8 +7,8 @@ import msgspec
 import pytest
 
 from lmctl.base.spec import Phase
-from lmctl.planning import fit
 from lmctl.planning.desired import Check, DesiredState, DriftPolicy
+from lmctl.planning.fit.need import need
 from lmctl.planning.observed import ObservedState
 from lmctl.planning.planner import make_plan
 from lmctl.planning.policies import converged
@@ -261,8 +261,7 @@ def test_the_memory_of_a_load_is_what_the_estimator_says():
     load = make_plan(desired(A), in_sync()).steps[-1]
     assert load.memory is None
     world = msgspec.structs.replace(in_sync(A), runners=())
-    (facts,) = world.facts.values()
-    assert make_plan(desired(A), world).steps[-1].memory == fit.memory(facts, A.load)
+    assert make_plan(desired(A), world).steps[-1].memory == need(A, world).total
 
 
 ABSENT = None

@@ -1,0 +1,111 @@
+"""What a wanted instance will take on this box, by all that is known: its weights' header, or at
+least their size, the processor, and what was measured here before.
+"""
+
+from collections.abc import Iterable
+
+import msgspec
+
+from lmctl.base.spec import EngineName, LoadSettings
+from lmctl.planning.desired import WantedInstance
+from lmctl.planning.fit.cache import step_tokens
+from lmctl.planning.fit.estimate import Confidence, Estimate, estimate
+from lmctl.planning.fit.learned import Excess, MemoryPeak, corrected, of_weights
+from lmctl.planning.fit.placing import Tenant
+from lmctl.planning.fit.weights import USUAL
+from lmctl.planning.model_facts import ModelFacts
+from lmctl.planning.observed import ObservedState, SeenRunner
+
+
+def need(want: WantedInstance, observed: ObservedState) -> Estimate | None:
+    """Return what an instance will take, or None while nothing is known of its weights."""
+    key = want.weights.key
+    runtime = observed.runtimes.get(want.runtime)
+    known = of_weights(observed.peaks, observed.sha256_of(key), runtime.version if runtime else "")
+    features = observed.host.cores.features if observed.host else USUAL
+    return estimated(
+        facts_of(key, observed), want.load, want.engine, features=features, known=known
+    )
+
+
+def facts_of(key: str, observed: ObservedState) -> ModelFacts | None:
+    """Return the facts of weights: from their header, or what a source says of their size."""
+    if key in observed.facts:
+        return observed.facts[key]
+    stored = observed.seen_weights(key).stored
+    size = stored.size if stored else observed.downloads.get(key)
+    return ModelFacts(weights_size=size) if size else None
+
+
+def estimated(
+    facts: ModelFacts | None,
+    load: LoadSettings,
+    engine: EngineName,
+    *,
+    features: Iterable[str] = USUAL,
+    known: Iterable[MemoryPeak] = (),
+) -> Estimate | None:
+    """Return an estimate, corrected by the peaks that are known of the same weights."""
+    instructions = tuple(features)
+    plain = estimate(facts, load, engine, features=instructions)
+    if plain is None:
+        return None
+    measured = []
+    for each in known:
+        did = msgspec.structs.replace(each.settings, physical_batch_size=max(1, each.step))
+        foreseen = estimate(facts, did, engine, features=instructions)
+        if foreseen is not None:
+            measured.append(Excess(each, each.peak - foreseen.total))
+    return corrected(plain, load, measured, step=step_tokens(load))
+
+
+def needed(want: WantedInstance, observed: ObservedState) -> int | None:
+    """Return the bytes an instance will take: what it declares itself, else the estimate; None while
+    not even its cache can be foreseen.
+    """
+    if want.memory is not None:
+        return want.memory
+    found = need(want, observed)
+    return None if found is None or found.confidence is Confidence.LOW else found.total
+
+
+def candidate(want: WantedInstance, observed: ObservedState) -> Tenant | None:
+    """Return a wanted instance as a tenant, or None while nothing is known of its weights."""
+    found = need(want, observed)
+    if want.memory is not None:
+        return Tenant(want.name, want.memory, priority=want.priority)
+    if found is None:
+        return None
+    weights = ",".join(observed.sha256_of(want.weights.key))
+    return Tenant(want.name, found.total, weights, found.mapped, want.priority)
+
+
+def tenant(
+    seen: SeenRunner, observed: ObservedState, *, key: str = "", name: str = "", priority: int = 0
+) -> Tenant:
+    """Return a runner as a tenant: by its peak, or by what it will still grow to if that is more.
+
+    `key` is of the weights its model has now: they are meant while it did not say what it loaded.
+    """
+    weights = seen.weights or observed.sha256_of(key)
+    facts = next(
+        (
+            facts
+            for each, facts in observed.facts.items()
+            if weights and observed.sha256_of(each) == weights
+        ),
+        None,
+    )
+    engine: EngineName = "echo" if seen.engine == "echo" else "llama.cpp"
+    runtime = observed.runtimes.get(engine)
+    known = of_weights(observed.peaks, weights, runtime.version if runtime else "")
+    features = observed.host.cores.features if observed.host else USUAL
+    foreseen = estimated(facts, seen.load, engine, features=features, known=known)
+    peak = max(seen.memory, seen.memory_peak)
+    return Tenant(
+        name or seen.name,
+        max(peak, foreseen.total if foreseen else 0),
+        weights=",".join(weights),
+        mapped=foreseen.mapped if foreseen else 0,
+        priority=priority,
+    )
