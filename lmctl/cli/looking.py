@@ -18,6 +18,7 @@ from lmctl.adapters.state.events import Event, Filter
 from lmctl.adapters.state.store import read_store
 from lmctl.base.errors import Refused
 from lmctl.cli.client import DaemonClient, NoDaemon
+from lmctl.cli.completing import goals, keys_or_box, kinds_and_keys
 from lmctl.cli.following import follow_until
 from lmctl.cli.goals import EXPECTED, Goal
 from lmctl.cli.options import OutputOption, Quiet, Timeout
@@ -52,10 +53,15 @@ class Level(StrEnum):
 def wait(
     objects: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[KIND/NAME]...", help="What to wait for; default: everything."),
+        typer.Argument(
+            metavar="[KIND/NAME]...",
+            help="What to wait for; default: everything.",
+            autocompletion=kinds_and_keys,
+        ),
     ] = None,
     goal: Annotated[
-        str, typer.Option("--for", metavar="GOAL", help=f"What for: {EXPECTED}.")
+        str,
+        typer.Option("--for", metavar="GOAL", help=f"What for: {EXPECTED}.", autocompletion=goals),
     ] = "ready",
     output: OutputOption = Output.TEXT,
     quiet: Quiet = False,
@@ -105,7 +111,11 @@ def status(
 
 def get(
     kind: Annotated[
-        str | None, typer.Argument(help="instances, models, runtimes, server or KIND/NAME.")
+        str | None,
+        typer.Argument(
+            help="instances, models, runtimes, routes, server or KIND/NAME.",
+            autocompletion=kinds_and_keys,
+        ),
     ] = None,
     output: OutputOption = Output.TEXT,
     quiet: Quiet = False,
@@ -132,7 +142,13 @@ def events(
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on as they happen.")] = False,
     after: Annotated[int, typer.Option(help="Only events with a larger id.")] = 0,
     about: Annotated[
-        str | None, typer.Option("--for", metavar="KIND[/NAME]", help="Only of this; also `box`.")
+        str | None,
+        typer.Option(
+            "--for",
+            metavar="KIND[/NAME]",
+            help="Only of this; also `box`.",
+            autocompletion=keys_or_box,
+        ),
     ] = None,
     level: Annotated[Level, typer.Option(help="How grave at least.")] = Level.INFO,
 ) -> None:

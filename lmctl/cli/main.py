@@ -16,6 +16,7 @@ from lmctl.base.errors import LmctlError
 from lmctl.cli import (
     applying,
     changes,
+    completing,
     daemon,
     estimating,
     explain,
@@ -55,6 +56,7 @@ app.command()(pausing.rollback)
 app.command()(pausing.suspend)
 app.command()(pausing.resume)
 app.command()(pausing.reconcile)
+app.command()(completing.completion)
 app.add_typer(history.app, name="history")
 app.add_typer(daemon.app, name="daemon")
 
@@ -78,6 +80,7 @@ def _root(
 def run() -> None:
     """Run the command line; every lmctl error becomes one message with a hint and exit code 2."""
     _open_missing_streams()
+    completing.prepare()
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(
             errors="replace"

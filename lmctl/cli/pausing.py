@@ -12,6 +12,7 @@ from lmctl.adapters.home import Home, home_of
 from lmctl.adapters.pauses import Pauses
 from lmctl.adapters.state.store import open_store
 from lmctl.cli.client import DaemonClient, NoDaemon
+from lmctl.cli.completing import keys_or_box
 from lmctl.cli.following import follow_until
 from lmctl.cli.history import known_history
 from lmctl.cli.options import OutputOption, Quiet, Timeout, Until, interactive
@@ -76,7 +77,12 @@ def rollback(  # noqa: PLR0913 # one parameter per option
 
 def suspend(
     subject: Annotated[
-        str, typer.Argument(metavar="[KIND/NAME | box]", help="What to leave as it is.")
+        str,
+        typer.Argument(
+            metavar="[KIND/NAME | box]",
+            help="What to leave as it is.",
+            autocompletion=keys_or_box,
+        ),
     ] = "box",
     reason: Reason = "",
     until: Until = None,
@@ -101,7 +107,11 @@ def suspend(
 def resume(
     subject: Annotated[
         str | None,
-        typer.Argument(metavar="[KIND/NAME | box]", help="By default everything, and a rollback."),
+        typer.Argument(
+            metavar="[KIND/NAME | box]",
+            help="By default everything, and a rollback.",
+            autocompletion=keys_or_box,
+        ),
     ] = None,
     quiet: Quiet = False,
 ) -> None:
