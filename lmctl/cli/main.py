@@ -18,8 +18,10 @@ from lmctl.cli import (
     changes,
     completing,
     daemon,
+    editing,
     estimating,
     explain,
+    formatting,
     history,
     locking,
     looking,
@@ -48,6 +50,8 @@ app.command()(looking.status)
 app.command()(looking.get)
 app.command()(looking.events)
 app.command(name="explain")(explain.explain)
+app.command(name="set")(editing.set_fields)
+app.command(name="fmt")(formatting.fmt)
 app.command(name="schema")(schemas.schemas)
 app.command()(estimating.estimate)
 app.command()(estimating.facts)

@@ -20,7 +20,7 @@ _MARKS: Final = (
     (b"\xff\xfe", "UTF-16"),
     (b"\xfe\xff", "UTF-16"),
 )
-_UTF8_MARK: Final = b"\xef\xbb\xbf"
+UTF8_MARK: Final = b"\xef\xbb\xbf"
 # The characters YAML 1.2 does not call printable (chapter 5.1).
 _UNPRINTABLE = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
@@ -32,7 +32,7 @@ def decode(file: str, content: bytes) -> str | Diagnostic:
     for mark, name in _MARKS:
         if content.startswith(mark):
             return _encoded(file, name)
-    content = content.removeprefix(_UTF8_MARK)
+    content = content.removeprefix(UTF8_MARK)
     if b"\0" in content:
         return _nul(file, content)
     try:
