@@ -5,7 +5,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 LOCKS := config/lock/all.txt config/lock/llama-cpp.txt config/lock/build.txt
 
-.PHONY: install demo test check bench lock schemas clean
+.PHONY: install demo test check bench bench-memory lock schemas clean
 
 install: .venv/installed
 
@@ -32,6 +32,9 @@ check: install
 
 bench: install
 	$(BIN)/python tests/bench/run.py
+
+bench-memory: install
+	$(BIN)/python tests/bench/memory_bench.py
 
 schemas: install
 	$(BIN)/python -c "from lmctl.adapters.schema_files import write; write()"
