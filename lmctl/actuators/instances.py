@@ -11,6 +11,7 @@ from lmctl.actuators.starting import Report, RunnerCalls, Runners
 from lmctl.adapters.processes import Identity, Processes, identity_of
 from lmctl.adapters.runner_folders import Failure, RunnerFolder
 from lmctl.base.errors import LmctlError
+from lmctl.base.faults import point
 from lmctl.base.quantities import format_duration, format_size
 from lmctl.base.spec import FailureKind, Phase, RunnerSpec, RunnerStatus
 from lmctl.planning.conditions import Progress
@@ -54,9 +55,12 @@ class InstanceActuator:
         if isinstance(status, Failure):
             return await self._give_up(folder, who, status)
         serving = status.phase is Phase.READY
+        point("runner.loaded")
         try:
             await self._prove(folder, want, report, token=not serving)
+            point("runner.proven")
             status = await self._open(folder, status)
+            point("runner.opened")
         except Disproved as error:
             if serving:
                 return _outcome(error.kind, f"{error}; it goes on serving")
@@ -80,11 +84,13 @@ class InstanceActuator:
         elif spec is not None:
             report(Progress(f"draining, at most {format_duration(step.max_drain)}"))
             who = await self._drain(spec, step.max_drain) or who
+            point("runner.drained")
         if who is not None and not await self._processes.wait(
             who, seconds=step.max_drain + _KILL_GRACE
         ):
             self._processes.signal(who, signal.SIGKILL)
             await self._processes.wait(who, seconds=_KILL_GRACE)
+        point("runner.gone")
         if step.retire:
             folder.retire()
             return Done("unloaded, to come back if its replacement fails")

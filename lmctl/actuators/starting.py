@@ -13,6 +13,7 @@ from lmctl.actuators.proving import Ask
 from lmctl.adapters.processes import Identity, Processes, identity_of
 from lmctl.adapters.runner_folders import RunnerFolder, all_folders, folder_of
 from lmctl.base.errors import LmctlError
+from lmctl.base.faults import point
 from lmctl.base.spec import Phase, RunnerSpec, RunnerStatus, WeightFile
 from lmctl.planning.conditions import Progress
 from lmctl.planning.desired import WantedInstance
@@ -132,6 +133,7 @@ class Runners:
             hang_after=self._hang_after,
         )
         folder.write(spec)
+        point("runner.specified")
         return self.spawn(folder, spec)
 
     def spawn(self, folder: RunnerFolder, spec: RunnerSpec) -> Identity:
@@ -141,7 +143,9 @@ class Runners:
             log=self.log_of(spec.name),
             env={"LMCTL_LOG": "json", "GOMP_SPINCOUNT": _spin()},
         )
+        point("runner.started")
         folder.note_process(who)
+        point("runner.noted")
         return who
 
     async def until_settled(

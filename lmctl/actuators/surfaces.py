@@ -11,6 +11,7 @@ import msgspec
 from lmctl.adapters.files import write_atomically
 from lmctl.adapters.gateway_process import GatewayNote, can_bind, read_note, who_listens
 from lmctl.adapters.processes import Identity, Processes, identity_of
+from lmctl.base.faults import point
 from lmctl.base.spec import FailureKind
 from lmctl.planning.conditions import Progress
 from lmctl.planning.desired import WantedGateway
@@ -68,6 +69,7 @@ class SurfaceActuator:
                 "LMCTL_LOG": "json",
             },
         )
+        point("gateway.started")
         try:
             note = await self._until_listening(who)
         except asyncio.CancelledError:

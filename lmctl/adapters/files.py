@@ -3,6 +3,8 @@
 import os
 from pathlib import Path
 
+from lmctl.base.faults import point
+
 
 def write_atomically(path: Path, content: bytes, *, mode: int = 0o600) -> None:
     """Replace `path` with `content`, durable when this returns."""
@@ -13,7 +15,9 @@ def write_atomically(path: Path, content: bytes, *, mode: int = 0o600) -> None:
             sink.write(content)
             sink.flush()
             os.fsync(sink.fileno())
+        point("file.written")
         temporary.replace(path)
+        point("file.renamed")
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise

@@ -85,6 +85,15 @@ class RunnerFolder:
     def retired(self) -> bool:
         return (self.path / "retired").exists()
 
+    @property
+    def tried(self) -> bool:
+        """Say whether a process was ever started for the spec, as far as anybody wrote down.
+
+        A daemon that died in between leaves a spec that nothing was tried with.
+        """
+        notes = ("process.json", "failure.json", "retired")
+        return any((self.path / each).exists() for each in notes)
+
     def rename(self, name: str) -> "RunnerFolder":
         """Give the runner's folder and spec another instance's name; return where it is now.
 

@@ -77,19 +77,24 @@ def propose(teller: Teller, directories: Sequence[Path], *, frozen: bool = False
     hold = Pauses(home.root).hold()
     if hold is not None and hold.digest == result.bundle.digest:
         teller.printer.note(f"{hold}; `lmctl apply` ends that")
-    if frozen and not result.fatal:
-        refuse_unlocked(result, teller.printer)
-    return propose_reading(teller, see, result, absolute(list(directories)))
+    return propose_reading(teller, see, result, absolute(list(directories)), frozen=frozen)
 
 
 def propose_reading(
-    teller: Teller, see: Eyes, result: ReadResult, roots: Sequence[Path] = ()
+    teller: Teller,
+    see: Eyes,
+    result: ReadResult,
+    roots: Sequence[Path] = (),
+    *,
+    frozen: bool = False,
 ) -> Proposal:
     """Look and plan for what was read, as `propose` does."""
     problems = teller.problems(result)
     if result.fatal:
         teller.invalid(problems)
         raise typer.Exit(2)
+    if frozen:
+        refuse_unlocked(result, teller.printer)
     desired = suspend(result.desired, Pauses(see.home.root).suspensions())
     observed = asyncio.run(observe(see, desired))
     before = known(see.home)

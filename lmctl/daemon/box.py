@@ -238,7 +238,7 @@ class Box:
         self.vitals.follow(turn.observed)
         self._write_health(turn)
         self.recorder.turn(turn)
-        self.metrics.turn(turn, digest=self.reader.source_digest, running=self._executor.running)
+        self.metrics.turn(turn, digest=self.reader.digest, running=self._executor.running)
         self.manager.status(_headline(turn))
         self.changes.bump()
         self._turns.bump()

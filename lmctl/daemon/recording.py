@@ -13,6 +13,7 @@ import structlog
 from lmctl.adapters.state.database import StateUnwritable
 from lmctl.adapters.state.journal import Ending
 from lmctl.adapters.state.store import Store
+from lmctl.base.faults import point
 from lmctl.daemon.drifting import DriftTeller
 from lmctl.daemon.memory import PeakMemory, StandingMemory
 from lmctl.planning.conditions import State
@@ -62,15 +63,18 @@ class Recorder:
                 generation=generation,
                 because=planned.because,
             )
+        point("journal.begun")
         self.event(planned.step.subject, "Started", f"{planned.key}: {planned.because}")
 
     def ended(self, planned: Planned, outcome: Outcome) -> None:
         """Write down how a step ended."""
+        point("journal.acted")
         number = self._actions.pop(planned.key, None)
         ending, note, failure = _ending(outcome)
         if number is not None:
             with _softly():
                 self._store.journal.ended(number, ending, note, failure=failure)
+        point("journal.ended")
         subject, message = planned.step.subject, f"{planned.key}: {note}"
         match outcome:
             case Done():

@@ -18,6 +18,7 @@ from lmctl.base.spec import FailureKind
 from lmctl.daemon.bells import ring
 from lmctl.daemon.box import Box
 from lmctl.daemon.control import create_app
+from lmctl.daemon.faults import arm_from
 from lmctl.planning.desired import DesiredState
 from lmctl.planning.outcome import Done, Failed
 from lmctl.planning.plan import Planned
@@ -31,6 +32,7 @@ async def run(home: Home, *, roots: list[str], keep: bool) -> None:
 
     Raises Refused when another daemon holds this home.
     """
+    arm_from(os.environ)
     home.prepare()
     with home.only_one():
         box = Box(home, service_manager(), periods=periods_of(os.environ))

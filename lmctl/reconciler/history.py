@@ -12,6 +12,7 @@ from lmctl.adapters.revisions import Revision, Revisions
 from lmctl.adapters.state.database import Clock, StateUnwritable
 from lmctl.adapters.state.generations import Generation, Generations
 from lmctl.base.errors import NotFound, Refused
+from lmctl.base.faults import point
 from lmctl.planning.pauses import Hold
 
 log = structlog.get_logger("lmctl.daemon")
@@ -153,6 +154,7 @@ class History:
         now, hold = self._clock(), content.hold
         revision = Revision(content.digest, number, now, content.roots, dict(content.files))
         await asyncio.to_thread(self._revisions.keep, revision)
+        point("generation.kept")
         source = await self._source(content)
         self._generations.add(
             Generation(
@@ -168,6 +170,7 @@ class History:
                 dirty=source.dirty if source else False,
             )
         )
+        point("generation.recorded")
         self._revisions.collect(self._wanted(content.keep, hold))
 
     async def _source(self, content: InForce) -> Commit | None:

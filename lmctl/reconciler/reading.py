@@ -148,6 +148,7 @@ class FolderReader:
         self._wishes = wishes
         self._good: ReadResult | None = None
         self._earlier: ReadResult | None = None
+        self.digest = ""  # of what is in force
 
     @property
     def source_digest(self) -> str:
@@ -165,6 +166,7 @@ class FolderReader:
         if now.result is None:
             return Reading(None, now.problems, hold=now.hold)
         bundle = now.result.bundle
+        self.digest = bundle.digest
         number = await self._history.number(
             InForce(
                 digest=bundle.digest,

@@ -55,7 +55,7 @@ class RunnerEyes:
         return msgspec.structs.replace(
             await self._seen(folder, spec),
             proven=folder.proven(),
-            attempt=spec.attempt,
+            attempt=spec.attempt if folder.tried else "",
             retired=folder.retired,
         )
 

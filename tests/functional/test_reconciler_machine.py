@@ -65,6 +65,7 @@ class BoxMachine(RuleBasedStateMachine):
         self.broken = False
         self.desired: DesiredState | None = None
         self.endings: dict[str, asyncio.Future[Outcome]] = {}
+        self.begun: dict[str, Step] = {}
         self.planned: dict[str, Planned] = {}
 
     @initialize()
@@ -196,7 +197,7 @@ class BoxMachine(RuleBasedStateMachine):
     def restart(self) -> None:
         """The daemon dies: what it was doing is half done, what it knew is on disk or gone."""
         for key in list(self.endings):
-            step = self.planned[key].step
+            step = self.begun[key]
             if isinstance(step, LoadInstance):
                 half = seen(step.instance, Phase.LOADING)
                 others = tuple(each for each in self.world.runners if each.uid != half.uid)
@@ -244,7 +245,7 @@ class BoxMachine(RuleBasedStateMachine):
 
     @invariant()
     def one_step_at_a_time_for_each_subject(self) -> None:
-        subjects = [self.planned[key].step.subject for key in self.endings if key in self.planned]
+        subjects = [self.begun[key].subject for key in self.endings]
         assert len(subjects) == len(set(subjects))
 
     def _check_all(self) -> None:
@@ -269,6 +270,7 @@ class BoxMachine(RuleBasedStateMachine):
     async def _act(self, step: Step) -> Outcome:
         ending: asyncio.Future[Outcome] = self.loop.create_future()
         self.endings[step.key] = ending
+        self.begun[step.key] = step
         try:
             outcome = await ending
         finally:

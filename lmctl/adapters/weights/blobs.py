@@ -25,6 +25,7 @@ from lmctl.adapters.files import write_atomically
 from lmctl.adapters.weights.fetch_errors import NoSpace
 from lmctl.adapters.weights.threads import interruptible, settled
 from lmctl.base.errors import IntegrityError
+from lmctl.base.faults import point
 
 # Left free for everything else on the disk: logs, the database, other programs.
 _RESERVE: Final = 64 * 1024 * 1024
@@ -151,6 +152,7 @@ def _move_in(part: Path, target: Path) -> None:
     # Read-only: the models folder links here, and an editor must not change a verified file.
     part.chmod(0o444)
     part.replace(target)
+    point("blob.moved")
     _sync_folder(target.parent)
 
 

@@ -208,6 +208,15 @@ def test_a_failed_replacement_brings_the_old_runner_back_and_waits_for_an_edit()
     assert keys(edited, candidate_failed(retired=False)) == [SWITCH, UNLOAD, LOAD]
 
 
+@pytest.mark.parametrize("phase", [Phase.STARTING, Phase.LOADING, Phase.PROVING])
+def test_a_runner_that_is_being_brought_back_is_so_until_it_serves(phase):
+    """A daemon that died meanwhile left it alive and closed to clients."""
+    world = candidate_failed(retired=False)
+    old, new = world.runners
+    old = msgspec.structs.replace(old, phase=phase)
+    assert RESTORE in keys(desired(A_LONGER), msgspec.structs.replace(world, runners=(old, new)))
+
+
 def test_a_rename_keeps_the_process_and_moves_only_the_name():
     renamed = dataclasses.replace(A, name="z", identifier="z", renamed_from="a")
     assert keys(desired(renamed), in_sync(A)) == ["rename instance/z", "publish surface"]
