@@ -10,8 +10,8 @@ import typer
 
 from lmctl.adapters.files import read_if_there, write_atomically
 from lmctl.adapters.home import home_of
-from lmctl.adapters.manifest_dir import scan
 from lmctl.base.errors import NotFound, Refused
+from lmctl.cli import folders
 from lmctl.cli.lock_view import (
     FileView,
     LockView,
@@ -26,7 +26,6 @@ from lmctl.daemon.wiring import Eyes, eyes
 from lmctl.manifests import bundle as bundles
 from lmctl.manifests.bundle import Bundle
 from lmctl.manifests.lock import LockedSource, is_lock, render
-from lmctl.manifests.report import render as render_problems
 from lmctl.manifests.suggest import closest
 from lmctl.planning.locking import Wish, lock_of, lock_path, wishes
 
@@ -85,19 +84,16 @@ def _read(printer: Printer, roots: Sequence[str], *, anew: bool) -> Bundle:
 
     A broken lock is no obstacle when everything in it is resolved `anew`.
     """
-    files = scan([Path(each) for each in roots])
-    texts = files.files
-    reading = bundles.read(texts)
-    fatal = [each for each in (*files.diagnostics, *reading.diagnostics) if each.fatal]
+    found = folders.read([Path(each) for each in roots])
+    fatal = [each for each in found.problems if each.fatal]
     broken = {each.place.file for each in fatal}
     if fatal and anew and all(map(is_lock, broken)):
-        return bundles.read(
-            {file: text for file, text in texts.items() if file not in broken}
-        ).bundle
+        texts = {file: text for file, text in found.files.items() if file not in broken}
+        return bundles.read(texts).bundle
     if fatal:
-        printer.problem(render_problems(fatal, texts).rstrip("\n"))
+        folders.tell(printer, fatal, found.files)
         raise typer.Exit(2)
-    return reading.bundle
+    return found.bundle
 
 
 def _wishes(see: Eyes, bundle: Bundle, roots: Sequence[str]) -> tuple[Wish, ...]:

@@ -28,6 +28,7 @@ from lmctl.cli import (
     pausing,
     schemas,
     secrets,
+    storing,
 )
 from lmctl.cli.printer import Printer
 
@@ -45,6 +46,8 @@ app.command()(changes.diff)
 app.command(name="plan")(changes.diff)
 app.command()(applying.apply)
 app.command()(locking.lock)
+app.command()(storing.verify)
+app.command()(storing.gc)
 app.command()(looking.wait)
 app.command()(looking.status)
 app.command()(looking.get)

@@ -63,6 +63,12 @@ Timeout = Annotated[
         "--timeout", parser=_duration, metavar="DURATION", help="Give up after, e.g. 30s."
     ),
 ]
+Grace = Annotated[
+    float,
+    typer.Option(
+        "--grace", parser=_duration, metavar="DURATION", help="Only what is unused this long."
+    ),
+]
 
 
 def absolute(roots: list[Path]) -> list[Path]:

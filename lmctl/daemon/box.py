@@ -24,10 +24,13 @@ from lmctl.adapters.processes import Processes
 from lmctl.adapters.revisions import Revisions
 from lmctl.adapters.state.store import open_store
 from lmctl.adapters.systemd import ServiceManager
+from lmctl.adapters.weights.scrubbing import Scrubber
+from lmctl.base.digests import short
 from lmctl.base.periods import Periods
 from lmctl.daemon.act import Actuators
 from lmctl.daemon.progress import Changes, ProgressBoard
 from lmctl.daemon.recording import Recorder
+from lmctl.daemon.scrubbing import BUSY_RATE, IDLE_RATE, Scrub
 from lmctl.daemon.vitals import Vitals
 from lmctl.daemon.wiring import eyes
 from lmctl.planning.desired import DesiredState
@@ -73,7 +76,7 @@ class Box:
         self._bell = Bell(self.manager.alive, beat=self.manager.beat, resync=self.periods.resync)
         processes = Processes()
         self.vitals = Vitals(processes, self.periods.health, self._bell.ring)
-        self._eyes = eyes(home, clock=time.time, processes=processes, silence=self.vitals.silence)
+        self.eyes = eyes(home, clock=time.time, processes=processes, silence=self.vitals.silence)
         self._turns = Changes()
         self._view = DaemonView(os.getpid(), __version__, time.time())
         self.recorder = Recorder(self.store, clock=time.time, changed=self.changes.bump)
@@ -94,7 +97,7 @@ class Box:
         )
         self.reader = FolderReader(
             roots=self.followed.roots,
-            host=self._eyes.host,
+            host=self.eyes.host,
             history=self.history,
             last_good=LastGood(home.last_good),
             wishes=self.wishes,
@@ -108,9 +111,16 @@ class Box:
             broke=self._broke,
             bell=self._bell,
         )
+        self.scrub = Scrub(
+            Scrubber(home.root, clock=time.time, rate=self._scrub_rate),
+            clock=time.time,
+            period=self._scrub_period,
+            damaged=self._damaged,
+            changed=lambda seconds: self._turns.after(self._turns.number, seconds=seconds),
+        )
 
     def _actuators(self) -> Actuators:
-        see = self._eyes
+        see = self.eyes
         calls = RunnerCalls(
             watch=runner_client.watch,
             drain=runner_client.drain,
@@ -138,7 +148,7 @@ class Box:
 
     async def observe(self, desired: DesiredState) -> ObservedState:
         """Look at everything, with what is remembered of earlier looks."""
-        seen = await self._eyes.observer.look(desired)
+        seen = await self.eyes.observer.look(desired)
         return msgspec.structs.replace(
             seen, converged=self.recorder.converged, peaks=self.recorder.peaks.known
         )
@@ -196,7 +206,7 @@ class Box:
 
     def child_ended(self) -> None:
         """Take leave of children that ended, so that no dead process stays in the table."""
-        self._eyes.processes.reap()
+        self.eyes.processes.reap()
 
     def ring(self) -> None:
         """Something may have changed."""
@@ -233,6 +243,21 @@ class Box:
         self._board.forget(planned.key)
         self.metrics.ended(planned, outcome)
         self.recorder.ended(planned, outcome)
+
+    def _scrub_rate(self) -> float:
+        last = self.reconciler.last
+        loaded = last is not None and any(each.alive for each in last.observed.runners)
+        return BUSY_RATE if loaded else IDLE_RATE
+
+    def _scrub_period(self) -> float:
+        desired = self.reconciler.last.desired if self.reconciler.last else None
+        return (desired or DesiredState(0)).scrub
+
+    def _damaged(self, sha256: str) -> None:
+        for model in self.eyes.weights.models_with(sha256):
+            message = f"a stored file is not {short(sha256)} any more; it is in quarantine"
+            self.recorder.event(f"model/{model}", "Damaged", message, "error")
+        self._bell.ring()
 
     def _record(self, turn: Turn) -> None:
         self.vitals.follow(turn.observed)

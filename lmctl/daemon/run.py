@@ -19,6 +19,7 @@ from lmctl.daemon.bells import ring
 from lmctl.daemon.box import Box
 from lmctl.daemon.control import create_app
 from lmctl.daemon.faults import arm_from
+from lmctl.daemon.marking import mark_for_ever
 from lmctl.planning.desired import DesiredState
 from lmctl.planning.outcome import Done, Failed
 from lmctl.planning.plan import Planned
@@ -49,9 +50,11 @@ async def run(home: Home, *, roots: list[str], keep: bool) -> None:
                     loop = tasks.create_task(box.reconciler.run())
                     bells = tasks.create_task(ring(box))
                     vitals = tasks.create_task(box.vitals.run())
+                    marks = tasks.create_task(mark_for_ever(home, box.eyes))
+                    scrub = tasks.create_task(box.scrub.run())
                     await box.stopping.wait()
                     box.manager.stopping()
-                    for each in (loop, bells, vitals):
+                    for each in (loop, bells, vitals, scrub, marks):
                         each.cancel()
                 await box.settle()
                 if not box.keep_running:

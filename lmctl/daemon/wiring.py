@@ -71,7 +71,9 @@ def eyes(
     runtimes = RuntimeActuator(home.root / "runtimes")
     observer = Observer(
         run=home.run,
-        runners=RunnerEyes(home.runners, processes, _ask_status, silence=silence),
+        runners=RunnerEyes(
+            home.runners, processes, _ask_status, silence=silence, damaged=weights.damaged
+        ),
         processes=processes,
         look_at_weights=weights.look,
         facts_of=partial(_facts_of, weights),

@@ -98,6 +98,7 @@ class DesiredState:
 
     `drift` is the policy of all that has none of its own. `suspended` are the subjects that are to
     be left as they are (`instance/chat`, or `box` for all), with who asked for it and why.
+    `scrub` is how often stored weights are hashed again, in seconds.
     `places` says, by object, where it and its fields stand (`file:line`), by path in its manifest.
     """
 
@@ -108,6 +109,7 @@ class DesiredState:
     gateway: WantedGateway | None = None
     surface: Surface | None = None
     drift: DriftPolicy = DriftPolicy.CORRECT
+    scrub: float = 7 * 86400.0
     guardrails: Guardrails = field(default_factory=Guardrails)
     suspended: Mapping[str, str] = field(default_factory=dict)
     places: Mapping[str, Mapping[str, str]] = field(default_factory=dict)

@@ -246,6 +246,8 @@ class _Rules:
             return "; ".join(map(str, self._changes)) or "what it should run changed"
         if seen.phase is Phase.DRAINING:
             return "it is draining"
+        if seen.spoiled:
+            return "its weights were found damaged on disk after it loaded them"
         return "it runs other weights than those on disk"
 
     def _why_extra(self, seen: SeenRunner) -> str:

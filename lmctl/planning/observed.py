@@ -26,7 +26,8 @@ class SeenRunner(msgspec.Struct, frozen=True):
     `proven` is the digest of the checks it passed, empty before it passed any. `attempt` names what
     it was started for (`rollout.attempt_of`). `retired`: it was ended on purpose, to make room for
     its replacement, and can be started again as it was. `hung` says how it hangs, empty when it
-    does not; `silent` that it answers nobody, so that only its end can be asked of it.
+    does not; `silent` that it answers nobody, so that only its end can be asked of it. `spoiled`: a
+    file it has loaded was found damaged on the disk after it had started.
     """
 
     name: str
@@ -57,6 +58,7 @@ class SeenRunner(msgspec.Struct, frozen=True):
     retired: bool = False
     hung: str = ""
     silent: bool = False
+    spoiled: bool = False
 
     @property
     def alive(self) -> bool:

@@ -84,6 +84,7 @@ class _Resolver:
             runtimes=tuple(WantedRuntime(name, runtimes[name]) for name in sorted(runtimes)),
             instances=instances,
             gateway=_gateway(server.listen),
+            scrub=server.reconcile.scrub,
             guardrails=Guardrails(server.guardrails.mode, server.guardrails.custom_threshold),
             surface=Surface(
                 generation=generation,

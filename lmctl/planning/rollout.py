@@ -172,7 +172,7 @@ def _proven(seen: SeenRunner, want: WantedInstance) -> bool:
 def _runs_what_is_wanted(seen: SeenRunner, want: WantedInstance, observed: ObservedState) -> bool:
     if seen.spec_digest != want.spec_digest or not seen.alive or seen.phase is Phase.DRAINING:
         return False
-    if seen.hung:
+    if seen.hung or seen.spoiled:
         return False
     stored = observed.seen_weights(want.weights.key).state is WeightsState.STORED
     if seen.phase in (Phase.READY, Phase.PROVING) and stored:

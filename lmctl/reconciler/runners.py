@@ -5,7 +5,7 @@ checks in a row. One that never answered is starting.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import aclosing
 from functools import partial
 from pathlib import Path
@@ -23,7 +23,9 @@ Watch = Callable[[str], AsyncGenerator[RunnerStatus, None]]
 
 
 class RunnerEyes:
-    """Looks at every runner there is. `silence` says how one fell silent, by its uid."""
+    """Looks at every runner there is. `silence` says how one fell silent, by its uid; `damaged` when a
+    file was found to have other bytes, by its sha256.
+    """
 
     def __init__(
         self,
@@ -32,7 +34,9 @@ class RunnerEyes:
         ask: AskStatus,
         *,
         silence: Callable[[str], str] = lambda _uid: "",
+        damaged: Callable[[], Mapping[str, float]] = dict,
     ) -> None:
+        self._damaged = damaged
         self._runners = runners
         self._processes = processes
         self._ask = ask
@@ -42,21 +46,24 @@ class RunnerEyes:
     async def look(self) -> tuple[SeenRunner, ...]:
         """Ask them all, side by side."""
         folders = list(all_folders(self._runners))
-        seen = await asyncio.gather(*(self._look(each) for each in folders))
+        damaged = self._damaged()
+        seen = await asyncio.gather(*(self._look(each, damaged) for each in folders))
         found = tuple(each for each in seen if each is not None)
         there = {each.uid for each in found}
         self._last = {uid: status for uid, status in self._last.items() if uid in there}
         return found
 
-    async def _look(self, folder: RunnerFolder) -> SeenRunner | None:
+    async def _look(self, folder: RunnerFolder, damaged: Mapping[str, float]) -> SeenRunner | None:
         spec = folder.spec()
         if spec is None:
             return None  # it is being made, or was when the daemon died: nothing runs from it
+        seen = await self._seen(folder, spec)
         return msgspec.structs.replace(
-            await self._seen(folder, spec),
+            seen,
             proven=folder.proven(),
             attempt=spec.attempt if folder.tried else "",
             retired=folder.retired,
+            spoiled=any(seen.started_at <= damaged.get(each, 0.0) for each in seen.weights),
         )
 
     async def _seen(self, folder: RunnerFolder, spec: RunnerSpec) -> SeenRunner:

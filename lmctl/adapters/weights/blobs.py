@@ -15,14 +15,18 @@ import hashlib
 import json
 import os
 import shutil
+import stat
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final
 
+from msgspec.structs import replace
+
 from lmctl.adapters.files import write_atomically
 from lmctl.adapters.weights.fetch_errors import NoSpace
+from lmctl.adapters.weights.notes import BlobNotes
 from lmctl.adapters.weights.threads import interruptible, settled
 from lmctl.base.errors import IntegrityError
 from lmctl.base.faults import point
@@ -31,6 +35,9 @@ from lmctl.base.faults import point
 _RESERVE: Final = 64 * 1024 * 1024
 _LOCK_POLL: Final = 0.1
 _PIECE: Final = 1024 * 1024
+_SHA256: Final = 64  # characters
+
+Hashing = Callable[[Path], Awaitable[str]]
 
 
 def free_bytes(folder: Path) -> int:
@@ -51,6 +58,7 @@ class Blobs:
         self.home = home
         self.partials = home / "partial"
         self.quarantined = home / "quarantine"
+        self.notes = BlobNotes(home)
         self._free = free
         self._clock = clock
 
@@ -86,18 +94,46 @@ class Blobs:
             await settled(part.unlink)
             return target
         await settled(_move_in, part, target)
+        await settled(self._note_verified, sha256)
         return target
 
-    async def sound(self, sha256: str) -> bool:
-        """Hash the blob; False, with the blob moved to quarantine, when its bytes are others."""
+    def all(self) -> list[Path]:
+        """Return every blob there is, by sha256."""
+        folder = self.home / "blobs" / "sha256"
+        return sorted(path for path in folder.glob("??/*") if len(path.name) == _SHA256)
+
+    async def sound(self, sha256: str, *, hashing: Hashing | None = None) -> bool:
+        """Hash the blob; False, with the blob in quarantine, when its bytes are others.
+
+        A blob that the disk cannot read back is wrong too. `hashing` may take its time over it.
+        """
         path = self.path(sha256)
-        if not path.is_file():
-            return False
-        found = await interruptible(hash_file, path)
-        if found == sha256:
-            return True
-        await settled(self.quarantine, path, f"stored as {sha256}, its bytes are {found}")
+        while (inode := _inode(path)) is not None:
+            try:
+                found = await (hashing or _at_once)(path)
+            except FileNotFoundError:
+                return False
+            except OSError as error:
+                if error.errno != errno.EIO:
+                    raise
+                found = "not to be read"
+            if found == sha256:
+                await settled(self._note_verified, sha256)
+                return True
+            if _inode(path) == inode:  # else another file is there by now, and nobody judged it
+                await settled(self._condemn, path, f"stored as {sha256}, its bytes are {found}")
+                return False
         return False
+
+    def _note_verified(self, sha256: str) -> None:
+        now = self._clock()
+        self.notes.change(lambda notes: replace(notes, verified={**notes.verified, sha256: now}))
+
+    def _condemn(self, path: Path, reason: str) -> None:
+        now = self._clock()
+        damaged = {path.name: now}
+        self.notes.change(lambda notes: replace(notes, damaged={**notes.damaged, **damaged}))
+        self.quarantine(path, reason)
 
     async def verify(self, sha256: str, name: str) -> None:
         """Hash the blob of a file; raise IntegrityError, with it in quarantine, when it is wrong."""
@@ -120,6 +156,20 @@ class Blobs:
         _sync_folder(path.parent)
         return target
 
+    async def abandon(self, name: str) -> bool:
+        """Remove a file (or folder) on its way in that nobody works on; False when somebody does."""
+        path = self.partials / name
+        lock = self.partials / f"{path.stem}.lock"
+        if (handle := _try_lock(lock)) is None:
+            return False
+        try:
+            await settled(_remove, path)
+            path.with_suffix(".json").unlink(missing_ok=True)
+        finally:
+            lock.unlink(missing_ok=True)
+            os.close(handle)
+        return True
+
     @asynccontextmanager
     async def lock(self, name: str) -> AsyncIterator[None]:
         """Hold `name` alone among all processes of this home; the kernel frees it if we die."""
@@ -136,13 +186,50 @@ class Blobs:
 
 def hash_file(check: Callable[[], None], path: Path) -> str:
     """Return the sha256 of a file as 64 hex characters; `check` is called between pieces."""
+    return hash_pieces(path, lambda _: check())
+
+
+def hash_pieces(path: Path, done: Callable[[int], None], *, keep_cache: bool = True) -> str:
+    """Return the sha256 of a file; `done` is told the bytes of each piece.
+
+    Without `keep_cache` the file is read from the disk where no process has it mapped, and does
+    not push what others need out of the memory.
+    """
     found = hashlib.sha256()
     buffer = memoryview(bytearray(_PIECE))
     with path.open("rb", buffering=0) as file:
+        if not keep_cache:
+            _drop_cache(file.fileno())
         while count := file.readinto(buffer):
             found.update(buffer[:count])
-            check()
+            if not keep_cache:
+                _drop_cache(file.fileno(), file.tell() - count, count)
+            done(count)
     return found.hexdigest()
+
+
+def _drop_cache(file: int, start: int = 0, length: int = 0) -> None:
+    if hasattr(os, "posix_fadvise"):
+        os.posix_fadvise(file, start, length, os.POSIX_FADV_DONTNEED)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
+
+
+async def _at_once(path: Path) -> str:
+    return await interruptible(hash_file, path)
+
+
+def _inode(path: Path) -> int | None:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_ino if stat.S_ISREG(found.st_mode) else None
 
 
 def _move_in(part: Path, target: Path) -> None:

@@ -4,6 +4,7 @@ What lmctl stored appears as relative links into the blobs. What a user put ther
 files or links to elsewhere, is a model too; it is only ever read, never replaced or removed.
 """
 
+import contextlib
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -83,6 +84,16 @@ class ModelsTree:
             self._in_place(path, target, weights)
             for path, target in self._places(weights.model, stored)
         )
+
+    def unlink(self, sha256: str) -> None:
+        """Remove our links to a blob, and the folders that are empty then."""
+        blob = self._blobs.path(sha256).absolute()
+        for path in self.root.glob("*/*/*"):
+            if self._is_ours(path) and _points_to(path) == blob:
+                path.unlink(missing_ok=True)
+                for folder in (path.parent, path.parent.parent):
+                    with contextlib.suppress(OSError):  # not empty
+                        folder.rmdir()
 
     def local_weights(self) -> dict[str, Weights]:
         """Return the models put there by hand as weights with a file source, by key."""

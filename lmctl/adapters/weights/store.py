@@ -22,7 +22,7 @@ from lmctl.adapters.weights.models_tree import ModelsTree
 from lmctl.adapters.weights.progress import Meter, OnProgress, ignore
 from lmctl.adapters.weights.records import Records
 from lmctl.adapters.weights.threads import settled
-from lmctl.base.errors import IntegrityError, LmctlError, Refused
+from lmctl.base.errors import LmctlError, Refused
 from lmctl.planning.weights_values import (
     FileSource,
     HubSource,
@@ -101,6 +101,9 @@ class WeightsStore:
         except Refused as error:
             return SeenWeights(key, WeightsState.STORED, stored, linked=False, reason=str(error))
         for each in stored.files:
+            if not self._blobs.path(each.sha256).exists():
+                return self._absent(weights, self._why_gone(each))
+        for each in stored.files:
             if reason := _difference(each, self._blobs.path(each.sha256)):
                 return SeenWeights(key, WeightsState.SUSPECT, stored, linked, reason)
         reason = "" if linked else "its links in the models folder are missing"
@@ -111,20 +114,21 @@ class WeightsStore:
         here = {each.sha256 for each in files if _size(self._blobs.path(each.sha256)) == each.size}
         return SeenWeights(weights.key, WeightsState.ABSENT, reason=reason, here=frozenset(here))
 
+    def _why_gone(self, file: StoredFile) -> str:
+        if file.sha256 in self._blobs.notes.read().damaged:
+            return f"{file.name} was found damaged on disk and is in quarantine"
+        return f"{file.name} cannot be found on disk"
+
     async def verify(self, weights: Weights) -> StoredWeights:
         """Hash every file; return the record, with fresh stats, when all are what they should be.
 
         Raises NotFound when nothing is stored. Otherwise IntegrityError: the wrong file is in
-        quarantine and the record gone, so the next look says absent and the weights are fetched.
+        quarantine, so the next look says absent and the weights are fetched.
         """
         async with self._blobs.lock(f"weights-{weights.key}"):
             stored = self._records.known(weights.key, weights.model)
-            try:
-                for each in stored.files:
-                    await self._blobs.verify(each.sha256, each.name)
-            except IntegrityError:
-                self._records.remove(weights.key)
-                raise
+            for each in stored.files:
+                await self._blobs.verify(each.sha256, each.name)
             fresh = tuple(self._stat(each.name, each.sha256) for each in stored.files)
             return self._records.write(replace(stored, files=fresh))
 
@@ -135,6 +139,15 @@ class WeightsStore:
     def recorded(self) -> dict[str, tuple[str, ...]]:
         """Return the sha256 of the files of every record, main file first, by key."""
         return {each.key: each.sha256s for each in self._records.scan()}
+
+    def damaged(self) -> dict[str, float]:
+        """Return when a file was last found to have other bytes, by the sha256 it should have."""
+        return self._blobs.notes.read().damaged
+
+    def models_with(self, sha256: str) -> tuple[str, ...]:
+        """Return the models with a file of this sha256 in their weights."""
+        found = (each.model for each in self._records.scan() if sha256 in each.sha256s)
+        return tuple(dict.fromkeys(found))
 
     def files_of(self, key: str) -> tuple[tuple[StoredFile, Path], ...]:
         """Return the recorded files of a key with where they lie, main file first.
@@ -216,7 +229,7 @@ def _difference(recorded: StoredFile, path: Path) -> str:
     try:
         found = path.stat()
     except OSError as error:
-        return f"{recorded.name} cannot be found on disk: {(error.strerror or '').lower()}"
+        return f"{recorded.name} cannot be looked at: {(error.strerror or '').lower()}"
     if found.st_size != recorded.size:
         return f"{recorded.name} has {found.st_size} bytes on disk, {recorded.size} were stored"
     if (found.st_mtime_ns, found.st_ino) != (recorded.mtime_ns, recorded.inode):

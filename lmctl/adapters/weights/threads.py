@@ -3,8 +3,10 @@
 import asyncio
 import contextlib
 import threading
-from collections.abc import Callable, Coroutine
-from typing import Any, Concatenate, ParamSpec, TypeVar
+from collections.abc import Awaitable, Callable
+from concurrent.futures import Executor
+from functools import partial
+from typing import Concatenate, ParamSpec, TypeVar
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -38,7 +40,24 @@ async def interruptible(
     return await _whole(asyncio.to_thread(function, check, *args, **kwargs), stop)
 
 
-async def _whole(running: Coroutine[Any, Any, T], stop: threading.Event) -> T:
+async def interruptible_on(
+    executor: Executor,
+    function: Callable[Concatenate[Callable[[], None], P], T],
+    *args: P.args,
+    **kwargs: P.kwargs,
+) -> T:
+    """Do as `interruptible` does, in a thread of the caller's own."""
+    stop = threading.Event()
+
+    def check() -> None:
+        if stop.is_set():
+            raise Interrupted
+
+    work = partial(function, check, *args, **kwargs)
+    return await _whole(asyncio.get_running_loop().run_in_executor(executor, work), stop)
+
+
+async def _whole(running: Awaitable[T], stop: threading.Event) -> T:
     work = asyncio.ensure_future(running)
     try:
         return await asyncio.shield(work)

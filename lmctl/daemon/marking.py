@@ -1,0 +1,44 @@
+"""Noting once an hour which stored weights nobody needs, so that `lmctl gc` knows since when."""
+
+import asyncio
+import time
+from pathlib import Path
+
+import structlog
+
+from lmctl.adapters.followed import Followed
+from lmctl.adapters.home import Home
+from lmctl.adapters.revisions import Revisions
+from lmctl.adapters.weights.collecting import Collector, Roots
+from lmctl.base.errors import LmctlError
+from lmctl.daemon.wiring import Eyes
+from lmctl.reconciler.needed import needed
+from lmctl.reconciler.reading import LastGood
+
+log = structlog.get_logger("lmctl.daemon")
+
+_SOON = 60.0
+_EVERY = 3600.0
+
+
+def needed_by(home: Home, see: Eyes) -> Roots:
+    """Return what must stay in a home. Raises Refused when that cannot be known."""
+    return needed(
+        [Path(each) for each in Followed(home.root / "roots.json").roots()],
+        host=see.host(),
+        last_good=LastGood(home.last_good),
+        revisions=Revisions(home.revisions),
+        runners=home.runners,
+    )
+
+
+async def mark_for_ever(home: Home, see: Eyes) -> None:
+    """Note what is unused, soon after the start and then every hour."""
+    collector = Collector(home.root, clock=time.time)
+    await asyncio.sleep(_SOON)
+    while True:
+        try:
+            await asyncio.to_thread(lambda: collector.mark(needed_by(home, see)))
+        except (LmctlError, OSError) as error:
+            log.warning("cannot note what is unused", why=str(error))
+        await asyncio.sleep(_EVERY)
