@@ -30,21 +30,24 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Diagnostic:
-    """One problem, with its place, what was expected, and a hint the reader can act on."""
+    """One problem, with its place, what was expected, and a hint the reader can act on. `code` is a
+    word for programs, where one has to be told from the others.
+    """
 
     severity: Severity
     place: Place
     message: str
     hint: str | None = None
+    code: str = ""
 
     @property
     def fatal(self) -> bool:
         return self.severity is Severity.ERROR
 
 
-def error(place: Place, message: str, hint: str | None = None) -> Diagnostic:
+def error(place: Place, message: str, hint: str | None = None, *, code: str = "") -> Diagnostic:
     """Return a problem that stops the bundle."""
-    return Diagnostic(Severity.ERROR, place, message, hint)
+    return Diagnostic(Severity.ERROR, place, message, hint, code)
 
 
 def warning(place: Place, message: str, hint: str | None = None) -> Diagnostic:

@@ -24,6 +24,12 @@ def apply(
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
     wait: Annotated[bool, typer.Option(help="Wait until everything is Ready.")] = True,
     frozen: FrozenOption = False,
+    allow_prune: Annotated[
+        int,
+        typer.Option(
+            metavar="N", min=0, help="So many objects may be gone from the folders, this once."
+        ),
+    ] = 0,
 ) -> None:
     """Make the box what the manifests say and keep it so; starts a daemon if none runs.
 
@@ -31,7 +37,7 @@ def apply(
     """
     teller = Teller(PlanOutput(output.value), quiet=quiet)
     printer = teller.printer
-    proposal = propose(teller, directories, frozen=frozen)
+    proposal = propose(teller, directories, frozen=frozen, allow_prune=allow_prune)
     if not printer.machine and not proposal.plan.empty:
         proposal.tell_what_is_there(printer)
         teller.plan(proposal.view)
@@ -41,7 +47,7 @@ def apply(
     started = ensure_daemon(home, printer)
     client = DaemonClient(home)
     was_following = not started and client.status().roots == proposal.roots
-    status = client.follow(proposal.roots)
+    status = client.follow(proposal.roots, allow_prune=allow_prune)
     if proposal.plan.empty and status.ready:
         if not was_following:
             printer.note(f"now following {', '.join(proposal.roots)}")

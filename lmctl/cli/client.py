@@ -53,9 +53,11 @@ class DaemonClient:
     def status(self) -> BoxStatus:
         return msgspec.json.decode(self._ask("GET", "status"), type=BoxStatus)
 
-    def follow(self, roots: Sequence[str]) -> BoxStatus:
-        """Make the daemon follow these folders; returns how things are after it read them."""
-        body = {"roots": list(roots)}
+    def follow(self, roots: Sequence[str], *, allow_prune: int = 0) -> BoxStatus:
+        """Make the daemon follow these folders; returns how things are after it read them. As many
+        as `allow_prune` objects may be gone from them.
+        """
+        body = {"roots": list(roots), "allowPrune": allow_prune}
         answer = self._ask("POST", "apply", body, timeout=_FOLLOW_DEADLINE)
         return msgspec.json.decode(answer, type=BoxStatus)
 

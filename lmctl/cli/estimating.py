@@ -56,7 +56,7 @@ def facts(output: OutputOption = Output.YAML) -> None:
     Printer(output).data(said, as_yaml(said))
 
 
-def estimate(  # noqa: PLR0913, PLR0917 # one parameter per option
+def estimate(  # one parameter per option
     subject: Annotated[
         str | None,
         typer.Argument(

@@ -30,7 +30,7 @@ Wait = Annotated[bool, typer.Option(help="Wait until everything is Ready.")]
 Reason = Annotated[str, typer.Option("--reason", help="Why, for whoever looks at it later.")]
 
 
-def rollback(  # noqa: PLR0913 # one parameter per option
+def rollback(  # one parameter per option
     generation: Annotated[
         int | None,
         typer.Argument(metavar="[GENERATION]", help="By default the last that converged before."),

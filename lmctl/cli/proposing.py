@@ -29,7 +29,7 @@ from lmctl.planning.plan import Plan
 from lmctl.planning.plan_view import PlanView, plan_view
 from lmctl.planning.turn import Reading, take_turn
 from lmctl.planning.weights_values import WeightsState
-from lmctl.reconciler.reading import ReadResult, read_folders
+from lmctl.reconciler.reading import LastGood, ReadResult, read_folders, read_guarded
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,14 +66,19 @@ def read(directories: Sequence[Path], see: Eyes) -> ReadResult:
     return read_folders(absolute(list(directories)), see.host())
 
 
-def propose(teller: Teller, directories: Sequence[Path], *, frozen: bool = False) -> Proposal:
-    """Read, look and plan, problems told; exits with 2 when the manifests are broken.
+def propose(
+    teller: Teller, directories: Sequence[Path], *, frozen: bool = False, allow_prune: int = 0
+) -> Proposal:
+    """Read, look and plan, problems told; exits with 2 when the manifests are broken, or when more
+    than `allow_prune` and policy allow is gone from a folder the daemon follows.
 
     `frozen` allows no model that its lock does not pin: exits with 3 then.
     """
     home = home_of()
     see = eyes(home, clock=time.time)
-    result = read(directories, see)
+    host = see.host()
+    before = LastGood(home.last_good).read(host)
+    result = read_guarded(absolute(list(directories)), host, before, allowed=allow_prune)
     hold = Pauses(home.root).hold()
     if hold is not None and hold.digest == result.bundle.digest:
         teller.printer.note(f"{hold}; `lmctl apply` ends that")

@@ -46,6 +46,7 @@ from lmctl.reconciler.execute import Executor
 from lmctl.reconciler.history import History
 from lmctl.reconciler.loop import Reconciler
 from lmctl.reconciler.reading import FolderReader, LastGood
+from lmctl.reconciler.vanishing import Vanishing
 from lmctl.reconciler.wishes import Wishes
 
 log = structlog.get_logger("lmctl.daemon")
@@ -101,6 +102,7 @@ class Box:
             history=self.history,
             last_good=LastGood(home.last_good),
             wishes=self.wishes,
+            vanishing=Vanishing(self.periods.vanish, time.monotonic),
         )
         self.reconciler = Reconciler(
             read=self._read,
@@ -162,15 +164,16 @@ class Box:
             progress=self._board.latest(),
         )
 
-    async def follow(self, roots: Sequence[str]) -> BoxStatus:
+    async def follow(self, roots: Sequence[str], *, allow_prune: int = 0) -> BoxStatus:
         """Follow these folders from now on, a hold on what they say ends; returns after they were
-        read once.
+        read once. As many as `allow_prune` objects may be gone from them.
         """
         self.followed.follow(roots)
         log.info("following", roots=list(roots))
         self.wishes.release("an apply")
         self.recorder.asked_to_correct(self.reconciler.now().desired)
-        return await self.fresh()
+        with self.reader.taking_at_its_word(allow_prune=allow_prune):
+            return await self.fresh()
 
     async def rollback(self, number: int | None, *, by: str, reason: str) -> BoxStatus:
         """Bring a generation back and hold what the folders say now; see History.turn_back."""

@@ -6,7 +6,8 @@
                                      for=KIND[/NAME] and level=warning tell fewer; who accepts
                                      text/event-stream gets those, and Last-Event-ID goes on from it
     GET  /lmctl/v1/metrics           its metrics in Prometheus' exposition format
-    POST /lmctl/v1/apply             {"roots": [...]} follow these folders; failures are forgiven
+    POST /lmctl/v1/apply             {"roots": [...], "allowPrune": 0} follow these folders; failures
+                                     are forgiven, so many objects may be gone
     POST /lmctl/v1/reconcile         look again now
     POST /lmctl/v1/rollback          {"generation": N or null, "by", "reason"} bring it back and hold
     POST /lmctl/v1/suspend           {"subject", "reason", "by", "until"} leave it alone
@@ -29,11 +30,11 @@ from lmctl.adapters.metrics.making import CONTENT_TYPE
 from lmctl.adapters.state.events import LEVELS, Event, Filter
 from lmctl.base.errors import LmctlError
 from lmctl.daemon.box import Box
+from lmctl.daemon.control_asked import asked, tell_error
 from lmctl.daemon.control_wishes import (
     ResumeResource,
     RollbackResource,
     SuspendResource,
-    tell_error,
 )
 
 _QUIET = 1.0  # seconds after which a watcher gets a line although nothing changed
@@ -126,6 +127,13 @@ class MetricsResource:
         resp.data = self._box.metrics.text()
 
 
+class Apply(msgspec.Struct, frozen=True, rename="camel"):
+    """What is asked: to follow these folders, and how many of their objects may be gone."""
+
+    roots: list[str]
+    allow_prune: int = 0
+
+
 class ApplyResource:
     """Follow these folders."""
 
@@ -133,11 +141,8 @@ class ApplyResource:
         self._box = box
 
     async def on_post(self, req: Request, resp: Response) -> None:
-        body = await req.get_media()
-        roots = body.get("roots") if isinstance(body, dict) else None
-        if not isinstance(roots, list) or not all(isinstance(each, str) for each in roots):
-            raise falcon.HTTPBadRequest(description='expected {"roots": ["/absolute/folder", …]}')
-        resp.media = await self._box.follow(roots)
+        wish = await asked(req, Apply)
+        resp.media = await self._box.follow(wish.roots, allow_prune=wish.allow_prune)
 
 
 class ReconcileResource:

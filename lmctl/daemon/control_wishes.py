@@ -1,16 +1,10 @@
 """The part of the control API by which people say what is to be left alone."""
 
-from typing import Any, TypeVar
-
-import falcon
-import falcon.asgi
 import msgspec
 from falcon.asgi import Request, Response
 
-from lmctl.base.errors import LmctlError, NotFound, Refused
 from lmctl.daemon.box import Box
-
-_T = TypeVar("_T")
+from lmctl.daemon.control_asked import asked
 
 
 class Rollback(msgspec.Struct, frozen=True):
@@ -28,8 +22,8 @@ class RollbackResource:
         self._box = box
 
     async def on_post(self, req: Request, resp: Response) -> None:
-        asked = await _asked(req, Rollback)
-        resp.media = await self._box.rollback(asked.generation, by=asked.by, reason=asked.reason)
+        wish = await asked(req, Rollback)
+        resp.media = await self._box.rollback(wish.generation, by=wish.by, reason=wish.reason)
 
 
 class Suspend(msgspec.Struct, frozen=True):
@@ -48,8 +42,8 @@ class SuspendResource:
         self._box = box
 
     async def on_post(self, req: Request, resp: Response) -> None:
-        asked = await _asked(req, Suspend)
-        self._box.suspend(asked.subject, reason=asked.reason, by=asked.by, until=asked.until)
+        wish = await asked(req, Suspend)
+        self._box.suspend(wish.subject, reason=wish.reason, by=wish.by, until=wish.until)
         resp.media = await self._box.fresh()
 
 
@@ -67,28 +61,7 @@ class ResumeResource:
         self._box = box
 
     async def on_post(self, req: Request, resp: Response) -> None:
-        asked = await _asked(req, Resume)
-        ended = self._box.resume(asked.what, by=asked.by)
+        wish = await asked(req, Resume)
+        ended = self._box.resume(wish.what, by=wish.by)
         await self._box.fresh()
         resp.media = {"ended": ended}
-
-
-async def tell_error(_req: Request, resp: Response | None, error: LmctlError, _params: Any) -> None:
-    """Answer an error of ours with its message and hint, so that the command line can say both."""
-    if resp is None:
-        raise error
-    match error:
-        case NotFound():
-            resp.status = falcon.HTTP_404
-        case Refused():
-            resp.status = falcon.HTTP_409
-        case _:
-            resp.status = falcon.HTTP_503
-    resp.media = {"error": {"message": str(error), "hint": error.hint}}
-
-
-async def _asked(req: Request, kind: type[_T]) -> _T:
-    try:
-        return msgspec.convert(await req.get_media(default_when_empty={}), kind)
-    except msgspec.ValidationError as error:
-        raise falcon.HTTPBadRequest(description=str(error)) from error

@@ -16,11 +16,13 @@ from lmctl.adapters.state.store import Store
 from lmctl.base.faults import point
 from lmctl.daemon.drifting import DriftTeller
 from lmctl.daemon.memory import PeakMemory, StandingMemory
-from lmctl.planning.conditions import State
+from lmctl.planning.conditions import Standing, State
 from lmctl.planning.desired import DesiredState
 from lmctl.planning.outcome import Done, Failed, Outcome, Stalled, Superseded, Waiting
 from lmctl.planning.plan import Planned
 from lmctl.planning.policies import converged, with_reported_drift_forgotten
+from lmctl.planning.pruning import BLOCKED
+from lmctl.planning.standings import ORPHAN
 from lmctl.planning.step_view import place_of, step_of
 from lmctl.planning.summary import result, summary
 from lmctl.planning.turn import Turn
@@ -113,6 +115,7 @@ class Recorder:
         self._tell_problems(turn)
         self.drift.turn(turn.plan)
         for standing in turn.standings:
+            self._tell_owner(standing)
             if self._is_new(standing.key, standing.state) and standing.state is State.READY:
                 log.info("ready", object=standing.key, message=standing.message)
                 self.event(standing.key, "Ready", standing.message)
@@ -165,7 +168,13 @@ class Recorder:
         if self._is_new("problems", fatal) and fatal:
             log.warning("manifests are broken", problems=fatal)
             message = f"{len(fatal)} problem(s), the last good manifests stay desired: {fatal[0]}"
-            self.event("box", "Invalid", message, "error")
+            guarded = all(each.code == BLOCKED for each in turn.reading.problems if each.fatal)
+            self.event("box", BLOCKED if guarded else "Invalid", message, "error")
+
+    def _tell_owner(self, standing: Standing) -> None:
+        owner = standing.facts.get("owner")
+        if self._is_new(f"owner of {standing.key}", owner) and owner == ORPHAN:
+            self.event(standing.key, "Orphaned", standing.message, "warning")
 
     def _is_new(self, key: str, value: object) -> bool:
         before = self._told.get(key)

@@ -86,6 +86,7 @@ class Reason(StrEnum):
     """Why a condition has its status, for programs; the message says it for people."""
 
     AS_DECLARED = "AsDeclared"
+    ORPHANED = "Orphaned"
     NOT_SUSPENDED = "NotSuspended"
     SUSPENDED = "Suspended"
     # what becomes of the steps that remain

@@ -100,6 +100,7 @@ class DesiredState:
     be left as they are (`instance/chat`, or `box` for all), with who asked for it and why.
     `scrub` is how often stored weights are hashed again, in seconds.
     `places` says, by object, where it and its fields stand (`file:line`), by path in its manifest.
+    Without `prune` what is no longer declared stays as it is.
     """
 
     generation: int
@@ -110,6 +111,7 @@ class DesiredState:
     surface: Surface | None = None
     drift: DriftPolicy = DriftPolicy.CORRECT
     scrub: float = 7 * 86400.0
+    prune: bool = True
     guardrails: Guardrails = field(default_factory=Guardrails)
     suspended: Mapping[str, str] = field(default_factory=dict)
     places: Mapping[str, Mapping[str, str]] = field(default_factory=dict)

@@ -30,22 +30,14 @@ def instances(scene: Scene) -> Iterator[Planned]:
     """Plan loads, replacements, renames and unloads."""
     for rollout in scene.rollouts.values():
         yield from _Rules(rollout, scene).plan()
-    taken = {runner.uid for each in scene.rollouts.values() for runner in _runners(each)}
-    for seen in scene.observed.runners:
-        if seen.uid not in taken:
-            yield _ending(
-                UnloadInstance(seen.name, seen.uid, seen.max_drain),
-                seen,
-                "no longer declared",
-                after=scene.publish,
-                disruption=Disruption.OUTAGE,
-            )
-
-
-def _runners(rollout: Rollout) -> Iterator[SeenRunner]:
-    yield from rollout.others
-    if rollout.keep is not None:
-        yield rollout.keep
+    for seen in scene.unwanted:
+        yield _ending(
+            UnloadInstance(seen.name, seen.uid, seen.max_drain),
+            seen,
+            "no longer declared",
+            after=scene.publish,
+            disruption=Disruption.OUTAGE,
+        )
 
 
 class _Rules:
@@ -136,7 +128,7 @@ class _Rules:
     def _missed(self) -> bool:
         """Say whether clients are sent to it already and nothing is there to answer them."""
         surface = self._observed.surface
-        served = any(each.phase is Phase.READY for each in _runners(self._rollout))
+        served = any(each.phase is Phase.READY for each in self._rollout.runners)
         routed = surface is not None and any(e.instance == self._want.name for e in surface.routes)
         return routed and not served
 
@@ -182,7 +174,7 @@ class _Rules:
     def _make_way(self) -> Iterator[Planned]:
         """End what runs for the sake of a more important instance; it is loaded once there is room."""
         room, unloads = self._rollout.room, []
-        for each in _runners(self._rollout):
+        for each in self._rollout.runners:
             because = f"makes room for instance/{room.evicted_for}"
             unload = self._unload(each, because, outage=True)
             unloads.append(unload.key)

@@ -59,7 +59,7 @@ class ObjectView(msgspec.Struct, frozen=True, rename="camel", omit_defaults=Fals
 
 
 class ProblemView(msgspec.Struct, frozen=True, rename="camel"):
-    """One diagnostic."""
+    """One diagnostic; `code` is a word for programs, empty for most."""
 
     severity: str
     file: str
@@ -67,6 +67,7 @@ class ProblemView(msgspec.Struct, frozen=True, rename="camel"):
     column: int
     message: str
     hint: str | None = None
+    code: str = ""
 
 
 class DaemonView(msgspec.Struct, frozen=True, rename="camel"):
@@ -143,6 +144,7 @@ def problem_of(diagnostic: Diagnostic) -> ProblemView:
         place.column,
         diagnostic.message,
         diagnostic.hint,
+        diagnostic.code,
     )
 
 

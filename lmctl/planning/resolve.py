@@ -102,6 +102,7 @@ class _Resolver:
             places=dict(self._object_places(instances)),
             suspended=dict(self._suspended()),
             drift=DriftPolicy(server.reconcile.drift),
+            prune=server.reconcile.prune,
         )
         return Resolution(desired, tuple(self._problems))
 

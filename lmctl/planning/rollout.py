@@ -59,6 +59,11 @@ class Rollout:
     room: Room = Room()
 
     @property
+    def runners(self) -> tuple[SeenRunner, ...]:
+        """Return all there are for it."""
+        return self.others if self.keep is None else (*self.others, self.keep)
+
+    @property
     def surge(self) -> bool:
         return self.room.surge
 
@@ -124,6 +129,32 @@ def left_alone(
     )
     routes = tuple(sorted((*others, *kept), key=lambda each: each.name)) if kept else others
     return msgspec.structs.replace(surface, routes=routes)
+
+
+def with_orphans(
+    surface: Surface | None, seen: Surface | None, orphans: frozenset[str]
+) -> Surface | None:
+    """Return a surface in which runners that nobody declares any more are reached as before, by
+    their own names and by those that led to them.
+    """
+    if surface is None or seen is None or not orphans:
+        return surface
+    taken = {each.name for each in surface.routes}
+    routes = [each for each in seen.routes if each.instance in orphans and each.name not in taken]
+    served = {each.instance for each in (*surface.routes, *routes)}
+    declared = {each.name for each in surface.aliases}
+    aliases = [
+        each
+        for each in seen.aliases
+        if each.name not in declared
+        and served.issuperset(target.instance for target in each.targets)
+        and not orphans.isdisjoint(target.instance for target in each.targets)
+    ]
+    return msgspec.structs.replace(
+        surface,
+        routes=tuple(sorted((*surface.routes, *routes), key=lambda each: each.name)),
+        aliases=tuple(sorted((*surface.aliases, *aliases), key=lambda each: each.name)),
+    )
 
 
 def _is_suspended(route: ServedRoute, suspended: Collection[str]) -> bool:

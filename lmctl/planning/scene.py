@@ -6,9 +6,9 @@ from functools import cached_property
 
 from lmctl.planning.admitting import rollouts
 from lmctl.planning.desired import DesiredState
-from lmctl.planning.observed import ObservedState
+from lmctl.planning.observed import ObservedState, SeenRunner
 from lmctl.planning.plan import PublishSurface
-from lmctl.planning.rollout import Rollout, left_alone, published
+from lmctl.planning.rollout import Rollout, left_alone, published, with_orphans
 from lmctl.planning.surface import Surface, surface_differs
 
 
@@ -23,6 +23,21 @@ class Scene:
     def rollouts(self) -> dict[str, Rollout]:
         """How each wanted instance stands, by name."""
         return rollouts(self.desired, self.observed)
+
+    @cached_property
+    def unwanted(self) -> tuple[SeenRunner, ...]:
+        """The runners no declared instance has a claim to, to be ended."""
+        return tuple(each for each in self._unclaimed if each not in self.orphans)
+
+    @cached_property
+    def orphans(self) -> tuple[SeenRunner, ...]:
+        """The runners no file declares any more, that policy says to keep."""
+        return tuple(each for each in self._unclaimed if each.alive and not self.desired.prune)
+
+    @cached_property
+    def _unclaimed(self) -> tuple[SeenRunner, ...]:
+        claimed = {runner.uid for each in self.rollouts.values() for runner in each.runners}
+        return tuple(each for each in self.observed.runners if each.uid not in claimed)
 
     @cached_property
     def surface(self) -> Surface | None:
@@ -46,7 +61,10 @@ class Scene:
         self, surface: Surface | None, suspended: Collection[str] | None = None
     ) -> Surface | None:
         subjects = self.desired.suspended if suspended is None else suspended
-        return left_alone(surface, self.observed.surface, subjects)
+        left = left_alone(surface, self.observed.surface, subjects)
+        return with_orphans(
+            left, self.observed.surface, frozenset(each.name for each in self.orphans)
+        )
 
     @cached_property
     def publish(self) -> tuple[str, ...]:

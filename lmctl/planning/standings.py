@@ -9,7 +9,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from lmctl.planning import aspects
-from lmctl.planning.admitting import rollouts
 from lmctl.planning.common_conditions import common
 from lmctl.planning.conditions import (
     Condition,
@@ -20,16 +19,20 @@ from lmctl.planning.conditions import (
     Reason,
     Standing,
     State,
+    Sync,
     Truth,
 )
 from lmctl.planning.desired import DesiredState, WantedInstance
 from lmctl.planning.judging import Judge, Verdict
-from lmctl.planning.observed import ObservedState
+from lmctl.planning.observed import ObservedState, SeenRunner
 from lmctl.planning.outcome import Outcome
 from lmctl.planning.plan import Plan
 from lmctl.planning.route_standings import route_standings
+from lmctl.planning.scene import Scene
 from lmctl.planning.weights_values import StoredWeights, Weights, WeightsState
 
+ORPHAN = "orphan"
+"""The owner of what nobody declares any more and policy keeps."""
 _NOTHING_TRIED = (Reason.HELD, Reason.CANNOT_BE_DONE, Reason.NO_RUNNER)
 
 
@@ -55,7 +58,7 @@ class _Objects:
         self._desired = desired
         self._observed = observed
         self._judge = judge
-        self._rollouts = rollouts(desired, observed)
+        self._scene = Scene(desired, observed)
 
     def all(self) -> Iterator[Standing]:
         for runtime in self._desired.runtimes:
@@ -66,6 +69,8 @@ class _Objects:
             yield self._gateway()
         for instance in self._desired.instances:
             yield self._instance(instance)
+        for orphan in self._scene.orphans:
+            yield self._orphan(orphan)
 
     def _standing(
         self,
@@ -141,7 +146,7 @@ class _Objects:
             Condition(ConditionType.RESOLVED, Truth.TRUE, Reason.AS_DECLARED, want.model),
             aspects.weights_ready(want.weights, self._observed),
             aspects.verified(want.weights, self._observed),
-            aspects.fits(want, self._observed, self._rollouts[want.name].room),
+            aspects.fits(want, self._observed, self._scene.rollouts[want.name].room),
             aspects.runtime_ready(want.runtime, self._observed),
             aspects.loaded(want, self._observed),
             serving,
@@ -158,21 +163,40 @@ class _Objects:
         state = gateway.state if gateway.state is not State.READY else State.STALLED
         return replace(verdict, state=state, reason=serving.reason, message=serving.message)
 
+    def _orphan(self, seen: SeenRunner) -> Standing:
+        """Tell of a runner that nobody declares any more and that policy keeps: it is left alone."""
+        verdict = Verdict(State.READY, Reason.ORPHANED, "", Sync.SYNCED)
+        facts: Facts = {"owner": ORPHAN, "model": seen.model, "specDigest": None}
+        return self._standing(
+            f"instance/{seen.name}",
+            verdict,
+            ready="orphaned: no file declares it any more, `prune: false` keeps it",
+            exists=True,
+            facts=facts | _facts_of_runner(seen),
+        )
+
     def _facts_of_instance(self, want: WantedInstance) -> Facts:
-        seen = next(iter(self._observed.runners_of(want.name)), None)
-        return {
+        facts: Facts = {
+            "owner": want.owner,
             "identifier": want.identifier,
             "model": want.model,
             "runtime": want.runtime,
             "specDigest": want.spec_digest,
-            "observedSpecDigest": seen.spec_digest if seen and seen.pid else None,
-            "phase": seen.phase.value if seen else None,
-            "pid": seen.pid if seen else None,
-            "memory": seen.memory if seen else None,
-            "running": seen.running if seen else None,
-            "queued": seen.queued if seen else None,
-            "parallel": seen.parallel if seen else None,
         }
+        seen = next(iter(self._observed.runners_of(want.name)), None)
+        return facts | _facts_of_runner(seen)
+
+
+def _facts_of_runner(seen: SeenRunner | None) -> Facts:
+    return {
+        "observedSpecDigest": seen.spec_digest if seen and seen.pid else None,
+        "phase": seen.phase.value if seen else None,
+        "pid": seen.pid if seen else None,
+        "memory": seen.memory if seen else None,
+        "running": seen.running if seen else None,
+        "queued": seen.queued if seen else None,
+        "parallel": seen.parallel if seen else None,
+    }
 
 
 def _health(verdict: Verdict, *, exists: bool) -> HealthState:

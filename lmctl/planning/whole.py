@@ -19,6 +19,7 @@ from lmctl.planning.desired import DesiredState
 from lmctl.planning.judging import Verdict
 from lmctl.planning.plan import Plan
 from lmctl.planning.policies import BOX
+from lmctl.planning.pruning import BLOCKED
 
 # Mildest first, like SEVERITY.
 _HEALTH = (
@@ -48,7 +49,11 @@ def box_standing(
         generation=desired.generation if desired is not None else 0,
         sync=verdict.sync,
         health=max((each.health for each in objects), key=_HEALTH.index, default=_HEALTH[0]),
-        conditions=(*common(verdict, verdict.message, suspension), _resolved(desired, fatal)),
+        conditions=(
+            *common(verdict, verdict.message, suspension),
+            _resolved(desired, fatal),
+            _prune_blocked(fatal),
+        ),
     )
 
 
@@ -64,7 +69,7 @@ def _verdict(
     if sync is Sync.SYNCED and not plan.empty:
         sync = Sync.OUT_OF_SYNC  # what is no longer declared has no object of its own
     if fatal:
-        return Verdict(State.STALLED, Reason.MANIFESTS_BROKEN, _broken(fatal), sync)
+        return Verdict(State.STALLED, _why(fatal), _broken(fatal), sync)
     if desired is None:
         return Verdict(State.RECONCILING, Reason.NOT_ASKED_YET, "no manifests were read yet", sync)
     worst = max((each.state for each in objects), key=SEVERITY.index, default=State.READY)
@@ -83,6 +88,19 @@ def _resolved(desired: DesiredState | None, fatal: Sequence[Diagnostic]) -> Cond
     if desired is None:
         return Condition(kind, Truth.UNKNOWN, Reason.NOT_ASKED_YET, "no manifests were read yet")
     return Condition(kind, Truth.TRUE, Reason.MANIFESTS_VALID, f"generation {desired.generation}")
+
+
+def _prune_blocked(fatal: Sequence[Diagnostic]) -> Condition:
+    kind = ConditionType.PRUNE_BLOCKED
+    blocked = [each for each in fatal if each.code == BLOCKED]
+    if blocked:
+        return Condition(kind, Truth.TRUE, Reason.PRUNE_GUARD, blocked[0].message)
+    return Condition(kind, Truth.FALSE, Reason.NOTHING_BLOCKED, "nothing is held back")
+
+
+def _why(fatal: Sequence[Diagnostic]) -> Reason:
+    guarded = all(each.code == BLOCKED for each in fatal)
+    return Reason.PRUNE_GUARD if guarded else Reason.MANIFESTS_BROKEN
 
 
 def _broken(fatal: Sequence[Diagnostic]) -> str:

@@ -1,7 +1,8 @@
 """From folders to a desired state, keeping the last good one when the newest is broken."""
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -16,11 +17,13 @@ from lmctl.base.errors import LmctlError
 from lmctl.manifests import bundle as bundles
 from lmctl.manifests.bundle import Bundle
 from lmctl.manifests.lock import is_lock
+from lmctl.planning import pruning
 from lmctl.planning.desired import DesiredState
 from lmctl.planning.pauses import Hold, suspend
 from lmctl.planning.resolve import HostFacts, resolve
 from lmctl.planning.turn import Reading
 from lmctl.reconciler.history import History, InForce
+from lmctl.reconciler.vanishing import Vanishing, lost_with
 from lmctl.reconciler.wishes import Wishes
 
 
@@ -38,7 +41,9 @@ class ReadResult:
         return any(each.fatal for each in self.problems)
 
 
-def read_folders(roots: Sequence[Path], host: HostFacts) -> ReadResult:
+def read_folders(
+    roots: Sequence[Path], host: HostFacts, *, may_be_empty: bool = False
+) -> ReadResult:
     """Read, check and resolve everything under the roots; problems are collected, not raised."""
     trouble: tuple[Diagnostic, ...] = ()
     files: Mapping[str, bytes] = {}
@@ -48,9 +53,29 @@ def read_folders(roots: Sequence[Path], host: HostFacts) -> ReadResult:
     except LmctlError as problem:
         trouble = (error(Place(str(roots[0])), str(problem), problem.hint),)
     if all(map(is_lock, files)) and not trouble:
+        if may_be_empty:
+            return ReadResult(bundles.read({}).bundle, DesiredState(0), (), {})
         hint = "nothing is unloaded for an empty folder; `lmctl daemon down` stops everything"
-        trouble = (error(Place(str(roots[0])), "no manifests in this folder", hint),)
+        trouble = (
+            error(Place(str(roots[0])), "no manifests in this folder", hint, code=pruning.BLOCKED),
+        )
     return _interpret(files, trouble, host)
+
+
+def read_guarded(
+    roots: Sequence[Path], host: HostFacts, before: ReadResult | None, *, allowed: int = 0
+) -> ReadResult:
+    """Read the folders; that they lost too much since `before` is a problem like any other.
+
+    `allowed` is how many objects somebody said may go.
+    """
+    known = before.bundle if before is not None else None
+    may_be_empty = pruning.may_be_empty(known, allowed=allowed)
+    newest = read_folders(roots, host, may_be_empty=may_be_empty)
+    if newest.fatal or known is None:
+        return newest
+    refused = pruning.refusal(known, newest.bundle, [str(each) for each in roots], allowed=allowed)
+    return newest if refused is None else replace(newest, problems=(*newest.problems, refused))
 
 
 def _interpret(
@@ -89,7 +114,10 @@ class LastGood:
         content = read_if_there(self._path)
         if content is None:
             return None
-        result = _interpret(msgspec.msgpack.decode(content, type=dict[str, bytes]), (), host)
+        files = msgspec.msgpack.decode(content, type=dict[str, bytes])
+        if not files:
+            return ReadResult(bundles.read({}).bundle, DesiredState(0), (), {})
+        result = _interpret(files, (), host)
         return None if result.fatal else result
 
 
@@ -117,19 +145,22 @@ class _InForce:
     """What is to be now, with every problem; `result` is None where nothing good is known.
 
     `hold`: it is an earlier generation. `ended`: that hold is over, the folders say something new.
+    `due`: seconds until files that are missing are believed to be gone.
     """
 
     result: ReadResult | None
     problems: tuple[Diagnostic, ...]
     hold: Hold | None = None
     ended: Hold | None = None
+    due: float | None = None
 
 
 class FolderReader:
     """Reads the followed folders once per turn.
 
-    `history` gives a digest its generation, `wishes` knows what people asked to be left alone. With
-    nothing to follow there is nothing desired.
+    `history` gives a digest its generation, `wishes` knows what people asked to be left alone, and
+    `vanishing` when a missing file is gone (at once without it). With nothing to follow there is
+    nothing desired.
     """
 
     def __init__(
@@ -140,20 +171,36 @@ class FolderReader:
         history: History,
         last_good: LastGood,
         wishes: Wishes,
+        vanishing: Vanishing | None = None,
     ) -> None:
         self._roots = roots
         self._host = host
         self._history = history
         self._last_good = last_good
         self._wishes = wishes
+        self._vanishing = vanishing or Vanishing(0.0, lambda: 0.0)
         self._good: ReadResult | None = None
         self._earlier: ReadResult | None = None
         self.digest = ""  # of what is in force
+        self._problems: tuple[Diagnostic, ...] = ()
+        self._believe = False
+        self._allowed = 0
 
     @property
     def source_digest(self) -> str:
         """Return the digest of the last good reading of the folders; empty before there is one."""
         return self._good.bundle.digest if self._good else ""
+
+    @contextmanager
+    def taking_at_its_word(self, *, allow_prune: int = 0) -> Iterator[None]:
+        """While this lasts, what the folders say now is meant: a person asked for it. As many as
+        `allow_prune` of their objects may go.
+        """
+        self._believe, self._allowed = True, allow_prune
+        try:
+            yield
+        finally:
+            self._believe, self._allowed = False, 0
 
     async def read(self) -> Reading:
         """Return what is desired now; None where nothing good was ever read."""
@@ -177,24 +224,45 @@ class FolderReader:
                 resumed=self._wishes.resumed == bundle.digest,
             )
         )
-        desired, due = self._wishes.suspend(with_generation(now.result.desired, number))
+        desired, end = self._wishes.suspend(with_generation(now.result.desired, number))
+        due = min((each for each in (end, now.due) if each is not None), default=None)
         return Reading(desired, now.problems, due, now.hold)
 
     def _read(self, roots: Sequence[Path]) -> _InForce:
         host = self._host()
-        newest = read_folders(roots, host)
-        if newest.fatal:
-            self._good = self._good or self._last_good.read(host)
-        else:
-            if self._good is None or self._good.bundle.digest != newest.bundle.digest:
-                self._last_good.keep(newest.files)
-            self._good = newest
+        self._good = self._good or self._last_good.read(host)
+        newest = read_guarded(roots, host, self._good, allowed=self._allowed)
+        early = self._too_early(newest, roots)
+        if not early:
+            self._problems = newest.problems
+            self._take(newest)
         hold = self._wishes.hold()
         if hold is None or self._good is None:
-            return _InForce(self._good, newest.problems)
+            return _InForce(self._good, self._problems, due=early or None)
         if self._good.bundle.digest != hold.digest:
-            return _InForce(self._good, newest.problems, ended=hold)
-        return self._rolled_back(hold, newest.problems, host)
+            return _InForce(self._good, self._problems, ended=hold)
+        return self._rolled_back(hold, self._problems, host)
+
+    def _take(self, newest: ReadResult) -> None:
+        """Make the newest reading what the folders say, unless something is wrong with it."""
+        if newest.fatal:
+            return
+        if self._good is None or self._good.bundle.digest != newest.bundle.digest:
+            self._last_good.keep(newest.files)
+        self._good = newest
+
+    def _too_early(self, newest: ReadResult, roots: Sequence[Path]) -> float:
+        """Return the seconds until it is clear that missing files are gone; 0 for now."""
+        if self._good is None:
+            return 0.0
+        ours = tuple(f"{str(each).rstrip('/')}/" for each in roots)
+        before = {path: text for path, text in self._good.files.items() if path.startswith(ours)}
+        lost = lost_with(self._good.bundle, None if newest.fatal else newest.bundle)
+        left = self._vanishing.left(before, newest.files, lost)
+        if self._believe:
+            self._vanishing.believe()
+            return 0.0
+        return left
 
     def _rolled_back(
         self, hold: Hold, problems: tuple[Diagnostic, ...], host: HostFacts

@@ -1,0 +1,34 @@
+"""How the control API reads what is asked, and how it says no."""
+
+from typing import Any, TypeVar
+
+import falcon
+import falcon.asgi
+import msgspec
+from falcon.asgi import Request, Response
+
+from lmctl.base.errors import LmctlError, NotFound, Refused
+
+_T = TypeVar("_T")
+
+
+async def asked(req: Request, kind: type[_T]) -> _T:
+    """Return the body as a struct; nothing is one too, where every field has a default."""
+    try:
+        return msgspec.convert(await req.get_media(default_when_empty={}), kind)
+    except msgspec.ValidationError as error:
+        raise falcon.HTTPBadRequest(description=str(error)) from error
+
+
+async def tell_error(_req: Request, resp: Response | None, error: LmctlError, _params: Any) -> None:
+    """Answer an error of ours with its message and hint, so that the command line can say both."""
+    if resp is None:
+        raise error
+    match error:
+        case NotFound():
+            resp.status = falcon.HTTP_404
+        case Refused():
+            resp.status = falcon.HTTP_409
+        case _:
+            resp.status = falcon.HTTP_503
+    resp.media = {"error": {"message": str(error), "hint": error.hint}}
