@@ -31,11 +31,16 @@ class Identity:
 class Processes:
     """Starts, recognises and ends detached processes; reaps those that are our own children."""
 
-    def __init__(self) -> None:
+    def __init__(self, handed: Mapping[str, str] | None = None) -> None:
+        """`handed` is the environment of what is started, by default our own."""
+        self._handed = os.environ if handed is None else handed
         self._children: dict[int, subprocess.Popen[bytes]] = {}
 
     def start(self, command: Sequence[str], *, log: Path, env: Mapping[str, str]) -> Identity:
-        """Start a command in a session of its own; stdout and stderr are appended to `log`."""
+        """Start a command in a session of its own; stdout and stderr are appended to `log`.
+
+        Its environment is what everything is handed, and `env`.
+        """
         log.parent.mkdir(parents=True, exist_ok=True)
         with log.open("ab") as sink:
             child = subprocess.Popen(
@@ -43,7 +48,7 @@ class Processes:
                 stdin=subprocess.DEVNULL,
                 stdout=sink,
                 stderr=sink,
-                env={**os.environ, **env},
+                env={**self._handed, **env},
                 start_new_session=True,
                 close_fds=True,
                 cwd="/",

@@ -15,6 +15,7 @@ from typing import Final, NoReturn
 from lmctl.adapters.files import read_if_there
 from lmctl.base.errors import NotFound, Refused, Unreachable
 from lmctl.manifests.secret_ref import SecretRef
+from lmctl.manifests.secret_words import names_a_secret, recognised
 
 MAX_BYTES: Final = 64 * 1024
 COMMAND_SECONDS: Final = 10.0
@@ -230,3 +231,15 @@ def _text(content: bytes, where: str) -> str:
     if "\0" in text:
         raise Refused(f"{where}: not text, it has a NUL in it")
     return text
+
+
+def without_secrets(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return what may be handed to gateway and runners: variables whose names do not say that they
+    hold a secret and whose values hold none in a known form. Tokens of hubs and indexes are the
+    daemon's own business.
+    """
+    return {
+        name: value
+        for name, value in environment.items()
+        if not names_a_secret(name) and recognised(value) is None
+    }

@@ -22,6 +22,7 @@ from lmctl.adapters.metrics.control import ControlMetrics
 from lmctl.adapters.pauses import Pauses
 from lmctl.adapters.processes import Processes
 from lmctl.adapters.revisions import Revisions
+from lmctl.adapters.secrets import without_secrets
 from lmctl.adapters.state.store import open_store
 from lmctl.adapters.systemd import ServiceManager
 from lmctl.adapters.weights.scrubbing import Scrubber
@@ -75,7 +76,7 @@ class Box:
         self.metrics = ControlMetrics(time.monotonic)
         self._board = ProgressBoard(self.changes.bump, self.metrics.progress)
         self._bell = Bell(self.manager.alive, beat=self.manager.beat, resync=self.periods.resync)
-        processes = Processes()
+        processes = Processes(without_secrets(os.environ))
         self.vitals = Vitals(processes, self.periods.health, self._bell.ring)
         self.eyes = eyes(home, clock=time.time, processes=processes, silence=self.vitals.silence)
         self._turns = Changes()
