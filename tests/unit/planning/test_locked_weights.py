@@ -1,5 +1,6 @@
 """What a lock changes in a plan: nothing when it says what runs, the weights when it says others."""
 
+from dataclasses import replace
 from textwrap import dedent
 
 import msgspec
@@ -9,11 +10,12 @@ from lmctl.base.spec import Phase
 from lmctl.manifests.bundle import read
 from lmctl.manifests.lock import Lock, LockedFile, LockedModel, LockedSource, render
 from lmctl.manifests.sources import FileSource
-from lmctl.planning.desired import DesiredState
+from lmctl.planning.desired import DesiredState, DriftPolicy
 from lmctl.planning.locking import lock_of, unlocked, wishes
 from lmctl.planning.observed import ObservedState, SeenGateway, SeenRunner, SeenRuntime
 from lmctl.planning.plan import FetchWeights, LoadInstance, Plan, SwitchRoute, UnloadInstance
 from lmctl.planning.planner import make_plan
+from lmctl.planning.policies import wanted_digests
 from lmctl.planning.resolve import HostFacts, resolve
 from lmctl.planning.rollout import NO_CHECKS
 from lmctl.planning.weights_values import (
@@ -235,3 +237,41 @@ class TestWishes:
 
         assert wishes(bundle, ["/fleet"], user="/", recorded={}) == ()
         assert len(wishes(bundle, ["/fleet/models"], user="/", recorded={})) == 2
+
+
+class TestSpoiled:
+    """A runner that had loaded a file before it was found damaged."""
+
+    def box(self, policy, *, stored=True):
+        goal = replace(desired(), drift=DriftPolicy(policy))
+        goal = replace(goal, instances=tuple(replace(i, drift=goal.drift) for i in goal.instances))
+        world = running(goal, record(goal, OLD))
+        runner = msgspec.structs.replace(world.runners[0], spoiled=True)
+        world = msgspec.structs.replace(world, runners=(runner,), converged=wanted_digests(goal))
+        if not stored:
+            seen = SeenWeights(weights(goal).key, WeightsState.ABSENT, reason="damaged")
+            world = msgspec.structs.replace(world, weights={seen.key: seen})
+        return goal, world
+
+    def test_it_is_replaced_and_that_is_drift(self):
+        plan = make_plan(*self.box("correct"))
+
+        unload = next(each for each in plan.steps if isinstance(each.step, UnloadInstance))
+        assert unload.because == "its weights were found damaged on disk after it loaded them"
+        assert LoadInstance in steps(plan)
+        assert all(each.drift for each in plan.steps if each.step.subject == "instance/chat")
+        assert not any(each.held for each in plan.steps)
+
+    def test_it_serves_on_until_whole_weights_are_here(self):
+        plan = make_plan(*self.box("correct", stored=False))
+
+        assert [type(each.step) for each in plan.ready()] == [FetchWeights]
+
+    def test_it_is_only_reported_or_left_alone_where_policy_says_so(self):
+        reported = make_plan(*self.box("report"))
+        about = [each for each in reported.steps if each.step.subject == "instance/chat"]
+        assert about
+        assert all(each.held for each in about)
+
+        ignored = make_plan(*self.box("ignore"))
+        assert not [each for each in ignored.steps if each.step.subject == "instance/chat"]
