@@ -203,6 +203,35 @@ def test_a_daemon_killed_in_the_middle_leaves_a_replacement_the_next_one_finishe
     nothing_failed(load)
 
 
+def test_checks_are_edited_hot_and_routes_are_followed(box):
+    declare(box, 1)
+    declare(box, 2, name="spare")
+    box.write(
+        "routes.yaml",
+        """\
+        apiVersion: lmctl/v1alpha1
+        kind: Route
+        metadata: {name: smart}
+        spec: {targets: [{instance: chat}], fallback: [spare]}
+        """,
+    )
+    box.apply()
+    pids = box.pid("instance/chat"), box.pid("instance/spare")
+    assert ask(box.url, "hi", model="smart") == "r1"
+
+    declare(box, 1, checks='[{prompt: Say it., expect: {regex: "^r1$"}}]')
+    box.until(lambda s: s.ready and s.generation == 2)
+    declare(box, 1, checks=BAD)
+    told = box.until(lambda s: state(s) is State.STALLED)
+    assert message(told).endswith("it goes on serving")
+    assert ask(box.url, "hi", model="smart") == "r1"
+    assert (box.pid("instance/chat"), box.pid("instance/spare")) == pids
+
+    declare(box, 3, script={"fail_load": "no such thing"}, strategy="{type: drain}", checks=BAD)
+    box.until(lambda s: "the one before serves" in message(s))
+    assert ask(box.url, "hi", model="smart") in ("r1", "r2"), "the fallback, or the one before"
+
+
 def _a_long_answer(box):
     """Hold the runner that serves, so that its drain takes a moment."""
     begun = threading.Event()
