@@ -79,6 +79,8 @@ class InstanceActuator:
         if folder is None:
             return Done("already gone")
         spec, who = folder.spec(), folder.process()
+        if step.retire:
+            folder.mark_retired()  # whoever sees it gone from now on knows that it may come back
         if step.kill and who is not None:
             self._processes.kill(who)
         elif spec is not None:

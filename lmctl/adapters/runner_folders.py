@@ -72,9 +72,13 @@ class RunnerFolder:
     def note_failure(self, failure: Failure) -> None:
         write_atomically(self.path / "failure.json", msgspec.json.encode(failure))
 
-    def retire(self) -> None:
-        """Keep the folder of a runner that is ended on purpose, so that it can be started again."""
+    def mark_retired(self) -> None:
+        """Note, before it is ended, that a runner is ended on purpose and may be started again."""
         write_atomically(self.path / "retired", b"")
+
+    def retire(self) -> None:
+        """Keep the folder of a runner that was ended so."""
+        self.mark_retired()
         (self.path / "process.json").unlink(missing_ok=True)
 
     def revive(self) -> None:

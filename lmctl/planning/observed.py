@@ -25,9 +25,10 @@ class SeenRunner(msgspec.Struct, frozen=True):
 
     `proven` is the digest of the checks it passed, empty before it passed any. `attempt` names what
     it was started for (`rollout.attempt_of`). `retired`: it was ended on purpose, to make room for
-    its replacement, and can be started again as it was. `hung` says how it hangs, empty when it
-    does not; `silent` that it answers nobody, so that only its end can be asked of it. `spoiled`: a
-    file it has loaded was found damaged on the disk after it had started.
+    its replacement, and can be started again as it was; never said of one that still runs. `hung`
+    says how it hangs, empty when it does not; `silent` that it answers nobody, so that only its end
+    can be asked of it. `spoiled`: a file it has loaded was found damaged on the disk after it had
+    started.
     """
 
     name: str

@@ -62,7 +62,7 @@ class RunnerEyes:
             seen,
             proven=folder.proven(),
             attempt=spec.attempt if folder.tried else "",
-            retired=folder.retired,
+            retired=folder.retired and seen.phase is Phase.FAILED,
             spoiled=any(seen.started_at <= damaged.get(each, 0.0) for each in seen.weights),
         )
 

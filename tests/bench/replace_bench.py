@@ -44,13 +44,15 @@ def surge(root: Path, count: int, requests: int) -> None:
     """Replace a runner beside itself, again and again, while clients ask; a neighbour is untouched."""
     with _box(root, "surge") as (box, load):
         neighbour, began = box.pid("instance/other"), time.monotonic()
+        flips: list[float] = []
         for revision in range(2, count + 2):
             declare(box, revision, "surge", CHECKS)
             _until_ready(box, revision)
+            flips.append(_last_flip(box))
         load.until(requests)
         took = time.monotonic() - began
         load.stop()
-        stale = _stale(box, load, count)
+        stale = sum(_older(each, flips) for each in load.asked if not each.trouble)
         untouched = box.pid("instance/other") == neighbour
     told = f"{count} surge replacements in {took:.0f} s ({took / count:.2f} s each)"
     report(told, load, stale=stale, neighbour_pid_constant=untouched)
@@ -129,19 +131,10 @@ def _state(status) -> State:  # type: ignore[no-untyped-def]
     return next(each.state for each in status.objects if each.key == "instance/chat")
 
 
-def _stale(box: Box, load: Load, count: int) -> int:
-    """Count answers of an older revision to requests begun after its route was switched."""
-    flips = [each.at for each in _events(box) if each.message.startswith("switch ")]
-    assert len(flips) == count, f"{len(flips)} switches for {count} replacements"
-    return sum(_older(each, flips) for each in load.asked if not each.trouble)
-
-
-def _events(box: Box) -> list:  # type: ignore[type-arg]
-    found, after = [], 0
-    while batch := list(box.client.events(after)):
-        found += batch
-        after = batch[-1].id
-    return [each for each in found if each.reason == "Done"]
+def _last_flip(box: Box) -> float:
+    """Return when a route was last switched; the log of events keeps the newest only."""
+    found = [each for each in box.client.events(0) if each.reason == "Done"]
+    return max(each.at for each in found if each.message.startswith("switch "))
 
 
 def _older(each: Asked, flips: list[float]) -> bool:
