@@ -9,16 +9,17 @@ from typing import TypeVar
 import msgspec
 
 from lmctl.adapters.files import read_if_there, write_atomically
-from lmctl.planning.pauses import Hold, Suspension
+from lmctl.planning.pauses import Hold, Limit, Suspension
 
 _T = TypeVar("_T")
 
 
 class Pauses:
-    """`hold.json` and `suspended.json`. A damaged file holds nothing."""
+    """`hold.json`, `only.json` and `suspended.json`. A damaged file holds nothing."""
 
     def __init__(self, root: Path) -> None:
         self._hold = root / "hold.json"
+        self._only = root / "only.json"
         self._suspended = root / "suspended.json"
 
     def hold(self) -> Hold | None:
@@ -32,6 +33,16 @@ class Pauses:
         before = self.hold()
         self._hold.unlink(missing_ok=True)
         return before
+
+    def limit(self) -> Limit | None:
+        return _read(self._only, Limit)
+
+    def put_limit(self, limit: Limit | None) -> None:
+        """Limit the work to some objects; None ends that."""
+        if limit is None:
+            self._only.unlink(missing_ok=True)
+        else:
+            write_atomically(self._only, msgspec.json.encode(limit))
 
     def suspensions(self) -> tuple[Suspension, ...]:
         """Return them in order of subject, those that are over included."""

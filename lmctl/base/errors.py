@@ -3,7 +3,8 @@
     LmctlError
     ├── NotFound          the thing named does not exist
     ├── Refused           asked for something we will not do; asking again will not help
-    │   └── BadRequest        the request itself is wrong (`param` names the field)
+    │   ├── BadRequest        the request itself is wrong (`param` names the field)
+    │   └── Stale             a plan that was made for a world that moved
     ├── NotReady          not now: try again after `retry_after` seconds
     │   ├── Draining          the runner takes no new work
     │   └── Busy              the queue is full
@@ -37,6 +38,14 @@ class BadRequest(Refused):
     def __init__(self, message: str, *, param: str | None = None, hint: str | None = None) -> None:
         super().__init__(message, hint=hint)
         self.param = param
+
+
+class Stale(Refused):
+    """A plan was made for a world that moved since; `moved` says what did, in a person's words."""
+
+    def __init__(self, message: str, moved: tuple[str, ...], *, hint: str | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.moved = moved
 
 
 class NotReady(LmctlError):

@@ -1,15 +1,20 @@
 """`validate`, and `diff` (also `plan`): what files say and what they would change."""
 
 import time
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from lmctl.adapters.home import home_of
+from lmctl.adapters.plan_files import write_plan
+from lmctl.base.digests import short
 from lmctl.cli.frozen import FrozenOption
+from lmctl.cli.limiting import Only, check_known, only_keys
 from lmctl.cli.options import Directories, PlanOutputOption, Quiet
+from lmctl.cli.plans import write_down
 from lmctl.cli.printer import PlanOutput
-from lmctl.cli.proposing import propose, read
+from lmctl.cli.proposing import LOOKING, Aim, propose, read
 from lmctl.cli.telling import Teller
 from lmctl.daemon.wiring import eyes
 from lmctl.planning.plan_view import PlanView, only_drift
@@ -59,11 +64,43 @@ def diff(
     cannot be done.
     """
     teller = Teller(output, quiet=quiet)
-    proposal = propose(teller, directories, frozen=frozen)
+    proposal = propose(teller, directories, LOOKING, frozen=frozen)
     view = only_drift(proposal.view) if drift_only else proposal.view
     proposal.tell_what_is_there(teller.printer)
     teller.plan(view)
     end_as(view)
+
+
+def plan(  # one parameter per option
+    directories: Directories,
+    *,
+    output: PlanOutputOption = PlanOutput.TEXT,
+    quiet: Quiet = False,
+    drift_only: DriftOnly = False,
+    frozen: FrozenOption = False,
+    only: Only = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Also write the plan down, for `apply FILE`."),
+    ] = None,
+) -> None:
+    """Show what `apply` would do, as `diff` does; with --out also write it down.
+
+    Exit code 0: in sync; 1: differences; 2: the manifests are broken; 3: something that is wanted
+    cannot be done.
+    """
+    teller = Teller(output, quiet=quiet)
+    keys = only_keys(only)
+    aim = Aim(keys)
+    proposal = propose(teller, directories, aim, frozen=frozen)
+    check_known(proposal, keys)
+    proposal.tell_what_is_there(teller.printer)
+    teller.plan(only_drift(proposal.view) if drift_only else proposal.view)
+    if out is not None:
+        file = write_down(home_of(), proposal, aim)
+        write_plan(out, file)
+        teller.printer.note(f"plan {short(file.id)} written: `lmctl apply {out}` does exactly this")
+    end_as(proposal.view)
 
 
 def end_as(view: PlanView) -> None:

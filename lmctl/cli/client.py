@@ -9,8 +9,9 @@ import msgspec
 
 from lmctl.adapters.home import Home
 from lmctl.adapters.state.events import Event, Filter
-from lmctl.base.errors import LmctlError, NotFound, Refused, Unreachable
+from lmctl.base.errors import LmctlError, NotFound, Refused, Stale, Unreachable
 from lmctl.planning.pauses import Suspension
+from lmctl.planning.plan_file import PlanFile
 from lmctl.planning.report import BoxStatus
 
 _DEADLINE = 35.0  # seconds; one turn may hash files
@@ -53,11 +54,24 @@ class DaemonClient:
     def status(self) -> BoxStatus:
         return msgspec.json.decode(self._ask("GET", "status"), type=BoxStatus)
 
-    def follow(self, roots: Sequence[str], *, allow_prune: int = 0) -> BoxStatus:
+    def follow(
+        self, roots: Sequence[str], only: Sequence[str] = (), *, allow_prune: int = 0
+    ) -> BoxStatus:
         """Make the daemon follow these folders; returns how things are after it read them. As many
         as `allow_prune` objects may be gone from them.
+
+        With `only`, nothing but these objects and what they need is worked on until the next edit.
         """
-        body = {"roots": list(roots), "allowPrune": allow_prune}
+        body = {"roots": list(roots), "only": list(only), "allowPrune": allow_prune}
+        answer = self._ask("POST", "apply", body, timeout=_FOLLOW_DEADLINE)
+        return msgspec.json.decode(answer, type=BoxStatus)
+
+    def apply(self, file: PlanFile) -> BoxStatus:
+        """Make the daemon do exactly this; returns how things are after it began.
+
+        Raises Stale, saying what moved, when other steps would come out now.
+        """
+        body = {"plan": msgspec.to_builtins(file)}
         answer = self._ask("POST", "apply", body, timeout=_FOLLOW_DEADLINE)
         return msgspec.json.decode(answer, type=BoxStatus)
 
@@ -150,6 +164,7 @@ def _events(after: int, wanted: Filter) -> str:
 class _Told(msgspec.Struct):
     message: str
     hint: str | None = None
+    moved: tuple[str, ...] = ()
 
 
 class _Answer(msgspec.Struct):
@@ -162,5 +177,7 @@ def _error_of(answer: httpx2.Response) -> LmctlError:
         told = msgspec.json.decode(answer.content, type=_Answer).error
     except msgspec.DecodeError:
         return LmctlError(f"the daemon answered {answer.status_code}: {answer.text[:300]}")
+    if answer.status_code == 412:
+        return Stale(told.message, told.moved, hint=told.hint)
     kind = {404: NotFound, 409: Refused}.get(answer.status_code, LmctlError)
     return kind(told.message, hint=told.hint)

@@ -13,7 +13,7 @@ from lmctl.adapters.home import Home, home_of
 from lmctl.adapters.processes import Processes, identity_of
 from lmctl.base.errors import Unreachable
 from lmctl.cli.client import DaemonClient, NoDaemon
-from lmctl.cli.options import OutputOption, Quiet, Timeout, absolute
+from lmctl.cli.options import OutputOption, Patience, Quiet, Timeout, absolute
 from lmctl.cli.printer import Output, Printer
 from lmctl.cli.starting import ensure_daemon
 from lmctl.planning.report import DaemonView
@@ -36,6 +36,7 @@ def run(
     on_exit: Annotated[
         OnExit, typer.Option(help="Gateway and runners on SIGTERM or Ctrl-C: keep or stop them.")
     ] = OnExit.STOP,
+    patience: Patience = 0.0,
 ) -> None:
     """Run the daemon in the foreground."""
     from lmctl.daemon.run import run as serve
@@ -43,7 +44,7 @@ def run(
     logs.configure()
 
     roots = [str(each) for each in absolute(directories or [])]
-    asyncio.run(serve(home_of(), roots=roots, keep=on_exit is OnExit.KEEP))
+    asyncio.run(serve(home_of(), roots=roots, keep=on_exit is OnExit.KEEP, patience=patience))
 
 
 @app.command()

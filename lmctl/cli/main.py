@@ -26,6 +26,7 @@ from lmctl.cli import (
     locking,
     looking,
     pausing,
+    plans,
     schemas,
     secrets,
     storing,
@@ -43,11 +44,12 @@ app = typer.Typer(
 )
 app.command()(changes.validate)
 app.command()(changes.diff)
-app.command(name="plan")(changes.diff)
+app.command()(changes.plan)
 app.command()(applying.apply)
 app.command()(locking.lock)
 app.command()(storing.verify)
 app.command()(storing.gc)
+app.command()(plans.show)
 app.command()(looking.wait)
 app.command()(looking.status)
 app.command()(looking.get)

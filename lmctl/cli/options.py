@@ -70,6 +70,16 @@ Grace = Annotated[
     ),
 ]
 
+Patience = Annotated[
+    float,
+    typer.Option(
+        "--patience",
+        parser=_duration,
+        metavar="DURATION",
+        help="Begin nothing before somebody applied, for so long at most.",
+    ),
+]
+
 
 def absolute(roots: list[Path]) -> list[Path]:
     """Return folders as absolute paths; a link stays a link, so that it may be swapped later."""

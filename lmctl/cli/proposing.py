@@ -23,10 +23,12 @@ from lmctl.daemon.wiring import Eyes, eyes
 from lmctl.planning.conditions import State
 from lmctl.planning.desired import DesiredState
 from lmctl.planning.fit.learned import MemoryPeak
+from lmctl.planning.limits import limited
 from lmctl.planning.observed import ObservedState
 from lmctl.planning.pauses import suspend
 from lmctl.planning.plan import Plan
 from lmctl.planning.plan_view import PlanView, plan_view
+from lmctl.planning.policies import correcting
 from lmctl.planning.turn import Reading, take_turn
 from lmctl.planning.weights_values import WeightsState
 from lmctl.reconciler.reading import LastGood, ReadResult, read_folders, read_guarded
@@ -41,6 +43,7 @@ class Proposal:
 
     roots: tuple[str, ...]
     reading: ReadResult
+    desired: DesiredState
     observed: ObservedState
     plan: Plan
     view: PlanView
@@ -50,6 +53,27 @@ class Proposal:
         """Say what need not be done again."""
         if not self.plan.empty and self.in_place:
             printer.note("already in place: " + ", ".join(self.in_place))
+
+
+@dataclass(frozen=True, slots=True)
+class Aim:
+    """What is planned for: `only` some objects and what they need, none for all; and whether a
+    person means to apply it, which also corrects drift that is otherwise only reported. As many as
+    `allow_prune` objects may be gone from the folders.
+    """
+
+    only: tuple[str, ...] = ()
+    to_apply: bool = True
+    allow_prune: int = 0
+
+    def of(self, desired: DesiredState) -> DesiredState:
+        """Return what is desired, as far as it is aimed at."""
+        goal = limited(desired, self.only)
+        return correcting(goal) if self.to_apply else goal
+
+
+LOOKING = Aim(to_apply=False)
+ALL = Aim()
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,10 +91,10 @@ def read(directories: Sequence[Path], see: Eyes) -> ReadResult:
 
 
 def propose(
-    teller: Teller, directories: Sequence[Path], *, frozen: bool = False, allow_prune: int = 0
+    teller: Teller, directories: Sequence[Path], aim: Aim = ALL, *, frozen: bool = False
 ) -> Proposal:
     """Read, look and plan, problems told; exits with 2 when the manifests are broken, or when more
-    than `allow_prune` and policy allow is gone from a folder the daemon follows.
+    than policy and the aim allow is gone from a folder the daemon follows.
 
     `frozen` allows no model that its lock does not pin: exits with 3 then.
     """
@@ -78,11 +102,11 @@ def propose(
     see = eyes(home, clock=time.time)
     host = see.host()
     before = LastGood(home.last_good).read(host)
-    result = read_guarded(absolute(list(directories)), host, before, allowed=allow_prune)
+    result = read_guarded(absolute(list(directories)), host, before, allowed=aim.allow_prune)
     hold = Pauses(home.root).hold()
     if hold is not None and hold.digest == result.bundle.digest:
         teller.printer.note(f"{hold}; `lmctl apply` ends that")
-    return propose_reading(teller, see, result, absolute(list(directories)), frozen=frozen)
+    return propose_reading(teller, see, result, absolute(list(directories)), aim=aim, frozen=frozen)
 
 
 def propose_reading(
@@ -91,6 +115,7 @@ def propose_reading(
     result: ReadResult,
     roots: Sequence[Path] = (),
     *,
+    aim: Aim = ALL,
     frozen: bool = False,
 ) -> Proposal:
     """Look and plan for what was read, as `propose` does."""
@@ -100,7 +125,7 @@ def propose_reading(
         raise typer.Exit(2)
     if frozen:
         refuse_unlocked(result, teller.printer)
-    desired = suspend(result.desired, Pauses(see.home.root).suspensions())
+    desired = aim.of(suspend(result.desired, Pauses(see.home.root).suspensions()))
     observed = asyncio.run(observe(see, desired))
     before = known(see.home)
     observed = msgspec.structs.replace(observed, converged=before.converged, peaks=before.peaks)
@@ -109,6 +134,7 @@ def propose_reading(
     return Proposal(
         roots=tuple(str(each) for each in roots),
         reading=result,
+        desired=desired,
         observed=observed,
         plan=turn.plan,
         view=plan_view(turn.plan, observed, places=desired.places, typical=seconds),

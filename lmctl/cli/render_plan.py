@@ -177,7 +177,8 @@ def totals_table(view: PlanView) -> Iterator[tuple[str, str]]:
         sizes = (totals.memory_before, totals.memory_peak, totals.memory_after)
         before, peak, after = map(format_size, sizes)
         more = _without(totals.memory_unknown)
-        yield "memory", f"{before} now, {peak} at the peak, {after} after{more}"
+        told = f"{before} now, {peak} at the peak, {after} after{more}"
+        yield "memory", told if any(sizes) else "not known yet"
     yield "clients", "; ".join(_noticed(view.objects)) or "notice nothing"
 
 

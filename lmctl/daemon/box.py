@@ -4,6 +4,7 @@ import asyncio
 import os
 import time
 from collections.abc import Sequence
+from pathlib import Path
 
 import msgspec
 import structlog
@@ -29,6 +30,7 @@ from lmctl.adapters.weights.scrubbing import Scrubber
 from lmctl.base.digests import short
 from lmctl.base.periods import Periods
 from lmctl.daemon.act import Actuators
+from lmctl.daemon.exact import Scribe, check, plan_now
 from lmctl.daemon.progress import Changes, ProgressBoard
 from lmctl.daemon.recording import Recorder
 from lmctl.daemon.scrubbing import BUSY_RATE, IDLE_RATE, Scrub
@@ -38,15 +40,16 @@ from lmctl.planning.desired import DesiredState
 from lmctl.planning.health import health_of
 from lmctl.planning.observed import ObservedState
 from lmctl.planning.outcome import Outcome
-from lmctl.planning.pauses import Suspension
+from lmctl.planning.pauses import Limit, Suspension
 from lmctl.planning.plan import Planned
+from lmctl.planning.plan_file import PlanFile
 from lmctl.planning.report import BoxStatus, DaemonView, box_status
 from lmctl.planning.turn import Reading, Turn
 from lmctl.reconciler.bell import Bell
 from lmctl.reconciler.execute import Executor
 from lmctl.reconciler.history import History
 from lmctl.reconciler.loop import Reconciler
-from lmctl.reconciler.reading import FolderReader, LastGood
+from lmctl.reconciler.reading import FolderReader, LastGood, ReadResult, read_guarded
 from lmctl.reconciler.vanishing import Vanishing
 from lmctl.reconciler.wishes import Wishes
 
@@ -71,6 +74,7 @@ class Box:
         self.followed = Followed(home.root / "roots.json")
         self.changes = Changes()
         self.stopping = asyncio.Event()
+        self.asked = asyncio.Event()  # somebody applied, or was refused to
         self.keep_running = False
         self.periods = periods or Periods()
         self.metrics = ControlMetrics(time.monotonic)
@@ -97,6 +101,7 @@ class Box:
             commit_of=commit_of,
             clock=time.time,
         )
+        self.scribe = Scribe(home, self.store)
         self.reader = FolderReader(
             roots=self.followed.roots,
             host=self.eyes.host,
@@ -165,15 +170,50 @@ class Box:
             progress=self._board.latest(),
         )
 
-    async def follow(self, roots: Sequence[str], *, allow_prune: int = 0) -> BoxStatus:
+    async def follow(
+        self, roots: Sequence[str], only: Sequence[str] = (), *, allow_prune: int = 0
+    ) -> BoxStatus:
         """Follow these folders from now on, a hold on what they say ends; returns after they were
         read once. As many as `allow_prune` objects may be gone from them.
         """
+        read = await self._read_folders(roots, allow_prune) if only else None
+        self._follow(roots, Limit(read.bundle.digest, tuple(only)) if read else None)
+        self.asked.set()
+        with self.reader.taking_at_its_word(allow_prune=allow_prune):
+            return await self.fresh()
+
+    async def _read_folders(self, roots: Sequence[str], allow_prune: int) -> ReadResult:
+        paths, host = [Path(each) for each in roots], self.eyes.host()
+        before = LastGood(self.home.last_good).read(host)
+        return await asyncio.to_thread(read_guarded, paths, host, before, allowed=allow_prune)
+
+    def _follow(self, roots: Sequence[str], limit: Limit | None) -> None:
         self.followed.follow(roots)
         log.info("following", roots=list(roots))
         self.wishes.release("an apply")
+        self.wishes.put_limit(limit)
         self.recorder.asked_to_correct(self.reconciler.now().desired)
-        with self.reader.taking_at_its_word(allow_prune=allow_prune):
+
+    async def apply_plan(self, file: PlanFile) -> BoxStatus:
+        """Do exactly what was written down; returns after the first turn that did.
+
+        Raises Stale, saying what moved, when other steps would come out now.
+        """
+        roots = file.revision.roots
+        try:
+            async with self.reconciler.turning:
+                result = await self._read_folders(roots, file.allow_prune)
+                desired, _ = self.wishes.suspend(result.desired)
+                now = await plan_now(self.scribe, result, desired, self.observe, file=file)
+                check(file, self.scribe.moved(file, now))
+                self.store.plans.consume(file.id)
+                limit = Limit(result.bundle.digest, file.only) if file.only else None
+                self._follow(roots, limit)
+            message = f"plan {short(file.id)} of {file.created_at}"
+            self.recorder.event("box", "PlanApplied", message)
+        finally:
+            self.asked.set()
+        with self.reader.taking_at_its_word(allow_prune=file.allow_prune):
             return await self.fresh()
 
     async def rollback(self, number: int | None, *, by: str, reason: str) -> BoxStatus:

@@ -7,7 +7,9 @@
                                      text/event-stream gets those, and Last-Event-ID goes on from it
     GET  /lmctl/v1/metrics           its metrics in Prometheus' exposition format
     POST /lmctl/v1/apply             {"roots": [...], "allowPrune": 0} follow these folders; failures
-                                     are forgiven, so many objects may be gone
+                                     are forgiven, so many objects may be gone;
+                                     with "only": [...] nothing but these objects is worked on
+                                     {"plan": {...}} do exactly that; 412 says what moved since
     POST /lmctl/v1/reconcile         look again now
     POST /lmctl/v1/rollback          {"generation": N or null, "by", "reason"} bring it back and hold
     POST /lmctl/v1/suspend           {"subject", "reason", "by", "until"} leave it alone
@@ -36,6 +38,7 @@ from lmctl.daemon.control_wishes import (
     RollbackResource,
     SuspendResource,
 )
+from lmctl.planning.plan_file import PlanFile
 
 _QUIET = 1.0  # seconds after which a watcher gets a line although nothing changed
 _CALM = 0.1  # seconds between two lines, however much changes
@@ -128,21 +131,30 @@ class MetricsResource:
 
 
 class Apply(msgspec.Struct, frozen=True, rename="camel"):
-    """What is asked: to follow these folders, and how many of their objects may be gone."""
+    """What is asked: to follow these folders, and how many of their objects may be gone; or to do
+    what a plan says.
+    """
 
-    roots: list[str]
+    roots: tuple[str, ...] | None = None
+    only: tuple[str, ...] = ()
     allow_prune: int = 0
+    plan: PlanFile | None = None
 
 
 class ApplyResource:
-    """Follow these folders."""
+    """Follow these folders, or do exactly what a plan says."""
 
     def __init__(self, box: Box) -> None:
         self._box = box
 
     async def on_post(self, req: Request, resp: Response) -> None:
         wish = await asked(req, Apply)
-        resp.media = await self._box.follow(wish.roots, allow_prune=wish.allow_prune)
+        if wish.plan is not None:
+            resp.media = await self._box.apply_plan(wish.plan)
+        elif wish.roots is not None:
+            resp.media = await self._box.follow(wish.roots, wish.only, allow_prune=wish.allow_prune)
+        else:
+            raise falcon.HTTPBadRequest(description='expected {"roots": ["/absolute/folder", …]}')
 
 
 class ReconcileResource:

@@ -7,7 +7,7 @@ import falcon.asgi
 import msgspec
 from falcon.asgi import Request, Response
 
-from lmctl.base.errors import LmctlError, NotFound, Refused
+from lmctl.base.errors import LmctlError, NotFound, Refused, Stale
 
 _T = TypeVar("_T")
 
@@ -27,8 +27,11 @@ async def tell_error(_req: Request, resp: Response | None, error: LmctlError, _p
     match error:
         case NotFound():
             resp.status = falcon.HTTP_404
+        case Stale():
+            resp.status = falcon.HTTP_412
         case Refused():
             resp.status = falcon.HTTP_409
         case _:
             resp.status = falcon.HTTP_503
-    resp.media = {"error": {"message": str(error), "hint": error.hint}}
+    moved = error.moved if isinstance(error, Stale) else ()
+    resp.media = {"error": {"message": str(error), "hint": error.hint, "moved": moved}}

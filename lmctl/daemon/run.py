@@ -1,6 +1,7 @@
 """The daemon's process: holds the lock, serves the control socket, rings the bells, runs the loop."""
 
 import asyncio
+import contextlib
 import os
 import signal
 import socket
@@ -28,8 +29,11 @@ from lmctl.planning.planner import make_plan
 log = structlog.get_logger("lmctl.daemon")
 
 
-async def run(home: Home, *, roots: list[str], keep: bool) -> None:
+async def run(home: Home, *, roots: list[str], keep: bool, patience: float = 0.0) -> None:
     """Serve until told to stop. `keep` leaves gateway and runners alive on SIGTERM.
+
+    Nothing is begun before somebody applied, or `patience` seconds are over: who starts a daemon to
+    apply a plan does not want the box to move first.
 
     Raises Refused when another daemon holds this home.
     """
@@ -47,7 +51,7 @@ async def run(home: Home, *, roots: list[str], keep: bool) -> None:
             async with _control(box):
                 box.manager.ready()
                 async with asyncio.TaskGroup() as tasks:
-                    loop = tasks.create_task(box.reconciler.run())
+                    loop = tasks.create_task(_reconcile(box, patience))
                     bells = tasks.create_task(ring(box))
                     vitals = tasks.create_task(box.vitals.run())
                     marks = tasks.create_task(mark_for_ever(home, box.eyes))
@@ -62,6 +66,13 @@ async def run(home: Home, *, roots: list[str], keep: bool) -> None:
         finally:
             await box.close()
             log.info("daemon stopped", kept=box.keep_running)
+
+
+async def _reconcile(box: Box, patience: float) -> None:
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(patience):
+            await box.asked.wait()
+    await box.reconciler.run()
 
 
 def _stop_on_signals(box: Box, *, keep: bool) -> None:

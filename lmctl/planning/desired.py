@@ -99,6 +99,7 @@ class DesiredState:
     `drift` is the policy of all that has none of its own. `suspended` are the subjects that are to
     be left as they are (`instance/chat`, or `box` for all), with who asked for it and why.
     `scrub` is how often stored weights are hashed again, in seconds.
+    `only`: nothing but these objects, and what they need, is to be worked on; empty for all.
     `places` says, by object, where it and its fields stand (`file:line`), by path in its manifest.
     Without `prune` what is no longer declared stays as it is.
     """
@@ -114,4 +115,5 @@ class DesiredState:
     prune: bool = True
     guardrails: Guardrails = field(default_factory=Guardrails)
     suspended: Mapping[str, str] = field(default_factory=dict)
+    only: frozenset[str] = frozenset()
     places: Mapping[str, Mapping[str, str]] = field(default_factory=dict)

@@ -7,9 +7,8 @@ from lmctl.base.spec import FailureKind
 from lmctl.planning.conditions import SEVERITY, Progress, Reason, State, Sync
 from lmctl.planning.desired import DesiredState
 from lmctl.planning.outcome import Done, Failed, Outcome, Stalled, Waiting
-from lmctl.planning.plan import Plan, Planned
+from lmctl.planning.plan import Plan, Planned, object_of
 from lmctl.planning.policies import BOX
-from lmctl.planning.step_view import object_of
 
 _FAILURES = {
     FailureKind.TRANSIENT: Reason.TRANSIENT_FAILURE,

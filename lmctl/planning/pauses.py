@@ -38,6 +38,13 @@ class Hold(msgspec.Struct, frozen=True):
         )
 
 
+class Limit(msgspec.Struct, frozen=True):
+    """Of the reading `digest` only these objects are to be worked on, until another is applied."""
+
+    digest: str
+    only: tuple[str, ...]
+
+
 class Suspension(msgspec.Struct, frozen=True):
     """An object (`instance/chat`) or the whole `box` is left as it is, until then if it says so.
 

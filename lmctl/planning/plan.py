@@ -301,6 +301,15 @@ class Planned:
         return self.step.key
 
 
+def object_of(planned: Planned) -> str:
+    """Return the declared object a step is about: what the gateway is told is about the server."""
+    match planned.step:
+        case SwitchRoute(name) | PublishSurface(_, str(name)) if name:
+            return f"instance/{name}"
+    subject = planned.step.subject
+    return "server/gateway" if subject == "server/surface" else subject
+
+
 @dataclass(frozen=True, slots=True)
 class Plan:
     """Steps in an order in which they can be done; the same input gives the same plan."""

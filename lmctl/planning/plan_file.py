@@ -60,7 +60,7 @@ class PlanFile(msgspec.Struct, frozen=True, rename="camel"):
     """A plan that was written down. `id` is the digest of everything else in it.
 
     `lineage` and `base_serial` are of the state database; `only` are the objects it is limited to,
-    none for all. `actions` are done, `blocked` are not.
+    none for all, and as many as `allow_prune` may be gone from the folders. `actions` are done, `blocked` are not.
     """
 
     plan_version: int
@@ -72,6 +72,7 @@ class PlanFile(msgspec.Struct, frozen=True, rename="camel"):
     created_at: str
     revision: Revision
     only: tuple[str, ...]
+    allow_prune: int
     actions: tuple[Action, ...]
     blocked: tuple[Action, ...]
     warnings: tuple[ProblemView, ...]
@@ -117,6 +118,7 @@ def plan_file(
     revision: Revision,
     fingerprint: Fingerprint,
     only: Sequence[str] = (),
+    allow_prune: int = 0,
 ) -> PlanFile:
     """Return a plan as it is written down."""
     actions = tuple(_actions(proposed, fingerprint))
@@ -130,6 +132,7 @@ def plan_file(
         created_at=origin.at,
         revision=revision,
         only=tuple(only),
+        allow_prune=allow_prune,
         actions=tuple(each for each in actions if not each.step.held),
         blocked=tuple(each for each in actions if each.step.held),
         warnings=proposed.warnings,
@@ -153,6 +156,7 @@ def moved(file: PlanFile, now: PlanFile, *, consumed: str = "") -> Iterator[str]
     """
     if consumed:
         yield f"it was applied already, {consumed}"
+        return
     if file.host_id != now.host_id:
         yield "it was made on another host"
     if file.lineage != now.lineage:

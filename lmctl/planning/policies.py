@@ -9,8 +9,16 @@ from dataclasses import replace
 
 from lmctl.base.digests import digest
 from lmctl.planning.desired import DesiredState, DriftPolicy
+from lmctl.planning.limits import needs, not_asked_for
 from lmctl.planning.observed import ObservedState
-from lmctl.planning.plan import Planned, PublishSurface, Step, SwitchRoute
+from lmctl.planning.plan import (
+    Planned,
+    PublishSurface,
+    Step,
+    StopGateway,
+    SwitchRoute,
+    object_of,
+)
 from lmctl.planning.surface import content
 
 BOX = "box"
@@ -69,6 +77,7 @@ def apply_policies(
     about_surface = any(each.step.subject == SURFACE for each in planned)
     wanted = wanted_digests(desired, surface=about_surface)
     policies = own_policies(desired)
+    needed = needs(desired, desired.only)
     dropped: set[str] = set()
     passed: set[str] = set()
     for each in planned:
@@ -83,13 +92,36 @@ def apply_policies(
             dropped.add(each.key)
         if ignored or each.key in dropped:
             continue
+        held = held or _not_asked_for(each, desired, needed)
         after = tuple(key for key in each.after if key not in passed)
         yield replace(each, drift=drift, held=held, after=after)
+
+
+def correcting(desired: DesiredState) -> DesiredState:
+    """Return the same desired state as a person means it who applies it: what drift is only
+    reported of is to be corrected.
+    """
+    correct = {DriftPolicy.REPORT: DriftPolicy.CORRECT}
+    instances = tuple(
+        replace(each, drift=correct.get(each.drift, each.drift)) for each in desired.instances
+    )
+    return replace(desired, drift=correct.get(desired.drift, desired.drift), instances=instances)
 
 
 def own_policies(desired: DesiredState) -> dict[str, DriftPolicy]:
     """Return what is to be done when a subject moves away, where the box's word does not count."""
     return {f"instance/{each.name}": each.drift for each in desired.instances}
+
+
+def _not_asked_for(planned: Planned, desired: DesiredState, needed: frozenset[str]) -> str:
+    """Return why a step is not among what was asked for; empty when it is, or all was.
+
+    What is needed of the server is that it listens and knows the routes, not that it moves.
+    """
+    moves = isinstance(planned.step, StopGateway)
+    if not desired.only or object_of(planned) in (desired.only if moves else needed):
+        return ""
+    return not_asked_for(desired.only)
 
 
 def _about(step: Step) -> str:

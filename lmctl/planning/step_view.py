@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import msgspec
 
 from lmctl.planning.conditions import Progress
-from lmctl.planning.plan import FieldChange, Planned, PublishSurface, SwitchRoute
+from lmctl.planning.plan import FieldChange, Planned, object_of
 
 
 class ChangeView(msgspec.Struct, frozen=True, rename={"change_class": "class"}):
@@ -85,15 +85,6 @@ def step_of(
         blocked=planned.blocked,
         seconds=seconds,
     )
-
-
-def object_of(planned: Planned) -> str:
-    """Return the declared object a step is about: what the gateway is told is about the server."""
-    match planned.step:
-        case SwitchRoute(name) | PublishSurface(_, str(name)) if name:
-            return f"instance/{name}"
-    subject = planned.step.subject
-    return "server/gateway" if subject == "server/surface" else subject
 
 
 def place_of(planned: Planned, places: Mapping[str, Mapping[str, str]]) -> str:

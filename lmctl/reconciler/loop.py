@@ -4,6 +4,7 @@ It is level-triggered: every turn looks at everything again, so a missed bell co
 correctness. A bundle with a problem changes nothing: the last good one stays desired.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from math import inf
 
@@ -43,6 +44,8 @@ class Reconciler:
         self._broke = broke
         self._bell = bell
         self.last: Turn | None = None
+        # Held during a turn: whoever holds it has a box in which nothing is begun meanwhile.
+        self.turning = asyncio.Lock()
 
     async def run(self) -> None:
         """Turn for ever."""
@@ -57,6 +60,10 @@ class Reconciler:
 
     async def turn(self) -> float:
         """One pass. Returns how long to sleep at most if nobody rings, in seconds."""
+        async with self.turning:
+            return await self._turn()
+
+    async def _turn(self) -> float:
         reading = await self._read()
         turn = take_turn(reading, await self._observe(reading.desired or DesiredState(0)))
         pause = self._executor.settle(turn.plan)

@@ -226,6 +226,7 @@ class FolderReader:
         )
         desired, end = self._wishes.suspend(with_generation(now.result.desired, number))
         due = min((each for each in (end, now.due) if each is not None), default=None)
+        desired = self._wishes.limit(desired, bundle.digest)
         return Reading(desired, now.problems, due, now.hold)
 
     def _read(self, roots: Sequence[Path]) -> _InForce:

@@ -5,7 +5,8 @@ from collections.abc import Callable
 from lmctl.adapters.pauses import Pauses
 from lmctl.base.errors import NotFound, Refused
 from lmctl.planning.desired import DesiredState
-from lmctl.planning.pauses import Hold, Suspension, expiry, suspend
+from lmctl.planning.limits import limited
+from lmctl.planning.pauses import Hold, Limit, Suspension, expiry, suspend
 
 Tell = Callable[[str, str, str], object]
 
@@ -37,6 +38,29 @@ class Wishes:
         found = self._pauses.suspensions()
         end = expiry(found)
         return suspend(desired, found), None if end is None else end - now
+
+    def limit(self, desired: DesiredState, digest: str) -> DesiredState:
+        """Return the desired state with the objects that alone are to be worked on, if that was
+        asked for what the folders say now; a newer edit ends it.
+        """
+        limit = self._pauses.limit()
+        if limit is None:
+            return desired
+        if limit.digest != digest:
+            self.put_limit(None)
+            return desired
+        return limited(desired, limit.only)
+
+    def put_limit(self, limit: Limit | None) -> None:
+        """Work on some objects only; None: on all again."""
+        before = self._pauses.limit()
+        self._pauses.put_limit(limit)
+        if limit is not None:
+            self._tell(
+                "box", "Limited", f"only {', '.join(limit.only)} until the next apply or edit"
+            )
+        elif before is not None:
+            self._tell("box", "Unlimited", f"no longer only {', '.join(before.only)}")
 
     def over(self, hold: Hold) -> None:
         """End a hold because the folders say something else than what is held."""

@@ -72,6 +72,10 @@ def _history(db: sqlite3.Connection) -> None:
     )
 
 
+def _plans(db: sqlite3.Connection) -> None:
+    db.execute("CREATE TABLE plans (id TEXT PRIMARY KEY, at REAL NOT NULL) STRICT")
+
+
 def _memory_peaks(db: sqlite3.Connection) -> None:
     """`measured` is JSON, `spec` what it was measured of."""
     db.execute(
@@ -86,5 +90,6 @@ MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (
     _journal,
     _standings,
     _history,
+    _plans,
     _memory_peaks,
 )

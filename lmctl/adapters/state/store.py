@@ -8,6 +8,7 @@ from lmctl.adapters.state.events import Events
 from lmctl.adapters.state.generations import Generations
 from lmctl.adapters.state.journal import Journal
 from lmctl.adapters.state.peaks import Peaks
+from lmctl.adapters.state.plans import Plans
 from lmctl.adapters.state.standings import Standings
 
 
@@ -20,6 +21,7 @@ class Store:
         self.events = Events(database)
         self.journal = Journal(database)
         self.converged = Converged(database)
+        self.plans = Plans(database)
         self.standings = Standings(database)
         self.peaks = Peaks(database)
 

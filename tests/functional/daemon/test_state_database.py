@@ -161,6 +161,7 @@ _FILLED = (
     "INSERT INTO meta VALUES ('lineage', 'mine'), ('serial', '4')",
     "INSERT INTO standings VALUES ('box', '{}')",
     "UPDATE generations SET commit_id='c0ffee', result='converged'",
+    "INSERT INTO plans VALUES ('p', 1.0)",
     f"INSERT INTO memory_peaks VALUES ('s', 1.0, '{PEAK}')",  # noqa: S608 # a constant
 )
 
@@ -181,7 +182,8 @@ def test_a_database_of_every_earlier_version_is_brought_up_to_date(path, version
     assert last.commit == ("c0ffee" if version >= 5 else "")
     assert store.converged.read() == ({"instance/chat": "d"} if version >= 2 else {})
     assert store.journal.serial == (4 if version >= 3 else 0)
-    assert [each.peak for each in store.peaks.read()] == ([7] if version >= 6 else [])
+    assert [each.peak for each in store.peaks.read()] == ([7] if version >= 7 else [])
+    assert store.plans.consumed("p") == (1.0 if version >= 6 else None)
     store.generations.add(Generation(8, "e", 2.0))
     last = store.generations.last()
     assert last is not None
