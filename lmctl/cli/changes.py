@@ -2,13 +2,15 @@
 
 import time
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 
 from lmctl.adapters.home import home_of
 from lmctl.adapters.plan_files import write_plan
 from lmctl.base.digests import short
+from lmctl.cli import comparing, folders
+from lmctl.cli.comparing import DiffStyle, Shown, Side
 from lmctl.cli.frozen import FrozenOption
 from lmctl.cli.limiting import Only, check_known, only_keys
 from lmctl.cli.options import Directories, PlanOutputOption, Quiet
@@ -51,22 +53,52 @@ def validate(
     )
 
 
-def diff(
-    directories: Directories,
+def diff(  # one parameter per option
+    what: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[DIR...|GENERATION GENERATION]",
+            help="Folders of manifests, by default those followed; or two generations.",
+            show_default=False,
+        ),
+    ] = None,
+    *,
     output: PlanOutputOption = PlanOutput.TEXT,
     quiet: Quiet = False,
     drift_only: DriftOnly = False,
     frozen: FrozenOption = False,
+    against: Annotated[
+        str,
+        typer.Option(
+            metavar="live|lock|REV",
+            help="Compare with the box, the lock, a generation, or a git revision.",
+        ),
+    ] = "live",
+    style: Annotated[
+        DiffStyle, typer.Option("--format", help="How manifests are compared with manifests.")
+    ] = DiffStyle.FIELDS,
 ) -> None:
-    """Show what `apply` would do, why, and what it costs. Changes nothing.
+    """Show what `apply` would do, why, and what it costs; or what two readings differ in.
 
-    Exit code 0: in sync; 1: differences; 2: the manifests are broken; 3: something that is wanted
-    cannot be done.
+    Changes nothing. Exit code 0: in sync; 1: differences; 2: the manifests are broken; 3: something
+    that is wanted cannot be done.
     """
     teller = Teller(output, quiet=quiet)
-    proposal = propose(teller, directories, LOOKING, frozen=frozen)
-    view = only_drift(proposal.view) if drift_only else proposal.view
+    home = home_of()
+    show = Shown(teller.printer, output, style)
+    if pair := comparing.generations(what or []):
+        end_as_same(show.sides(*(comparing.of_generation(home, each) for each in pair)))
+    roots = folders.meant(home, [Path(each) for each in what or []])
+    if against != "live":
+        new = folders.read_or_exit(teller.printer, roots).bundle
+        if against == "lock":
+            see = eyes(home, clock=time.time)
+            end_as_same(show.tell(comparing.against_lock(see, new, roots)))
+        old = comparing.before(home, roots, against)
+        end_as_same(show.sides(old, Side(new, "the folders")))
+    proposal = propose(teller, roots, LOOKING, frozen=frozen)
     proposal.tell_what_is_there(teller.printer)
+    view = only_drift(proposal.view) if drift_only else proposal.view
     teller.plan(view)
     end_as(view)
 
@@ -101,6 +133,11 @@ def plan(  # one parameter per option
         write_plan(out, file)
         teller.printer.note(f"plan {short(file.id)} written: `lmctl apply {out}` does exactly this")
     end_as(proposal.view)
+
+
+def end_as_same(same: bool) -> NoReturn:
+    """Exit with 0 when two readings say the same, else with 1."""
+    raise typer.Exit(0 if same else 1)
 
 
 def end_as(view: PlanView) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from lmctl.base.quantities import format_size
 from lmctl.cli.render_plan import IN_SYNC, glyph, near, notice, summary, totals_table
+from lmctl.planning.comparing import ManifestDiff
 from lmctl.planning.plan_view import PlanView
 from lmctl.planning.report import ProblemView
 from lmctl.planning.work import Work
@@ -29,6 +30,18 @@ def problem_annotations(problems: Sequence[ProblemView], *, base: str) -> list[s
         )
         for each in problems
     ]
+
+
+def differences(found: ManifestDiff, *, base: str) -> list[str]:
+    """Return a workflow command per field or object in which two readings differ."""
+    lines = []
+    for each in found.objects:
+        for change in each.changes or (None,):
+            file, _, line = ((change.place if change else "") or each.place).rpartition(":")
+            text = f"{change} [{change.change_class}]" if change else f"{each.op} {each.key}"
+            place = {"file": near(file, base), "line": line}
+            lines.append(_command("notice", text, **place, title=f"{each.key}: {each.op}"))
+    return lines
 
 
 def markdown(view: PlanView) -> str:

@@ -37,6 +37,16 @@ def compare(old: Bundle, new: Bundle, *, names: tuple[str, str]) -> ManifestDiff
     return ManifestDiff(*names, not objects, objects)
 
 
+def written(bundle: Bundle, key: str) -> dict[str, str]:
+    """Return what the files say of an object, by path; empty when they do not declare it."""
+    kind, _, name = key.partition("/")
+    for (of, called), declared in bundle.origins.items():
+        if of.lower() == kind and called == (name or called):
+            values = leaves(of, declared.value, declared)
+            return {each.path: leaf_text(of, each) for each in values if each.given}
+    return {}
+
+
 def _objects(old: Bundle, new: Bundle) -> Iterator[ObjectDiff]:
     for kind, name in sorted(old.origins.keys() | new.origins.keys()):
         was, now = old.origins.get((kind, name)), new.origins.get((kind, name))
