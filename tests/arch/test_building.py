@@ -147,3 +147,9 @@ def test_every_step_has_a_rank_an_actuator_a_symbol_and_an_effect():
         words = {word for each in verb if isinstance(each, str) for word in each.split()}
         known = {*GLYPHS, "publish"}  # what is published is an update of the objects it is about
         assert words & known, f"{step.__name__} has no glyph"
+
+
+def test_no_two_test_modules_have_the_same_name():
+    """Pytest imports them by name alone: with two of a name the whole suite cannot be collected."""
+    names = [path.name for path in (ROOT / "tests").rglob("test_*.py")]
+    assert sorted(names) == sorted(set(names))
