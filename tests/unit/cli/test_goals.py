@@ -12,6 +12,7 @@ from lmctl.cli.goals import Ended, Goal, judge
 from lmctl.planning.conditions import Progress
 from lmctl.planning.outcome import Failed, Stalled
 from lmctl.planning.report import box_status
+from lmctl.planning.surface import AliasTarget, ServedAlias
 from lmctl.planning.turn import Reading, take_turn
 from tests.support.worlds import desired, host, observed, seen, stored, surface_for, want
 
@@ -100,6 +101,18 @@ def test_the_chain_ends_at_what_really_goes_on():
     loading = {LOAD: Progress("loading, 40%", 0.4, 1.0)}
     now = status(in_sync(seen(CHAT, Phase.LOADING)), progress=loading)
     assert chain(now) == "instance/chat loading, 40%"
+
+
+def test_the_chain_of_a_route_goes_on_to_its_instance():
+    goal = desired(CHAT)
+    alias = ServedAlias("talk", ("assistant",), (AliasTarget("chat"),))
+    goal = dataclasses.replace(
+        goal, surface=msgspec.structs.replace(goal.surface, aliases=(alias,))
+    )
+    fetching = {FETCH: Progress("fetching 4.2 GiB of 6.9 GiB", 4.2 * GIB, 6.9 * GIB)}
+    assert chain(status(observed(), goal, progress=fetching), "route/talk") == (
+        "route/talk <- instance/chat <- model/acme/w1 fetching 4.2 GiB of 6.9 GiB (61%)"
+    )
 
 
 def test_the_chain_tells_trouble_and_what_is_held():
