@@ -29,7 +29,9 @@ from lmctl.cli import (
     plans,
     schemas,
     secrets,
+    state,
     storing,
+    why,
 )
 from lmctl.cli.printer import Printer
 
@@ -65,8 +67,10 @@ app.command()(pausing.rollback)
 app.command()(pausing.suspend)
 app.command()(pausing.resume)
 app.command()(pausing.reconcile)
+app.command(name="why")(why.why)
 app.command()(completing.completion)
 app.add_typer(history.app, name="history")
+app.add_typer(state.app, name="state")
 app.add_typer(daemon.app, name="daemon")
 
 

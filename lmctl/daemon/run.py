@@ -12,6 +12,7 @@ from dataclasses import replace
 import structlog
 import uvicorn
 
+from lmctl.adapters import log_files
 from lmctl.adapters.home import Home
 from lmctl.adapters.systemd import service_manager
 from lmctl.base.periods import periods_of
@@ -25,6 +26,7 @@ from lmctl.planning.desired import DesiredState
 from lmctl.planning.outcome import Done, Failed
 from lmctl.planning.plan import Planned
 from lmctl.planning.planner import make_plan
+from lmctl.reconciler.history import last_number
 
 log = structlog.get_logger("lmctl.daemon")
 
@@ -46,6 +48,9 @@ async def run(home: Home, *, roots: list[str], keep: bool, patience: float = 0.0
         _stop_on_signals(box, keep=keep)
         log.info("daemon started", pid=os.getpid(), home=str(home.root))
         box.recorder.woke()
+        if restored := box.history.restore(last_number(home.run)):
+            message = f"the database was lost; {restored} generation(s) are known from their files"
+            box.recorder.event("box", "Rebuilt", message, "warning")
         box.recorder.event("box", "DaemonStarted", f"pid {os.getpid()}")
         try:
             async with _control(box):
@@ -56,9 +61,10 @@ async def run(home: Home, *, roots: list[str], keep: bool, patience: float = 0.0
                     vitals = tasks.create_task(box.vitals.run())
                     marks = tasks.create_task(mark_for_ever(home, box.eyes))
                     scrub = tasks.create_task(box.scrub.run())
+                    logs = tasks.create_task(_bound_logs(box))
                     await box.stopping.wait()
                     box.manager.stopping()
-                    for each in (loop, bells, vitals, scrub, marks):
+                    for each in (loop, bells, vitals, scrub, marks, logs):
                         each.cancel()
                 await box.settle()
                 if not box.keep_running:
@@ -73,6 +79,14 @@ async def _reconcile(box: Box, patience: float) -> None:
         async with asyncio.timeout(patience):
             await box.asked.wait()
     await box.reconciler.run()
+
+
+async def _bound_logs(box: Box) -> None:
+    """Keep the logs of this box small, at once and then every resync, for ever."""
+    while True:
+        for path in await asyncio.to_thread(log_files.bound, box.home.logs):
+            log.info("log was moved", log=path.name, to=f"{path.name}.1")
+        await asyncio.sleep(box.periods.resync)
 
 
 def _stop_on_signals(box: Box, *, keep: bool) -> None:

@@ -5,8 +5,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import msgspec
 import structlog
 
+from lmctl.adapters.files import read_if_there
 from lmctl.adapters.git import Commit
 from lmctl.adapters.revisions import Revision, Revisions
 from lmctl.adapters.state.database import Clock, StateUnwritable
@@ -14,6 +16,7 @@ from lmctl.adapters.state.generations import Generation, Generations
 from lmctl.base.errors import NotFound, Refused
 from lmctl.base.faults import point
 from lmctl.planning.pauses import Hold
+from lmctl.planning.surface import Health
 
 log = structlog.get_logger("lmctl.daemon")
 
@@ -187,3 +190,12 @@ class History:
         newest_first = [each.digest for each in reversed(self._generations.all())]
         wanted = set(list(dict.fromkeys(newest_first))[: keep + 1])
         return wanted | ({hold.digest, hold.target} if hold else set())
+
+
+def last_number(run: Path) -> int:
+    """Return the last generation the gateway was told of, 0 when it was told of none."""
+    content = read_if_there(run / "health.json")
+    try:
+        return msgspec.json.decode(content, type=Health).generation if content else 0
+    except msgspec.DecodeError:
+        return 0

@@ -31,6 +31,9 @@ from lmctl.runner.weights import verify
 LAST_STEP: Final = 2.0
 """Seconds the engine's thread has to finish its step before the process ends without it."""
 
+ORPHAN_PERIOD: Final = 2.0
+"""Seconds between two looks at whether the runner's folder is still there."""
+
 log = structlog.get_logger("lmctl.runner")
 
 
@@ -56,7 +59,9 @@ class Runner:
         await self._server.listen()
         self._server.board.move(Phase.LOADING)
         self._engine.start()
+        orphaned = asyncio.create_task(self._end_when_orphaned())
         await self._server.finished.wait()
+        orphaned.cancel()
         self._called_off.set()
         failed = self._server.board.phase is Phase.FAILED
         await self._server.close()
@@ -65,6 +70,17 @@ class Runner:
         await asyncio.to_thread(self._engine.join, LAST_STEP)
         log.info("ended", failed=failed)
         return int(failed)
+
+    async def _end_when_orphaned(self) -> None:
+        """Drain once our folder is gone: nobody can find us any more, and another may be in our place.
+
+        A daemon that was killed right after starting us leaves no note, so its successor may start
+        a second one; it makes the folder afresh, and this one gives way.
+        """
+        while _is_there(self._folder, "spec.json"):  # noqa: ASYNC110 # nothing rings when it goes
+            await asyncio.sleep(ORPHAN_PERIOD)
+        log.warning("its folder is gone, so it ends")
+        self._server.drain(self._spec.max_drain)
 
     def _terminate(self) -> None:
         again = self._server.board.phase is Phase.DRAINING
@@ -120,6 +136,19 @@ def note_process(folder: int) -> None:
     _leave(folder, "process.json", {"pid": me.pid, "started_at": me.create_time()})
 
 
+def _is_there(folder: int, name: str) -> bool:
+    try:
+        os.stat(name, dir_fd=folder)
+    except FileNotFoundError:
+        return False
+    return True
+
+
+def _read(folder: int, name: str) -> bytes:
+    with os.fdopen(os.open(name, os.O_RDONLY, dir_fd=folder), "rb") as source:
+        return source.read()
+
+
 def _leave(folder: int, name: str, content: dict[str, Any]) -> None:
     """Write a file for whoever looks after the process is gone; never half of it."""
     staged = f"{name}.{os.getpid()}"
@@ -139,12 +168,13 @@ def main() -> None:
     parser.add_argument("--spec", type=Path, required=True, help="the RunnerSpec as JSON")
     path: Path = parser.parse_args().spec
     try:
-        spec = msgspec.json.decode(path.read_bytes(), type=RunnerSpec)
+        # The folder first: a spec that is read through it is never that of a successor.
+        folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+        spec = msgspec.json.decode(_read(folder, path.name), type=RunnerSpec)
+        note_process(folder)
     except (OSError, msgspec.DecodeError) as error:
         sys.exit(f"error: {path} is no runner spec: {error}")
     logs.configure(runner=spec.name)
-    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-    note_process(folder)
     code = asyncio.run(_serve(spec, folder))
     sys.stdout.flush()
     sys.stderr.flush()

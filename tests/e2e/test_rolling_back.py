@@ -203,3 +203,64 @@ def test_going_back_says_what_must_be_fetched_again(box):
     assert "> model/acme/chat" in back.out, back.out + back.err
     box.until_ready(generation=3)
     assert httpx2.get(f"{box.url}/readyz").status_code == 200
+
+
+def test_why_tells_the_edit_the_actions_and_what_is_held(box):
+    edit(box, 1024)
+    box.apply()
+    edit(box, 2048)
+    box.until_ready(generation=2)
+    told = box.lmctl("why", "instance/chat")
+    assert told.code == 0, told.err
+    assert told.out.startswith("instance/chat: Ready, serving as chat\n")
+    assert "last edit\n  generation 2, " in told.out
+    assert "load.contextLength: 1024 -> 2048" in told.out
+    assert "instances/chat.yaml:4" in told.out
+    assert "done after" in told.out
+    box.lmctl("suspend", "instance/chat", "--reason", "a demo")
+    edit(box, 4096)
+    box.until(lambda s: s.generation == 3)
+    held = box.lmctl("why", "instance/chat", "-o", "json").json
+    assert held["suspended"].startswith("a demo (since")
+    assert held["work"][0]["held"].startswith("suspended: a demo")
+    assert held["edit"]["generation"]["number"] == 3
+    assert [each["outcome"] for each in held["actions"]].count("done") == len(held["actions"])
+    unknown = box.lmctl("why", "instance/nobody")
+    assert unknown.code == 2
+    assert "no `instance/nobody`" in unknown.err
+
+
+def test_what_is_remembered_is_checked_copied_and_rebuilt_without_a_restart(box, tmp_path):
+    for number, length in enumerate((1024, 2048), start=1):
+        edit(box, length)
+        if number == 1:
+            box.apply()
+        box.until_ready(generation=number)
+    pids = box.pid("instance/chat"), box.pid("server/gateway")
+    assert box.lmctl("state", "check").out == "all is sound\n"
+    copy = tmp_path / "copy.tar.gz"
+    assert box.lmctl("state", "backup", str(copy)).code == 0
+    assert "home/" not in subprocess.check_output(["tar", "-tzf", str(copy)], text=True)
+    assert "state.db\n" in subprocess.check_output(["tar", "-tzf", str(copy)], text=True)
+    running = box.lmctl("state", "rebuild")
+    assert running.code == 2
+    assert "a daemon already runs" in running.err
+
+    box.kill(box.daemon_pid())
+    assert "2 generation(s) restored" in box.lmctl("state", "rebuild").err
+    assert box.lmctl("daemon", "up").code == 0
+    assert box.until_ready().generation == 2
+    assert (box.pid("instance/chat"), box.pid("server/gateway")) == pids
+
+    box.kill(box.daemon_pid())
+    for path in box.home.root.glob("state.db*"):
+        path.unlink()
+    assert box.lmctl("daemon", "up").code == 0
+    assert box.until_ready().generation == 2
+    assert (box.pid("instance/chat"), box.pid("server/gateway")) == pids
+    assert box.lmctl("rollback", "1", "--yes").code == 0
+    assert context(box) == 1024
+    (box.home.root / "hold.json").write_text("{")
+    broken = box.lmctl("state", "check")
+    assert broken.code == 1
+    assert "hold.json` is damaged" in broken.out

@@ -108,8 +108,14 @@ class Journal:
         return found
 
     def about(self, subject: str, *, limit: int = 20) -> list[Action]:
-        """Return the last actions on one subject, oldest first."""
-        return self._found("WHERE subject=? ORDER BY id DESC LIMIT ?", (subject, limit))[::-1]
+        """Return the last actions on one subject, oldest first; a route that is switched to an
+        instance is about that too.
+        """
+        found = self._found(
+            "WHERE subject=? OR step LIKE 'switch ' || ? || '@%' ORDER BY id DESC LIMIT ?",
+            (subject, subject, limit),
+        )
+        return found[::-1]
 
     def after(self, number: int = 0, *, limit: int = 1000) -> list[Action]:
         """Return actions with a larger id, oldest first."""

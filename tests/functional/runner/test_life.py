@@ -292,3 +292,13 @@ async def test_logs_are_json_when_asked_and_never_show_the_prompt(echo, monkeypa
     assert {"loaded", "admitted", "draining"} <= {line["event"] for line in lines}
     assert all(line["request"] == "call-1" for line in lines if line["event"] == "admitted")
     assert "confidential" not in (box.folder / "log").read_text()
+
+
+async def test_a_runner_whose_folder_was_made_afresh_finishes_and_gives_way(echo):
+    box = await echo(SLOW).ready()
+    asking = begin(box)
+    await box.until(lambda status: status.running == 1)
+    (box.folder / "spec.json").unlink()
+
+    assert (await asking).text.split() == list("abcdefgh")
+    assert await box.exit_code() == 0
