@@ -1,6 +1,7 @@
 """`validate`, and `diff` (also `plan`): what files say and what they would change."""
 
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, NoReturn
 
@@ -9,10 +10,12 @@ import typer
 from lmctl.adapters.home import home_of
 from lmctl.adapters.plan_files import write_plan
 from lmctl.base.digests import short
+from lmctl.base.errors import Refused
 from lmctl.cli import comparing, folders
 from lmctl.cli.comparing import DiffStyle, Shown, Side
 from lmctl.cli.frozen import FrozenOption
 from lmctl.cli.limiting import Only, check_known, only_keys
+from lmctl.cli.offline import plan_offline, tell_disk
 from lmctl.cli.options import Directories, PlanOutputOption, Quiet
 from lmctl.cli.plans import write_down
 from lmctl.cli.printer import PlanOutput
@@ -115,8 +118,18 @@ def plan(  # one parameter per option
         Path | None,
         typer.Option(metavar="FILE", help="Also write the plan down, for `apply FILE`."),
     ] = None,
+    offline: Annotated[
+        bool, typer.Option("--offline", help="For an empty box that is not here; asks nobody.")
+    ] = False,
+    host_profile: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="That box: what `lmctl facts` wrote there."),
+    ] = None,
 ) -> None:
     """Show what `apply` would do, as `diff` does; with --out also write it down.
+
+    With --offline it is the plan of an empty box elsewhere, from the files alone; exit code 0 then
+    means that it can be.
 
     Exit code 0: in sync; 1: differences; 2: the manifests are broken; 3: something that is wanted
     cannot be done.
@@ -124,6 +137,9 @@ def plan(  # one parameter per option
     teller = Teller(output, quiet=quiet)
     keys = only_keys(only)
     aim = Aim(keys)
+    if offline or host_profile is not None:
+        _offline(teller, directories, aim, profile=host_profile, frozen=frozen, out=out)
+        return
     proposal = propose(teller, directories, aim, frozen=frozen)
     check_known(proposal, keys)
     proposal.tell_what_is_there(teller.printer)
@@ -133,6 +149,29 @@ def plan(  # one parameter per option
         write_plan(out, file)
         teller.printer.note(f"plan {short(file.id)} written: `lmctl apply {out}` does exactly this")
     end_as(proposal.view)
+
+
+def _offline(
+    teller: Teller,
+    directories: Sequence[Path],
+    aim: Aim,
+    *,
+    profile: Path | None,
+    frozen: bool,
+    out: Path | None,
+) -> None:
+    """Plan for a box that is not here."""
+    if out is not None:
+        raise Refused(
+            "a plan for a box that is not here cannot be applied",
+            hint="`-o json` shows it as data; make the plan to apply on the box itself",
+        )
+    view = plan_offline(teller, directories, aim, profile=profile, frozen=frozen)
+    teller.plan(view)
+    if profile is not None and not tell_disk(teller, view, profile):
+        raise typer.Exit(3)
+    if view.unsatisfiable:
+        raise typer.Exit(3)
 
 
 def end_as_same(same: bool) -> NoReturn:

@@ -15,6 +15,7 @@ from lmctl.base.spec import LoadSettings
 from lmctl.cli.estimate_subjects import Asking, Changed, Subjects, last_followed
 from lmctl.cli.options import OutputOption, Quiet
 from lmctl.cli.printer import Output, Printer, as_yaml
+from lmctl.cli.profiles import profile_of
 from lmctl.cli.proposing import read as read_manifests
 from lmctl.cli.render_estimate import render_outlook
 from lmctl.daemon.wiring import eyes
@@ -22,9 +23,7 @@ from lmctl.manifests.report import render
 from lmctl.planning.fit.budget import MODES, Mode
 from lmctl.planning.fit.cache import BLOCKS
 from lmctl.planning.fit.outlook import outlook
-from lmctl.planning.host_profile import HostProfile
 from lmctl.planning.host_profile_file import document
-from lmctl.planning.host_profile_file import read as read_profile
 from lmctl.reconciler.reading import ReadResult
 
 DOES_NOT_FIT = 3
@@ -111,7 +110,7 @@ def estimate(  # one parameter per option
         unified_kv=unified,
         use_mmap=mmap,
     )
-    elsewhere = _profile(printer, host_profile) if host_profile else None
+    elsewhere = profile_of(printer, host_profile) if host_profile else None
     found = _ask(printer, subject, Asking(eyes(home_of(), clock=time.time), elsewhere, changed))
     rules = found.guardrails
     if guardrails is not None:
@@ -152,15 +151,3 @@ def _read(printer: Printer, folder: Path, asking: Asking) -> ReadResult:
         printer.problem(render(result.problems, result.files).rstrip("\n"))
         raise typer.Exit(2)
     return result
-
-
-def _profile(printer: Printer, path: Path) -> HostProfile:
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise NotFound(f"cannot read {path}: {error.strerror}") from error
-    found = read_profile(str(path), content)
-    if isinstance(found, HostProfile):
-        return found
-    printer.problem(render(found, {str(path): content}).rstrip("\n"))
-    raise typer.Exit(2)
