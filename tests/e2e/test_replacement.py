@@ -181,9 +181,9 @@ def test_a_newer_edit_goes_back_while_the_candidate_loads_and_touches_nothing(bo
 def test_a_daemon_killed_in_the_middle_leaves_a_replacement_the_next_one_finishes(box):
     slow_check = '[{prompt: Say OK., expect: {regex: "r"}}]'
     moments = {
-        2: (lambda s: message(s).startswith("loading"), {"load_seconds": 2}, "surge"),
-        3: (lambda s: message(s).startswith("proving: check"), {"token_seconds": 1}, "surge"),
-        4: (lambda s: message(s).startswith("loading"), {"load_seconds": 2}, "drain"),
+        2: (lambda s: message(s).startswith("loading"), {"load_seconds": 1}, "surge"),
+        3: (lambda s: message(s).startswith("proving: check"), {"token_seconds": 0.3}, "surge"),
+        4: (lambda s: message(s).startswith("loading"), {"load_seconds": 1}, "drain"),
         5: (lambda s: message(s).startswith("draining"), {}, "drain"),
     }
     declare(box, 1)
