@@ -8,6 +8,7 @@ from lmctl.api.closing import AsgiApp, closing
 from lmctl.api.control import Control
 from lmctl.api.cors import CorsMiddleware
 from lmctl.api.metrics import Metrics
+from lmctl.api.native_models import LoadModel, UnloadModel
 from lmctl.api.openai_chat import ChatCompletions
 from lmctl.api.openai_completions import Completions
 from lmctl.api.openai_models import Model, Models
@@ -25,6 +26,8 @@ def create_app(gateway: Gateway, *, silence: float = 10.0) -> AsgiApp:
         "/v1/completions": Completions(gateway, silence=silence),
         "/v1/models": Models(gateway),
         "/v1/models/{model:path}": Model(gateway),
+        "/api/v1/models/load": LoadModel(gateway),
+        "/api/v1/models/unload": UnloadModel(gateway),
         "/lmstudio-greeting": Greeting(),
         "/livez": Alive(),
         "/readyz": Ready(gateway),

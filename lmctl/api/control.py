@@ -108,6 +108,30 @@ async def ask_daemon(socket: str, path: str, *, seconds: float) -> bytes | None:
     return answer.content if answer.is_success else None
 
 
+async def call_daemon(
+    socket: str, method: str, path: str, body: Any = None
+) -> tuple[int, dict[str, Any]]:
+    """Return the status and the JSON the daemon answers with below the prefix, however long it takes.
+
+    Raises ControlPlaneDown.
+    """
+    if not socket:
+        raise _down()
+    transport = httpx2.AsyncHTTPTransport(uds=socket)
+    try:
+        async with httpx2.AsyncClient(
+            transport=transport, timeout=_TIMEOUT, trust_env=False
+        ) as client:
+            url = f"http://lmctl{PREFIX}{quote(path)}"
+            answer = await client.request(method, url, json=body)
+    except httpx2.TransportError as error:
+        raise _down() from error
+    try:
+        return answer.status_code, msgspec.json.decode(answer.content, type=dict[str, Any])
+    except msgspec.DecodeError:
+        return answer.status_code, {}
+
+
 async def _forward(req: Request, resp: Response, *, body: bytes, socket: str) -> None:
     exchange = exchange_of(req)
     if not socket:

@@ -22,6 +22,7 @@ from lmctl.api.closing import exchange_of
 from lmctl.base.errors import (
     BadRequest,
     Busy,
+    Conflict,
     EngineFailed,
     IntegrityError,
     LmctlError,
@@ -60,6 +61,18 @@ class ControlPlaneDown(Unreachable):
     """Only the control plane can answer this, and it does not."""
 
 
+class NoSuchModel(NotFound):
+    """The native API knows no model, or no loaded instance, of this name."""
+
+
+class MissingParameter(BadRequest):
+    """A field of the native API that must be given is not."""
+
+
+class UnrecognizedKeys(BadRequest):
+    """The native API takes no such fields."""
+
+
 class InvalidJson(BadRequest):
     """The body is not JSON."""
 
@@ -80,10 +93,17 @@ TABLE: tuple[tuple[type[LmctlError], Row], ...] = (
     (UnknownModel, Row(400, "invalid_request_error", "invalid_request", "model_not_found")),
     (NotListed, Row(404, "invalid_request_error", "invalid_request", "model_not_found")),
     (UnknownPath, Row(404, "invalid_request_error", "invalid_request", "unknown_endpoint")),
+    (NoSuchModel, Row(404, "invalid_request_error", "model_not_found", "model_not_found")),
     (NotFound, Row(404, "invalid_request_error", "invalid_request", "not_found")),
     (WrongMethod, Row(405, "invalid_request_error", "invalid_request", "method_not_allowed")),
     (TooLarge, Row(413, "invalid_request_error", "invalid_request", "request_too_large")),
     (WrongMedia, Row(415, "invalid_request_error", "invalid_request", "unsupported_media_type")),
+    (
+        MissingParameter,
+        Row(400, "invalid_request_error", "invalid_request", "missing_required_parameter"),
+    ),
+    (UnrecognizedKeys, Row(400, "invalid_request_error", "invalid_request", "unrecognized_keys")),
+    (Conflict, Row(409, "invalid_request_error", "invalid_request", "declared")),
     (BadRequest, Row(400, "invalid_request_error", "invalid_request", None)),
     (Refused, Row(403, "invalid_request_error", "invalid_request", "refused")),
     (Busy, Row(429, "rate_limit_error", "internal_error", "queue_full")),

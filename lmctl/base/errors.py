@@ -4,6 +4,7 @@
     ├── NotFound          the thing named does not exist
     ├── Refused           asked for something we will not do; asking again will not help
     │   ├── BadRequest        the request itself is wrong (`param` names the field)
+    │   ├── Conflict          what is declared stands in the way
     │   └── Stale             a plan that was made for a world that moved
     ├── NotReady          not now: try again after `retry_after` seconds
     │   ├── Draining          the runner takes no new work
@@ -46,6 +47,10 @@ class Stale(Refused):
     def __init__(self, message: str, moved: tuple[str, ...], *, hint: str | None = None) -> None:
         super().__init__(message, hint=hint)
         self.moved = moved
+
+
+class Conflict(Refused):
+    """What a file declares stands in the way; the file is to be edited instead."""
 
 
 class NotReady(LmctlError):

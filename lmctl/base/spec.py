@@ -104,7 +104,8 @@ class RunnerStatus(msgspec.Struct, frozen=True):
     """A runner about itself. `progress` of loading is 0..1; memory is resident bytes;
     `memory_peak` the most there ever were, and `widest_step` the most tokens computed together;
     `weights` are the sha256 of the files it really loaded, in order. `hung` says for how long the
-    engine has had work and not moved, None while it moves.
+    engine has had work and not moved, None while it moves. `idle` are the seconds since the last
+    request was done (or since it was loaded), 0 while one is inside.
     """
 
     name: str
@@ -127,3 +128,4 @@ class RunnerStatus(msgspec.Struct, frozen=True):
     reason: str | None = None
     failure: FailureKind | None = None
     hung: str | None = None
+    idle: float = 0.0

@@ -2,7 +2,7 @@
 
 from collections.abc import Generator, Sequence
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 import httpx2
 import msgspec
@@ -98,6 +98,22 @@ class DaemonClient:
         body = {"what": what, "by": by}
         answer = msgspec.json.decode(self._ask("POST", "resume", body, timeout=_FOLLOW_DEADLINE))
         return [str(each) for each in answer["ended"]]
+
+    def load(self, wish: dict[str, Any]) -> dict[str, Any]:
+        """Ask for a model beside what files declare; returns what it is called and whether it is new.
+
+        Raises NotFound or Refused when that cannot be.
+        """
+        answer = self._ask("POST", "instances", wish, timeout=_FOLLOW_DEADLINE)
+        return msgspec.json.decode(answer, type=dict[str, Any])
+
+    def unload(self, name: str) -> dict[str, Any]:
+        """Unload what was loaded by hand; returns once it is gone.
+
+        Raises NotFound when there is no such thing, Refused when a file declares it.
+        """
+        path = f"instances/{quote(name)}"
+        return msgspec.json.decode(self._ask("DELETE", path, timeout=None), type=dict[str, Any])
 
     def reconcile(self) -> None:
         """Look again now; failures are forgiven."""

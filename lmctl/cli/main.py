@@ -15,6 +15,7 @@ from lmctl import __version__
 from lmctl.base.errors import LmctlError
 from lmctl.cli import (
     applying,
+    by_hand,
     changes,
     completing,
     daemon,
@@ -63,6 +64,8 @@ app.command(name="schema")(schemas.schemas)
 app.command()(estimating.estimate)
 app.command()(estimating.facts)
 app.command(name="secrets")(secrets.secrets)
+app.command()(by_hand.load)
+app.command()(by_hand.unload)
 app.command()(pausing.rollback)
 app.command()(pausing.suspend)
 app.command()(pausing.resume)

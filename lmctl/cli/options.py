@@ -13,7 +13,7 @@ from lmctl.base.quantities import parse_duration
 from lmctl.cli.printer import Output, PlanOutput
 
 
-def _duration(text: object) -> float:
+def duration(text: object) -> float:
     """Read a duration; a bare number is seconds."""
     try:
         return parse_duration(int(text) if isinstance(text, str) and text.isdigit() else text)
@@ -59,14 +59,12 @@ PlanOutputOption = Annotated[
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No notes, only problems and data.")]
 Timeout = Annotated[
     float,
-    typer.Option(
-        "--timeout", parser=_duration, metavar="DURATION", help="Give up after, e.g. 30s."
-    ),
+    typer.Option("--timeout", parser=duration, metavar="DURATION", help="Give up after, e.g. 30s."),
 ]
 Grace = Annotated[
     float,
     typer.Option(
-        "--grace", parser=_duration, metavar="DURATION", help="Only what is unused this long."
+        "--grace", parser=duration, metavar="DURATION", help="Only what is unused this long."
     ),
 ]
 
@@ -74,7 +72,7 @@ Patience = Annotated[
     float,
     typer.Option(
         "--patience",
-        parser=_duration,
+        parser=duration,
         metavar="DURATION",
         help="Begin nothing before somebody applied, for so long at most.",
     ),

@@ -19,6 +19,7 @@ from lmctl.adapters.files import read_if_there, write_atomically
 from lmctl.adapters.followed import Followed
 from lmctl.adapters.git import commit_of
 from lmctl.adapters.home import Home
+from lmctl.adapters.manual import ManualLoads
 from lmctl.adapters.metrics.control import ControlMetrics
 from lmctl.adapters.pauses import Pauses
 from lmctl.adapters.processes import Processes
@@ -30,6 +31,7 @@ from lmctl.adapters.weights.scrubbing import Scrubber
 from lmctl.base.digests import short
 from lmctl.base.periods import Periods
 from lmctl.daemon.act import Actuators
+from lmctl.daemon.by_hand import ByHand
 from lmctl.daemon.exact import Scribe, check, plan_now
 from lmctl.daemon.progress import Changes, ProgressBoard
 from lmctl.daemon.recording import Recorder
@@ -95,6 +97,12 @@ class Box:
             ended=self._ended,
         )
         self.wishes = Wishes(Pauses(home.root), clock=time.time, tell=self.recorder.event)
+        self.by_hand = ByHand(
+            ManualLoads(home.root),
+            clock=time.time,
+            tell=self.recorder.event,
+            ring=self._bell.ring,
+        )
         self.history = History(
             self.store.generations,
             Revisions(home.revisions),
@@ -268,6 +276,7 @@ class Box:
     async def close(self) -> None:
         """Close what is open."""
         await self.settle()
+        self.by_hand.stop()
         await self.vitals.stop()
         self.store.close()
 
@@ -307,6 +316,7 @@ class Box:
         self.vitals.follow(turn.observed)
         self._write_health(turn)
         self.recorder.turn(turn)
+        self.by_hand.turn(turn)
         self.metrics.turn(turn, digest=self.reader.digest, running=self._executor.running)
         self.manager.status(_headline(turn))
         self.changes.bump()

@@ -10,6 +10,8 @@
                                      are forgiven, so many objects may be gone;
                                      with "only": [...] nothing but these objects is worked on
                                      {"plan": {...}} do exactly that; 412 says what moved since
+    POST /lmctl/v1/instances         {"model", "identifier", "load", "ttl", "wait"} load it by hand
+    DELETE /lmctl/v1/instances/NAME  unload what was loaded by hand
     POST /lmctl/v1/reconcile         look again now
     POST /lmctl/v1/rollback          {"generation": N or null, "by", "reason"} bring it back and hold
     POST /lmctl/v1/suspend           {"subject", "reason", "by", "until"} leave it alone
@@ -33,6 +35,7 @@ from lmctl.adapters.state.events import LEVELS, Event, Filter
 from lmctl.base.errors import LmctlError
 from lmctl.daemon.box import Box
 from lmctl.daemon.control_asked import asked, tell_error
+from lmctl.daemon.control_instances import InstanceResource, InstancesResource
 from lmctl.daemon.control_wishes import (
     ResumeResource,
     RollbackResource,
@@ -195,5 +198,7 @@ def create_app(box: Box) -> App:
     app.add_route("/lmctl/v1/rollback", RollbackResource(box))
     app.add_route("/lmctl/v1/suspend", SuspendResource(box))
     app.add_route("/lmctl/v1/resume", ResumeResource(box))
+    app.add_route("/lmctl/v1/instances", InstancesResource(box))
+    app.add_route("/lmctl/v1/instances/{name:path}", InstanceResource(box))
     app.add_route("/lmctl/v1/shutdown", ShutdownResource(box))
     return app

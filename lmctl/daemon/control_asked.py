@@ -7,7 +7,7 @@ import falcon.asgi
 import msgspec
 from falcon.asgi import Request, Response
 
-from lmctl.base.errors import LmctlError, NotFound, Refused, Stale
+from lmctl.base.errors import Conflict, LmctlError, NotFound, Refused, Stale
 
 _T = TypeVar("_T")
 
@@ -24,14 +24,18 @@ async def tell_error(_req: Request, resp: Response | None, error: LmctlError, _p
     """Answer an error of ours with its message and hint, so that the command line can say both."""
     if resp is None:
         raise error
+    code = None
     match error:
         case NotFound():
             resp.status = falcon.HTTP_404
         case Stale():
             resp.status = falcon.HTTP_412
+        case Conflict():
+            resp.status, code = falcon.HTTP_409, "declared"
         case Refused():
             resp.status = falcon.HTTP_409
         case _:
             resp.status = falcon.HTTP_503
     moved = error.moved if isinstance(error, Stale) else ()
-    resp.media = {"error": {"message": str(error), "hint": error.hint, "moved": moved}}
+    told = {"message": str(error), "hint": error.hint, "moved": moved, "code": code}
+    resp.media = {"error": told}

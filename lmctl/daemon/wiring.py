@@ -13,6 +13,7 @@ from lmctl.actuators.runtimes import RuntimeActuator
 from lmctl.adapters import runner_client
 from lmctl.adapters.home import Home
 from lmctl.adapters.host import look as look_at_host
+from lmctl.adapters.manual import ManualLoads
 from lmctl.adapters.processes import Processes
 from lmctl.adapters.weights import gguf_facts
 from lmctl.adapters.weights.models_tree import ModelsTree
@@ -50,6 +51,7 @@ class Eyes:
             control=str(self.home.control),
             local_models=self.tree.local_weights(),
             recorded=self.weights.recorded(),
+            manual=ManualLoads(self.home.root).read(),
         )
 
     def files_of(self, key: str) -> tuple[tuple[StoredFile, Path], ...]:

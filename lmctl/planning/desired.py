@@ -49,7 +49,8 @@ class WantedInstance:
     `` for the object itself). `renamed_from` is the name its runner may still have. A
     load, and then a first token, may take `max_load` seconds each. `memory` is how much it may use
     in bytes, None for what is estimated; with too little for all the higher `priority` stays. `owner` is
-    `fleet` for what manifests declare, `manual` or `jit` for what was loaded on request.
+    `fleet` for what manifests declare, `manual` or `jit` for what was loaded on request, which is
+    unloaded after `ttl` idle seconds.
     """
 
     name: str
@@ -71,6 +72,7 @@ class WantedInstance:
     drift: DriftPolicy = DriftPolicy.CORRECT
     renamed_from: str | None = None
     owner: Literal["fleet", "manual", "jit"] = "fleet"
+    ttl: float | None = None
     priority: int = 0
     memory: int | None = None
     places: Mapping[str, str] = field(default_factory=dict)
@@ -101,7 +103,8 @@ class DesiredState:
     `scrub` is how often stored weights are hashed again, in seconds.
     `only`: nothing but these objects, and what they need, is to be worked on; empty for all.
     `places` says, by object, where it and its fields stand (`file:line`), by path in its manifest.
-    Without `prune` what is no longer declared stays as it is.
+    Without `prune` what is no longer declared stays as it is. `taken_over` are loads by hand that a
+    file declares now, with the name of the instance that does.
     """
 
     generation: int
@@ -113,6 +116,7 @@ class DesiredState:
     drift: DriftPolicy = DriftPolicy.CORRECT
     scrub: float = 7 * 86400.0
     prune: bool = True
+    taken_over: Mapping[str, str] = field(default_factory=dict)
     guardrails: Guardrails = field(default_factory=Guardrails)
     suspended: Mapping[str, str] = field(default_factory=dict)
     only: frozenset[str] = frozenset()

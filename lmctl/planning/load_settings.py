@@ -62,6 +62,15 @@ def load_changes(
             yield FieldChange(path, was, now, ChangeClass.RELOAD, place)
 
 
+def given_changes(old: LoadSettings, given: Mapping[str, Any]) -> Iterator[FieldChange]:
+    """Yield where settings given by full key differ from what there is; what is not given is no
+    wish, so it is no difference.
+    """
+    new = load_settings(given)
+    paths = {f"load.{setting.name}" for key in given if (setting := by_key(key))}
+    yield from (each for each in load_changes(old, new, {}) if each.path in paths)
+
+
 def _paths() -> Iterator[tuple[str, str]]:
     ratio = {"llm.load.llama.acceleration.offloadRatio": "offload_ratio"}
     template = {"llm.load.promptTemplate": "chat_template"}

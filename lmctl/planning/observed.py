@@ -59,6 +59,7 @@ class SeenRunner(msgspec.Struct, frozen=True):
     retired: bool = False
     hung: str = ""
     silent: bool = False
+    idle: float = 0.0
     spoiled: bool = False
 
     @property

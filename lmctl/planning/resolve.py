@@ -6,7 +6,7 @@ Pure: what the host has (folders, models put there by hand) comes in as a value.
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from lmctl.base.diagnostics import Diagnostic, error
+from lmctl.base.diagnostics import Diagnostic, Place, error, warning
 from lmctl.base.digests import digest
 from lmctl.base.spec import EngineName
 from lmctl.manifests.bundle import Bundle
@@ -29,6 +29,7 @@ from lmctl.planning.desired import (
 from lmctl.planning.fit.budget import Guardrails
 from lmctl.planning.layers import Settings, layered, path_of, values_of
 from lmctl.planning.load_settings import load_settings
+from lmctl.planning.manual_loads import ManualLoad, with_loads
 from lmctl.planning.sources import weights_of
 from lmctl.planning.surface import AliasTarget, Cors, Limits, ServedAlias, ServedRoute, Surface
 from lmctl.planning.weights_values import Weights
@@ -40,7 +41,8 @@ _SECTIONS = (Section.LOAD, Section.OPERATION)
 class HostFacts:
     """What resolving must know of the host: where sockets lie, which models a user put there by
     hand (`publisher/name` -> weights), the user's home folder, and where the daemon listens.
-    `recorded` are the sha256 of the files stored here, by weights key.
+    `recorded` are the sha256 of the files stored here, by weights key; `manual` is what somebody
+    loaded by hand.
     """
 
     sockets: str
@@ -48,6 +50,7 @@ class HostFacts:
     control: str = ""
     local_models: Mapping[str, Weights] = field(default_factory=dict)
     recorded: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    manual: tuple[ManualLoad, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +72,10 @@ def resolve(bundle: Bundle, host: HostFacts, *, generation: int = 0) -> Resoluti
 
 class _Resolver:
     def __init__(self, bundle: Bundle, host: HostFacts) -> None:
-        self._bundle = bundle
+        merged = with_loads(bundle, host.manual)
+        self._bundle = merged.bundle
+        self._manual = merged.manual
+        self._taken_over = merged.taken_over
         self._host = host
         self._problems: list[Diagnostic] = []
 
@@ -103,6 +109,7 @@ class _Resolver:
             suspended=dict(self._suspended()),
             drift=DriftPolicy(server.reconcile.drift),
             prune=server.reconcile.prune,
+            taken_over=self._taken_over,
         )
         return Resolution(desired, tuple(self._problems))
 
@@ -161,20 +168,18 @@ class _Resolver:
         if wanted in known:
             return known[wanted]
         if wanted not in self._bundle.models:  # its own problem is told where it stands
-            place = self._bundle.place("Instance", instance.metadata.name, "spec", "model")
             near = closest(wanted, known)
             hint = f"did you mean `{near}`?" if near else "add a model.yaml that declares it"
-            self._problems.append(error(place, f"no model `{wanted}` is declared or stored", hint))
+            self._complain(instance, "model", f"no model `{wanted}` is declared or stored", hint)
         return None
 
     def _engine_for(self, instance: Instance) -> EngineName | None:
         runtime = instance.spec.runtime or DEFAULT_RUNTIME
         if runtime in BUNDLED:
             return BUNDLED[runtime]
-        place = self._bundle.place("Instance", instance.metadata.name, "spec", "runtime")
         hint = f"bundled runtimes: {', '.join(sorted(BUNDLED))}"
         message = f"runtime `{runtime}` is declared, but this version installs no runtimes"
-        self._problems.append(error(place, message, hint))
+        self._complain(instance, "runtime", message, hint)
         return None
 
     def _wanted(self, instance: Instance, weights: Weights, engine: EngineName) -> WantedInstance:
@@ -209,7 +214,9 @@ class _Resolver:
             operation=values_of(given[Section.OPERATION]),
             strategy=spec.strategy.type,
             checks=tuple(_check(each) for each in spec.checks),
-            renamed_from=spec.renamed_from,
+            renamed_from=spec.renamed_from or self._loaded_before(name),
+            owner="manual" if name in self._manual else "fleet",
+            ttl=self._manual[name].ttl if name in self._manual else None,
             drift=DriftPolicy(spec.drift or self._bundle.server.spec.reconcile.drift),
             priority=spec.residency.priority,
             memory=spec.memory.budget,
@@ -218,6 +225,8 @@ class _Resolver:
 
     def _places(self, instance: Instance, given: Mapping[Section, Settings]) -> dict[str, str]:
         """Return where everything stands that an instance comes to, by its path in an Instance."""
+        if instance.metadata.name in self._manual:
+            return {}  # it stands in no file
         declared = self._bundle.origins["Instance", instance.metadata.name]
         found = {"": declared.place().at}
         for path in declared.paths(("spec",)):
@@ -228,6 +237,21 @@ class _Resolver:
         if weights is not None:
             found["weights"] = weights.place(("base",)).at
         return found
+
+    def _loaded_before(self, name: str) -> str | None:
+        """Return the name under which what is declared now was loaded by hand, if it was another."""
+        before = (loaded for loaded, declared in self._taken_over.items() if declared == name)
+        return next((each for each in before if each != name), None)
+
+    def _complain(self, instance: Instance, field_: str, message: str, hint: str) -> None:
+        """Tell what is wrong with an instance; one loaded by hand must not break what is declared."""
+        name = instance.metadata.name
+        if name in self._manual:
+            text = f"instance/{name}, loaded by hand, cannot be had: {message}"
+            self._problems.append(warning(Place("lmctl load"), text, f"`lmctl unload {name}`"))
+        else:
+            place = self._bundle.place("Instance", name, "spec", field_)
+            self._problems.append(error(place, message, hint))
 
     def _made_of(self, instance: Instance) -> str:
         """Return the model whose file names the weights: the last of the chain."""

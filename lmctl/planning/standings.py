@@ -182,6 +182,8 @@ class _Objects:
             "model": want.model,
             "runtime": want.runtime,
             "specDigest": want.spec_digest,
+            "contextLength": want.load.context_length,
+            "ttl": want.ttl,
         }
         seen = next(iter(self._observed.runners_of(want.name)), None)
         return facts | _facts_of_runner(seen)

@@ -100,6 +100,16 @@ def read_revision(files: Mapping[str, bytes] | None, host: HostFacts) -> ReadRes
     return _interpret(files, (), host)
 
 
+def _resolved_anew(known: ReadResult | None, host: HostFacts) -> ReadResult | None:
+    """Return what those files mean on the host as it is now: something may have been loaded by hand
+    since, or put into the models folder.
+    """
+    if known is None or not known.files:
+        return known
+    fresh = _interpret(known.files, (), host)
+    return known if fresh.fatal else fresh
+
+
 class LastGood:
     """The files of the last bundle without a fatal problem, kept for the next daemon."""
 
@@ -234,6 +244,8 @@ class FolderReader:
         self._good = self._good or self._last_good.read(host)
         newest = read_guarded(roots, host, self._good, allowed=self._allowed)
         early = self._too_early(newest, roots)
+        if early or newest.fatal:
+            self._good = _resolved_anew(self._good, host)
         if not early:
             self._problems = newest.problems
             self._take(newest)

@@ -114,6 +114,7 @@ def _with_answer(spec: RunnerSpec, status: RunnerStatus) -> SeenRunner:
         reason=status.reason,
         failure=status.failure,
         hung=status.hung or "",
+        idle=status.idle,
     )
 
 

@@ -66,6 +66,7 @@ class Board:
             context_length=spec.load.context_length,
         )
         self._closed = False
+        self._idle_since = time.monotonic()
         self._changed = _Bell()
         self._counted = _Bell()
 
@@ -77,12 +78,20 @@ class Board:
         """Return the status of this moment, memory included."""
         now = self._process.memory_info().rss
         return msgspec.structs.replace(
-            self._status, memory=now, memory_peak=max(now, memory_peak())
+            self._status,
+            memory=now,
+            memory_peak=max(now, memory_peak()),
+            idle=0.0 if self._busy else time.monotonic() - self._idle_since,
         )
+
+    @property
+    def _busy(self) -> bool:
+        return bool(self._status.running or self._status.queued)
 
     def move(self, phase: Phase, **facts: Any) -> None:
         """Enter a phase, with what became known by it."""
         self._status = msgspec.structs.replace(self._status, phase=phase, **facts)
+        self._idle_since = time.monotonic()
         self._changed.ring()
 
     def rename(self, name: str) -> None:
@@ -120,6 +129,7 @@ class Board:
             requests=before.requests + requests,
             tokens=before.tokens + tokens,
         )
+        self._idle_since = time.monotonic()
         self._counted.ring()
 
     def close(self) -> None:

@@ -1,0 +1,109 @@
+"""What somebody loaded by hand, as if a file declared it: same rules, same choices, another owner.
+
+Declared names win: a load whose name or identifier a file declares too is taken over by it.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+from typing import Any
+
+import msgspec
+
+from lmctl.base.errors import Refused
+from lmctl.manifests.bundle import Bundle
+from lmctl.manifests.envelope import API_VERSION
+from lmctl.manifests.instance import Instance
+from lmctl.manifests.reading import Declared, read_file
+
+_FILE = "loaded-by-hand.yaml"
+
+
+class ManualLoad(msgspec.Struct, frozen=True, rename="camel"):
+    """An instance loaded on request. `model` is a key or `key@variant`; `load` are settings as an
+    Instance has them; after `ttl` idle seconds it is unloaded, None for never; `at` is when it was
+    loaded, in unix seconds.
+    """
+
+    name: str
+    model: str
+    identifier: str
+    runtime: str = ""
+    load: dict[str, Any] = {}
+    ttl: float | None = None
+    at: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Merged:
+    """A bundle with the loads in it. `manual` are theirs by name; `taken_over` the loads that files
+    declare now, by name, with the name of the Instance that does.
+    """
+
+    bundle: Bundle
+    manual: Mapping[str, ManualLoad] = field(default_factory=dict)
+    taken_over: Mapping[str, str] = field(default_factory=dict)
+
+
+def manifest_of(load: ManualLoad) -> dict[str, Any]:
+    """Return the Instance that would declare it."""
+    spec: dict[str, Any] = {"model": load.model, "identifier": load.identifier}
+    if load.runtime:
+        spec["runtime"] = load.runtime
+    if load.load:
+        spec["load"] = load.load
+    return {
+        "apiVersion": API_VERSION,
+        "kind": "Instance",
+        "metadata": {"name": load.name},
+        "spec": spec,
+    }
+
+
+def declared_of(load: ManualLoad) -> Declared:
+    """Return it as the object a file would declare. Raises Refused with the first thing wrong."""
+    reading = read_file(_FILE, "", msgspec.json.encode(manifest_of(load)))
+    for each in reading.diagnostics:
+        if each.fatal:
+            raise Refused(each.message, hint=each.hint)
+    return reading.declared[0]
+
+
+def with_loads(bundle: Bundle, loads: Iterable[ManualLoad]) -> Merged:
+    """Return the bundle with what was loaded by hand. Its digest stays: nobody edited anything."""
+    manual: dict[str, ManualLoad] = {}
+    taken_over: dict[str, str] = {}
+    instances, origins = dict(bundle.instances), dict(bundle.origins)
+    owners = dict(_identifiers(bundle))
+    for load in loads:
+        if load.name in bundle.instances:
+            taken_over[load.name] = load.name
+        elif load.identifier in owners:
+            taken_over[load.name] = owners[load.identifier]
+        elif (declared := _readable(load)) is not None and isinstance(declared.value, Instance):
+            manual[load.name] = load
+            instances[load.name] = declared.value
+            origins["Instance", load.name] = declared
+    merged = replace(
+        bundle,
+        instances=MappingProxyType(dict(sorted(instances.items()))),
+        origins=MappingProxyType(origins),
+    )
+    return Merged(merged, manual, taken_over)
+
+
+def _readable(load: ManualLoad) -> Declared | None:
+    """Return it unless this version does not understand what an earlier one wrote down."""
+    try:
+        return declared_of(load)
+    except Refused:
+        return None
+
+
+def _identifiers(bundle: Bundle) -> Iterator[tuple[str, str]]:
+    """Yield every public name with the object that has it."""
+    for route in bundle.routes.values():
+        for name in route.names:
+            yield name, route.metadata.name
+    for instance in bundle.instances.values():
+        yield instance.identifier, instance.metadata.name
