@@ -327,3 +327,15 @@ def test_shuffled_input_gives_the_same_plan():
             world = observed(*order, weights=(), runtimes=())
             plans.add(str(make_plan(desired(*sorted(instances, key=lambda i: i.name)), world)))
     assert len(plans) == 1
+
+
+def test_a_rename_with_other_settings_replaces_the_old_names_runner_which_serves_until_then():
+    renamed = dataclasses.replace(A_LONGER, name="z", identifier="z", renamed_from="a")
+    world = msgspec.structs.replace(in_sync(A), host=host())
+    publish, load, switch, unload = make_plan(desired(renamed), world).steps
+    (route,) = publish.step.surface.routes
+    assert (route.name, route.instance, route.socket) == ("z", "z", A.socket)
+    assert load.key.startswith("load instance/z@")
+    assert load.key in switch.after
+    assert switch.key in unload.after
+    assert unload.key == f"unload instance/z#{seen(A).uid}"

@@ -270,3 +270,14 @@ async def test_what_stalled_for_one_keeps_nobody_else_waiting():
     await bench.end(load(B).key, Done("loaded"))
     await bench.settle(load(A), load(B))
     assert bench.begun == [load(A).key, load(B).key, load(B).key]
+
+
+async def test_a_held_step_takes_the_subject_from_nobody():
+    """Bringing back an old runner was cancelled for the sake of a load that may not begin."""
+    bench = Bench()
+    back = Planned(UnloadInstance("a", "u", 1.0), "it goes on")
+    await bench.settle(back)
+    held = Planned(LoadInstance(A), "declared", held="its replacement failed")
+    assert await bench.settle(held) == LAST_WORDS
+    assert not bench.endings[back.key].cancelled()
+    await bench.executor.stop()
