@@ -136,6 +136,14 @@ def all_folders(runners: Path) -> Iterator[RunnerFolder]:
                 yield RunnerFolder(path)
 
 
+def forgive_failures(runners: Path) -> None:
+    """Forget what the runners that never came up were tried for, so that just that is tried again."""
+    for folder in all_folders(runners):
+        spec = folder.spec()
+        if spec is not None and spec.attempt and folder.failure() and not folder.proven():
+            folder.write(msgspec.structs.replace(spec, attempt=""))
+
+
 def _decode(path: Path, kind: type[_T]) -> _T | None:
     content = read_if_there(path)
     if content is None:

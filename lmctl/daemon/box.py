@@ -24,6 +24,7 @@ from lmctl.adapters.metrics.control import ControlMetrics
 from lmctl.adapters.pauses import Pauses
 from lmctl.adapters.processes import Processes
 from lmctl.adapters.revisions import Revisions
+from lmctl.adapters.runner_folders import forgive_failures
 from lmctl.adapters.secrets import without_secrets
 from lmctl.adapters.state.store import open_store
 from lmctl.adapters.systemd import ServiceManager
@@ -243,7 +244,7 @@ class Box:
 
     async def fresh(self) -> BoxStatus:
         """Return how things are after everything was read and seen anew; failures are forgiven."""
-        self._executor.forgive()
+        self._forgive()
         # A turn under way may have read what was before; the one after it has not.
         for _ in range(2):
             number = self._turns.number
@@ -253,8 +254,13 @@ class Box:
 
     def again(self) -> None:
         """Look again now; what failed may be tried at once."""
-        self._executor.forgive()
+        self._forgive()
         self._bell.ring()
+
+    def _forgive(self) -> None:
+        """Give everything another try, a replacement too whose failure is remembered."""
+        self._executor.forgive()
+        forgive_failures(self.home.runners)
 
     def child_ended(self) -> None:
         """Take leave of children that ended, so that no dead process stays in the table."""
