@@ -18,7 +18,6 @@ def exclusive(path: Path, what: str) -> Iterator[None]:
     Raises NotReady, saying who holds it and since when, when somebody does. `what` is what only one
     may do, in a person's words.
     """
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     with path.open("a+") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -73,6 +73,7 @@ def apply(  # one parameter per option
     """
     teller = Teller(PlanOutput(output.value), quiet=quiet)
     printer, home = teller.printer, home_of()
+    home.prepare()
     try:
         with exclusive(home.root / "apply.lock", "apply"):
             aim = Aim(only_keys(only), allow_prune=allow_prune)
