@@ -22,6 +22,7 @@ GLYPHS = {
     "fetch": ">",
     "unload": "-",
     "stop": "-",
+    "end": "-",
     "update": "~",
     "verify": "~",
     "link": "~",

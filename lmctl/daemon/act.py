@@ -6,10 +6,12 @@ from typing import assert_never
 
 from lmctl.actuators.instances import InstanceActuator
 from lmctl.actuators.runtimes import RuntimeActuator
+from lmctl.actuators.strays import StrayActuator
 from lmctl.actuators.surfaces import SurfaceActuator
 from lmctl.actuators.weights import WeightsActuator
 from lmctl.daemon.progress import ProgressBoard
 from lmctl.planning.conditions import Progress
+from lmctl.planning.end_stray import EndStray
 from lmctl.planning.outcome import Outcome
 from lmctl.planning.plan import (
     EnsureRuntime,
@@ -36,6 +38,7 @@ class Actuators:
 
     instances: InstanceActuator
     runtimes: RuntimeActuator
+    strays: StrayActuator
     surfaces: SurfaceActuator
     weights: WeightsActuator
     board: ProgressBoard
@@ -44,6 +47,8 @@ class Actuators:
         """Return the running step; its progress goes to the board under its key."""
         report = self.board.reporter(step.key)
         match step:
+            case EndStray():
+                return self.strays.end(step, report)
             case EnsureRuntime():
                 return self.runtimes.ensure(step, report)
             case FetchWeights() | VerifyWeights() | LinkWeights():

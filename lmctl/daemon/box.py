@@ -10,11 +10,6 @@ import msgspec
 import structlog
 
 from lmctl import __version__
-from lmctl.actuators.instances import InstanceActuator
-from lmctl.actuators.starting import RunnerCalls, Runners
-from lmctl.actuators.surfaces import SurfaceActuator
-from lmctl.actuators.weights import WeightsActuator
-from lmctl.adapters import runner_client
 from lmctl.adapters.files import read_if_there, write_atomically
 from lmctl.adapters.followed import Followed
 from lmctl.adapters.git import commit_of
@@ -31,9 +26,9 @@ from lmctl.adapters.systemd import ServiceManager
 from lmctl.adapters.weights.scrubbing import Scrubber
 from lmctl.base.digests import short
 from lmctl.base.periods import Periods
-from lmctl.daemon.act import Actuators
 from lmctl.daemon.by_hand import ByHand
 from lmctl.daemon.exact import Scribe, check, plan_now
+from lmctl.daemon.hands import hands
 from lmctl.daemon.progress import Changes, ProgressBoard
 from lmctl.daemon.recording import Recorder
 from lmctl.daemon.scrubbing import BUSY_RATE, IDLE_RATE, Scrub
@@ -85,11 +80,17 @@ class Box:
         self._bell = Bell(self.manager.alive, beat=self.manager.beat, resync=self.periods.resync)
         processes = Processes(without_secrets(os.environ))
         self.vitals = Vitals(processes, self.periods.health, self._bell.ring)
-        self.eyes = eyes(home, clock=time.time, processes=processes, silence=self.vitals.silence)
+        self.eyes = eyes(
+            home,
+            clock=time.time,
+            processes=processes,
+            silence=self.vitals.silence,
+            resync=self.periods.resync,
+        )
         self._turns = Changes()
         self._view = DaemonView(os.getpid(), __version__, time.time())
         self.recorder = Recorder(self.store, clock=time.time, changed=self.changes.bump)
-        self.act = self._actuators().act
+        self.act = hands(home, self.eyes, self._board, hang_after=self.periods.hang).act
         self._executor = Executor(
             self.act,
             wake=self._bell.ring,
@@ -134,33 +135,6 @@ class Box:
             period=self._scrub_period,
             damaged=self._damaged,
             changed=lambda seconds: self._turns.after(self._turns.number, seconds=seconds),
-        )
-
-    def _actuators(self) -> Actuators:
-        see = self.eyes
-        calls = RunnerCalls(
-            watch=runner_client.watch,
-            drain=runner_client.drain,
-            ask=runner_client.ask,
-            open=runner_client.open_door,
-            rename=runner_client.rename,
-        )
-        runners = Runners(
-            self.home.runners,
-            self.home.logs,
-            processes=see.processes,
-            calls=calls,
-            files_of=see.files_of,
-            hang_after=self.periods.hang,
-        )
-        return Actuators(
-            instances=InstanceActuator(
-                runners, processes=see.processes, calls=calls, clock=time.monotonic
-            ),
-            runtimes=see.runtimes,
-            surfaces=SurfaceActuator(self.home.run, self.home.logs, see.processes),
-            weights=WeightsActuator(see.weights, see.tree),
-            board=self._board,
         )
 
     async def observe(self, desired: DesiredState) -> ObservedState:

@@ -28,6 +28,7 @@ from lmctl.planning.resolve import HostFacts
 from lmctl.planning.weights_values import FileSource, StoredFile, StoredWeights, Weights
 from lmctl.reconciler.observe import Observer
 from lmctl.reconciler.runners import RunnerEyes
+from lmctl.reconciler.strays import StrayEyes
 
 STATUS_DEADLINE = 2.0  # seconds a runner may take to say how it is
 
@@ -65,6 +66,7 @@ def eyes(
     clock: Callable[[], float],
     processes: Processes | None = None,
     silence: Callable[[str], str] = lambda _key: "",
+    resync: float = 0.0,
 ) -> Eyes:
     """Wire the reading half; `silence` says how a process hangs, as far as somebody asked it."""
     processes = processes or Processes()
@@ -81,6 +83,7 @@ def eyes(
         facts_of=partial(_facts_of, weights),
         runtimes=runtimes.seen,
         host=partial(_host_of, home.root),
+        strays=StrayEyes(home.runners, home.run, processes, clock=clock, period=resync),
         silence=silence,
     )
     return Eyes(home, processes, weights, tree, runtimes, observer)

@@ -85,6 +85,17 @@ class SeenGateway(msgspec.Struct, frozen=True):
         return f"gateway#{self.pid}"
 
 
+class SeenStray(msgspec.Struct, frozen=True):
+    """A process of this home that nobody keeps track of: `what` it is, and whether somebody stopped
+    it (SIGSTOP), so that it would not hear.
+    """
+
+    pid: int
+    started_at: float
+    what: str
+    stopped: bool = False
+
+
 class ObservedState(msgspec.Struct, frozen=True):
     """Everything seen in one look.
 
@@ -107,6 +118,7 @@ class ObservedState(msgspec.Struct, frozen=True):
     peaks: tuple[MemoryPeak, ...] = ()
     converged: dict[str, str] = {}
     source_files: dict[str, str] = {}
+    strays: tuple[SeenStray, ...] = ()
 
     def seen_weights(self, key: str) -> SeenWeights:
         """Return what is known of a set of weights; absent when nothing is."""

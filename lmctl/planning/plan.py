@@ -12,6 +12,7 @@ from enum import IntEnum
 
 from lmctl.base.changes import ChangeClass
 from lmctl.planning.desired import WantedGateway, WantedInstance, WantedRuntime
+from lmctl.planning.end_stray import EndStray
 from lmctl.planning.surface import Surface
 from lmctl.planning.weights_values import Weights
 
@@ -231,6 +232,7 @@ Step = (
     | SwitchRoute
     | RenameInstance
     | RestoreInstance
+    | EndStray
     | StartGateway
     | StopGateway
     | PublishSurface

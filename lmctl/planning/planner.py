@@ -5,6 +5,7 @@ from dataclasses import replace
 from heapq import heapify, heappop, heappush
 
 from lmctl.planning.desired import DesiredState
+from lmctl.planning.end_stray import EndStray
 from lmctl.planning.inputs import inputs_of
 from lmctl.planning.instances import instances
 from lmctl.planning.observed import ObservedState
@@ -28,14 +29,16 @@ from lmctl.planning.plan import (
 from lmctl.planning.policies import apply_policies
 from lmctl.planning.runtimes import runtimes
 from lmctl.planning.scene import Scene
+from lmctl.planning.strays import strays
 from lmctl.planning.surfaces import surfaces
 from lmctl.planning.weights import weights
 
 Rule = Callable[[Scene], Iterable[Planned]]
 
-RULES: tuple[Rule, ...] = (runtimes, weights, surfaces, instances)
+RULES: tuple[Rule, ...] = (runtimes, weights, surfaces, instances, strays)
 
 _RANK: tuple[type[Step], ...] = (
+    EndStray,
     EnsureRuntime,
     FetchWeights,
     VerifyWeights,

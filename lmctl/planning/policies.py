@@ -9,6 +9,7 @@ from dataclasses import replace
 
 from lmctl.base.digests import digest
 from lmctl.planning.desired import DesiredState, DriftPolicy
+from lmctl.planning.end_stray import EndStray
 from lmctl.planning.limits import needs, not_asked_for
 from lmctl.planning.observed import ObservedState
 from lmctl.planning.plan import (
@@ -82,7 +83,7 @@ def apply_policies(
     passed: set[str] = set()
     for each in planned:
         subject = _about(each.step)
-        drift = bool(wanted.get(subject)) and observed.converged.get(subject) == wanted[subject]
+        drift = _drifted(each.step, subject, wanted, observed)
         policy = policies.get(subject, desired.drift)
         ignored = drift and policy is DriftPolicy.IGNORE
         held = each.held or _held(subject, policy, desired, drift)
@@ -106,6 +107,13 @@ def correcting(desired: DesiredState) -> DesiredState:
         replace(each, drift=correct.get(each.drift, each.drift)) for each in desired.instances
     )
     return replace(desired, drift=correct.get(desired.drift, desired.drift), instances=instances)
+
+
+def _drifted(step: Step, subject: str, wanted: Mapping[str, str], observed: ObservedState) -> bool:
+    """Say whether nobody's edit is the reason for a step. A stray was never anybody's wish."""
+    if isinstance(step, EndStray):
+        return True
+    return bool(wanted.get(subject)) and observed.converged.get(subject) == wanted[subject]
 
 
 def own_policies(desired: DesiredState) -> dict[str, DriftPolicy]:
@@ -135,5 +143,7 @@ def _held(subject: str, policy: DriftPolicy, desired: DesiredState, drift: bool)
             whole = " (the whole box)" if name == BOX else ""
             return f"suspended{whole}: {desired.suspended[name]}"
     if drift and policy is DriftPolicy.REPORT:
-        return "drift is only reported here (`drift: report`); `lmctl apply` corrects it"
+        _, _, pid = subject.partition("process/")
+        way = f"`kill {pid}` ends it" if pid else "`lmctl apply` corrects it"
+        return f"drift is only reported here (`drift: report`); {way}"
     return ""

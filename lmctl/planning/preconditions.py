@@ -4,6 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 from lmctl.base.digests import digest, short
+from lmctl.planning.end_stray import EndStray
 from lmctl.planning.observed import ObservedState, SeenRunner
 from lmctl.planning.plan import (
     EnsureRuntime,
@@ -48,6 +49,9 @@ def seen_of(step: Step, observed: ObservedState) -> tuple[Any, str]:
             return _runners(observed.runners_of(instance.name, instance.renamed_from))
         case UnloadInstance(name) | RenameInstance(name) | RestoreInstance(name):
             return _runners(observed.runners_of(name))
+        case EndStray(pid, started_at):
+            there = any((e.pid, e.started_at) == (pid, started_at) for e in observed.strays)
+            return there, f"process {pid} {'running' if there else 'gone'}"
         case StartGateway() | StopGateway():
             gateway = observed.gateway
             if gateway is None:

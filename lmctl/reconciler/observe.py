@@ -21,6 +21,7 @@ from lmctl.planning.observed import (
 from lmctl.planning.surface import Surface
 from lmctl.planning.weights_values import FileSource, SeenWeights, StoredWeights, Weights
 from lmctl.reconciler.runners import RunnerEyes
+from lmctl.reconciler.strays import StrayEyes
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,7 @@ class Observer:
     facts_of: Callable[[Weights, StoredWeights | None], ModelFacts | None]
     runtimes: Callable[[], dict[str, SeenRuntime]]
     host: Callable[[tuple[SeenRunner, ...]], HostProfile]
+    strays: StrayEyes
     silence: Callable[[str], str] = lambda _key: ""
 
     async def look(self, desired: DesiredState) -> ObservedState:
@@ -45,7 +47,7 @@ class Observer:
             if found is not None:
                 facts[each.key] = found
         absent = [each for each in desired.weights if weights[each.key].stored is None]
-        runners = await self.runners.look()
+        runners, gateway = await self.runners.look(), self._gateway()
         return ObservedState(
             weights=weights,
             facts=facts,
@@ -53,19 +55,28 @@ class Observer:
             runtimes=self.runtimes(),
             runners=runners,
             host=self.host(runners),
-            gateway=self._gateway(),
+            gateway=gateway,
             surface=self._surface(),
+            strays=await self.strays.look(runners, gateway),
         )
 
     def _gateway(self) -> SeenGateway | None:
         note = gateway_process.read_note(self.run)
         if note is None or not self.processes.alive(Identity(note.pid, note.started_at)):
-            return None
+            return self._gateway_without_note()
         # It notes itself once it listens. That it answers too is asked beside the loop, where it
         # may take its time: a full queue must not make a busy gateway look dead.
         seen = SeenGateway(
             note.pid, note.spec_digest, note.binds, note.started_at, workers=note.workers
         )
+        return msgspec.structs.replace(seen, hung=self.silence(seen.key))
+
+    def _gateway_without_note(self) -> SeenGateway | None:
+        """Return the gateway that listens although its note is gone: somebody deleted the file."""
+        found = self.strays.gateway()
+        if found is None or not found.binds:
+            return None
+        seen = SeenGateway(found.who.pid, found.digest, found.binds, found.who.started_at)
         return msgspec.structs.replace(seen, hung=self.silence(seen.key))
 
     def _surface(self) -> Surface | None:

@@ -2,8 +2,11 @@
 
 import json
 import os
+import shutil
 import signal
 import socket
+import subprocess
+import sys
 from contextlib import contextmanager
 
 import psutil
@@ -131,7 +134,6 @@ MOVED = [
     (delete_surface, SURFACE, "first routes"),
     (delete_runtime_note, RUNTIME, "needed by"),
     (delete_weights, WEIGHTS, "cannot be found on disk"),
-    (change_weights, WEIGHTS, "bytes on disk"),
     (delete_links, WEIGHTS, "links"),
 ]
 
@@ -151,6 +153,12 @@ def test_what_is_moved_by_hand_is_put_back_and_no_process_is_touched(box):
 
     assert (box.pid("instance/chat"), box.pid("server/gateway")) == pids
     assert box.lmctl("diff", str(box.fleet)).code == 0
+
+    change_weights(box)
+
+    box.until(replaced("instance/chat", pids[0]))  # what it had loaded was spoiled under it
+    assert any("bytes on disk" in each for each in told(box, WEIGHTS))
+    assert box.pid("server/gateway") == pids[1]
     assert ask(box.url, "hello").strip() == "hello"
 
 
@@ -270,3 +278,58 @@ def test_weights_that_could_not_be_had_are_fetched_once_their_file_is_there(box)
     assert applied.code == 1, applied.err
     aside.rename(script)
     box.until_ready()
+
+
+def start_runner(spec):
+    """Start a runner by hand, as nobody should."""
+    command = [sys.executable, "-m", "lmctl.runner.main", "--spec", str(spec)]
+    return subprocess.Popen(command, stderr=subprocess.DEVNULL)
+
+
+def test_processes_that_nobody_keeps_track_of_are_ended_and_those_of_others_are_not(box, tmp_path):
+    box.env["LMCTL_PERIOD_RESYNC"] = "1s"
+    box.echo()
+    box.apply()
+    (spec,) = box.home.runners.glob("*/spec.json")
+    foreign = tmp_path / "another" / "runners" / spec.parent.name
+    shutil.copytree(spec.parent, foreign, symlinks=True)
+    elsewhere = spec.read_text().replace(str(box.home.sockets), str(tmp_path))
+    (foreign / "spec.json").write_text(elsewhere)
+    first = box.pid("instance/chat")
+
+    with start_runner(spec) as second, start_runner(foreign / "spec.json") as other:
+        try:
+            box.until(lambda _: told_of_processes(box))
+            box.until(lambda s: s.ready and not s.steps and one_is_gone(first, second))
+            assert ask(box.url, "hello").strip() == "hello"
+            assert other.poll() is None
+        finally:
+            other.kill()
+            second.kill()
+    assert "nobody keeps track of; corrected now" in told_of_processes(box)[0]
+
+
+def told_of_processes(box):
+    events = box.client.events(0)
+    return [
+        each.message
+        for each in events
+        if each.subject.startswith("process/") and each.reason == "Drifted"
+    ]
+
+
+def one_is_gone(first, second):
+    """Whichever of the two nobody could reach any more."""
+    return not psutil.pid_exists(first) or second.poll() is not None
+
+
+def test_a_gateway_whose_note_was_deleted_goes_on(box):
+    box.echo()
+    box.apply()
+    gateway = box.pid("server/gateway")
+
+    (box.home.run / "gateway.json").unlink()
+    box.lmctl("apply", "--yes", str(box.fleet))
+
+    assert box.pid("server/gateway") == gateway
+    assert ask(box.url, "hello").strip() == "hello"

@@ -8,6 +8,7 @@ import msgspec
 from lmctl.base.digests import digest
 from lmctl.base.spec import LoadSettings, Phase
 from lmctl.planning.desired import DesiredState, WantedGateway, WantedInstance, WantedRuntime
+from lmctl.planning.end_stray import EndStray
 from lmctl.planning.host_profile import Cores, Disk, HostProfile, Memory
 from lmctl.planning.model_facts import AttentionLayers, ModelFacts
 from lmctl.planning.observed import (
@@ -171,6 +172,9 @@ def carry_out(step: Step, world: ObservedState) -> ObservedState:
             return replace(world, gateway=SeenGateway(8, wanted.digest, ("127.0.0.1:1",)))
         case StopGateway():
             return replace(world, gateway=None)
+        case EndStray(pid):
+            left = tuple(each for each in world.strays if each.pid != pid)
+            return replace(world, strays=left)
         case PublishSurface(surface) | SwitchRoute(_, _, surface):
             return replace(world, surface=surface)
     return replace(world, runners=tuple(_runners_after(step, world.runners)))

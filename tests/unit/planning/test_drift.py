@@ -3,9 +3,11 @@
 import dataclasses
 
 import msgspec
+import pytest
 
 from lmctl.daemon.drifting import DriftTeller
 from lmctl.planning.desired import DriftPolicy
+from lmctl.planning.observed import SeenStray
 from lmctl.planning.planner import make_plan
 from lmctl.planning.policies import converged, with_reported_drift_forgotten
 from lmctl.planning.surface import Cors
@@ -121,3 +123,27 @@ def test_drift_is_told_once_with_what_is_done_and_again_only_after_it_was_put_ri
         "(`drift: report`); `lmctl apply` corrects it"
     )
     assert dict(teller.counts) == {("instance", "corrected"): 2, ("server", "reported"): 1}
+
+
+@pytest.mark.parametrize(
+    ("policy", "expected"),
+    [
+        (DriftPolicy.CORRECT, [("end process/77", True, "")]),
+        (
+            DriftPolicy.REPORT,
+            [
+                (
+                    "end process/77",
+                    True,
+                    "drift is only reported here (`drift: report`); `kill 77` ends it",
+                )
+            ],
+        ),
+        (DriftPolicy.IGNORE, []),
+    ],
+)
+def test_a_process_that_nobody_keeps_track_of_is_drift(policy, expected):
+    stray = SeenStray(77, 1.0, "runner chat@1234")
+    goal = dataclasses.replace(desired(A), drift=policy)
+    plan = make_plan(goal, in_sync(A, strays=(stray,)))
+    assert [(each.key, each.drift, each.held) for each in plan.steps] == expected

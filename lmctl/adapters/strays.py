@@ -1,0 +1,91 @@
+"""Processes that say by their own command line that they belong to a home.
+
+A pid that was written down may be lost with the file; what a process was started with is not. Only
+processes of this user are looked at, and only the exact marks of this very home count.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+from lmctl.adapters.processes import Identity
+
+_RUNNER, _GATEWAY = "lmctl.runner.main", "lmctl.api.main"
+
+
+@dataclass(frozen=True, slots=True)
+class MarkedRunner:
+    """A process that runs a spec below our folder of runners."""
+
+    who: Identity
+    folder: Path
+
+
+@dataclass(frozen=True, slots=True)
+class MarkedGateway:
+    """A gateway's master of our run folder: the digest it was started with, and where it listens."""
+
+    who: Identity
+    digest: str
+    binds: tuple[str, ...]
+
+
+def marked_runners(runners: Path) -> Iterator[MarkedRunner]:
+    """Yield the living runner processes of this folder, whatever lies in it now."""
+    for process, words in _ours(_RUNNER):
+        spec = _after(words, "--spec")
+        folder = Path(spec).parent if spec else None
+        if folder is not None and folder.parent == runners:
+            yield MarkedRunner(Identity(process.pid, process.create_time()), folder)
+
+
+def marked_gateways(run: Path) -> Iterator[MarkedGateway]:
+    """Yield the living masters that serve this run folder; their workers are children of theirs."""
+    found = {}
+    for process, _ in _ours(_GATEWAY):
+        try:
+            environment = process.environ()
+            if environment.get("LMCTL_RUN") == str(run):
+                found[process.pid] = (process, process.ppid(), environment)
+        except psutil.Error:
+            continue
+    for process, parent, environment in found.values():
+        if parent in found:
+            continue
+        who = Identity(process.pid, process.create_time())
+        yield MarkedGateway(who, environment.get("LMCTL_GATEWAY_DIGEST", ""), _binds(process))
+
+
+def _ours(module: str) -> Iterator[tuple[psutil.Process, list[str]]]:
+    """Yield the living processes of this user that run a module of ours, with their command line."""
+    me = psutil.Process().uids().real
+    for process in psutil.process_iter():
+        try:
+            if process.uids().real != me:
+                continue
+            words = process.cmdline()
+            alive = process.status() != psutil.STATUS_ZOMBIE
+        except psutil.Error:
+            continue
+        if alive and module in words[:4]:
+            yield process, words
+
+
+def _binds(process: psutil.Process) -> tuple[str, ...]:
+    try:
+        held = process.net_connections(kind="tcp")
+    except psutil.Error:
+        return ()
+    addresses = [each.laddr for each in held if each.status == psutil.CONN_LISTEN and each.laddr]
+    return tuple(sorted(_address(each.ip, each.port) for each in addresses))
+
+
+def _address(host: str, port: int) -> str:
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def _after(words: list[str], option: str) -> str | None:
+    position = words.index(option) + 1 if option in words else len(words)
+    return words[position] if position < len(words) else None
