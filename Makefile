@@ -22,7 +22,7 @@ demo: install
 	@PATH="$(CURDIR)/$(BIN):$$PATH" examples/demo.sh
 
 test: install
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --dist worksteal
 
 check: install
 	$(BIN)/ruff format --check

@@ -61,7 +61,7 @@ def test_bash_completes_commands_options_and_objects(environment):
         "lmctl events --for ",
         "lmctl wait instance/chat --for ge",
     )
-    assert commands == ["status"]
+    assert commands == ["status", "state"]
     assert options == ["--watch"]
     assert keys == ["instance/chat", "instance/other"]
     assert events == ["box", "instance/chat", "instance/other", "model/acme/small"]
