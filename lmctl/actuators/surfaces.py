@@ -11,6 +11,7 @@ import msgspec
 from lmctl.adapters.files import write_atomically
 from lmctl.adapters.gateway_process import GatewayNote, can_bind, read_note, who_listens
 from lmctl.adapters.processes import Identity, Processes, identity_of
+from lmctl.adapters.strays import gateway_processes
 from lmctl.base.faults import point
 from lmctl.base.spec import FailureKind
 from lmctl.planning.conditions import Progress
@@ -23,6 +24,7 @@ Report = Callable[[Progress], None]
 
 START_DEADLINE = 30.0
 STOP_GRACE = 35.0  # gunicorn lets running answers finish for 30 s
+ORPHAN_GRACE = 3.0
 _TICK = 0.05
 
 
@@ -53,6 +55,7 @@ class SurfaceActuator:
     async def start(self, step: StartGateway, report: Report) -> Outcome:
         """Return once it listens."""
         want = step.gateway
+        await self._orphans_gone()
         if taken := await asyncio.to_thread(_taken, want):
             return taken
         report(Progress("starting"))
@@ -102,6 +105,15 @@ class SurfaceActuator:
         if step.successor is None or note is None or _listens_at(note, step.successor):
             return None
         return _taken(step.successor)
+
+    async def _orphans_gone(self) -> None:
+        """Return once the workers of a master that died have left their port; none is to be there
+        when a gateway is started. They notice it within a second, unless they hang.
+        """
+        for who in await asyncio.to_thread(gateway_processes, self._run):
+            if not await self._processes.wait(who, seconds=ORPHAN_GRACE):
+                self._processes.kill(who)
+                await self._processes.wait(who, seconds=ORPHAN_GRACE)
 
     async def _until_listening(self, who: Identity) -> GatewayNote | None:
         left = START_DEADLINE

@@ -4,6 +4,7 @@ A pid that was written down may be lost with the file; what a process was starte
 processes of this user are looked at, and only the exact marks of this very home count.
 """
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,20 +43,37 @@ def marked_runners(runners: Path) -> Iterator[MarkedRunner]:
 
 
 def marked_gateways(run: Path) -> Iterator[MarkedGateway]:
-    """Yield the living masters that serve this run folder; their workers are children of theirs."""
-    found = {}
+    """Yield the living masters that serve this run folder. A master leads a session of its own; a
+    worker whose master has died is none.
+    """
+    for process, environment in _gateway_family(run):
+        if _leads(process.pid):
+            who = Identity(process.pid, process.create_time())
+            yield MarkedGateway(who, environment.get("LMCTL_GATEWAY_DIGEST", ""), _binds(process))
+
+
+def gateway_processes(run: Path) -> tuple[Identity, ...]:
+    """Return every living process of a gateway of this run folder, masters and workers."""
+    return tuple(
+        Identity(process.pid, process.create_time()) for process, _ in _gateway_family(run)
+    )
+
+
+def _gateway_family(run: Path) -> Iterator[tuple[psutil.Process, dict[str, str]]]:
     for process, _ in _ours(_GATEWAY):
         try:
             environment = process.environ()
-            if environment.get("LMCTL_RUN") == str(run):
-                found[process.pid] = (process, process.ppid(), environment)
         except psutil.Error:
             continue
-    for process, parent, environment in found.values():
-        if parent in found:
-            continue
-        who = Identity(process.pid, process.create_time())
-        yield MarkedGateway(who, environment.get("LMCTL_GATEWAY_DIGEST", ""), _binds(process))
+        if environment.get("LMCTL_RUN") == str(run):
+            yield process, environment
+
+
+def _leads(pid: int) -> bool:
+    try:
+        return os.getsid(pid) == pid
+    except ProcessLookupError:
+        return False
 
 
 def _ours(module: str) -> Iterator[tuple[psutil.Process, list[str]]]:

@@ -10,7 +10,7 @@ from typing import Final
 
 from lmctl.base.quantities import format_duration
 
-_LOOKS: Final = 10
+_LOOKS: Final = 30
 """How often the engine is looked at in the time after which it counts as hung."""
 
 
@@ -58,8 +58,10 @@ class Watchdog:
         if late or not inside or moved != self._seen:
             self._seen, self._since = moved, now
         stuck = now - self._since
-        if (stuck >= self._patience) is not self._hung:
-            self._hung = stuck >= self._patience
+        # It last moved up to one look before that was seen, so this is never later than patience.
+        hung = stuck >= self._patience - self._every
+        if hung is not self._hung:
+            self._hung = hung
             self._tell(
                 f"no token for {format_duration(stuck)} with {inside}" if self._hung else None
             )
