@@ -102,7 +102,7 @@ class FailureKind(StrEnum):
 
 class RunnerStatus(msgspec.Struct, frozen=True):
     """A runner about itself. `progress` of loading is 0..1; memory is resident bytes;
-    `memory_peak` the most there ever were, and `widest_step` the most tokens computed together;
+    `memory_loaded` those right after loading, `memory_peak` the most there ever were, and `widest_step` the most tokens computed together;
     `weights` are the sha256 of the files it really loaded, in order. `hung` says for how long the
     engine has had work and not moved, None while it moves. `idle` are the seconds since the last
     request was done (or since it was loaded), 0 while one is inside.
@@ -122,6 +122,7 @@ class RunnerStatus(msgspec.Struct, frozen=True):
     context_length: int = 0
     memory: int = 0
     memory_peak: int = 0
+    memory_loaded: int = 0
     widest_step: int = 0
     requests: int = 0
     tokens: int = 0

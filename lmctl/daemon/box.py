@@ -293,7 +293,9 @@ class Box:
         self._bell.ring()
 
     def _record(self, turn: Turn) -> None:
-        self.vitals.follow(turn.observed)
+        wanted = turn.desired.instances if turn.desired else ()
+        budgets = {each.name: each.memory for each in wanted if each.memory is not None}
+        self.vitals.follow(turn.observed, budgets)
         self._write_health(turn)
         self.recorder.turn(turn)
         self.by_hand.turn(turn)

@@ -116,6 +116,7 @@ class Recorder:
         self.drift.turn(turn.plan)
         for standing in turn.standings:
             self._tell_owner(standing)
+            self._tell_budget(standing)
             if self._is_new(standing.key, standing.state) and standing.state is State.READY:
                 log.info("ready", object=standing.key, message=standing.message)
                 self.event(standing.key, "Ready", standing.message)
@@ -175,6 +176,11 @@ class Recorder:
         owner = standing.facts.get("owner")
         if self._is_new(f"owner of {standing.key}", owner) and owner == ORPHAN:
             self.event(standing.key, "Orphaned", standing.message, "warning")
+
+    def _tell_budget(self, standing: Standing) -> None:
+        over = standing.facts.get("overBudget")
+        if self._is_new(f"budget of {standing.key}", over) and over:
+            self.event(standing.key, "OverBudget", standing.message, "warning")
 
     def _is_new(self, key: str, value: object) -> bool:
         before = self._told.get(key)

@@ -1,12 +1,12 @@
 """Watches the processes of a box between turns: who dies, falls silent, hangs or changes phase."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 
 from lmctl.adapters import gateway_process, runner_client
 from lmctl.adapters.processes import Identity, Processes
 from lmctl.base.errors import LmctlError
-from lmctl.base.spec import Phase
+from lmctl.base.spec import Phase, RunnerStatus
 from lmctl.planning.observed import ObservedState, SeenGateway, SeenRunner
 from lmctl.reconciler.health import Check, Deaths, HealthChecks
 from lmctl.reconciler.runners import RunnerBells
@@ -17,6 +17,7 @@ class Vitals:
 
     def __init__(self, processes: Processes, period: float, ring: Callable[[], None]) -> None:
         self._processes = processes
+        self._ring = ring
         self._health = HealthChecks(period, ring)
         self._deaths = Deaths(processes.gone, ring)
         self._bells = RunnerBells(runner_client.watch, ring)
@@ -25,10 +26,13 @@ class Vitals:
         """Say how a process fell silent, by a runner's uid or a gateway's key; empty: it did not."""
         return self._health.silence(key)
 
-    def follow(self, observed: ObservedState) -> None:
-        """Watch exactly what was seen."""
+    def follow(self, observed: ObservedState, budgets: Mapping[str, int]) -> None:
+        """Watch exactly what was seen; `budgets` are bytes of memory by the name of an instance."""
         runners = [each for each in observed.runners if each.pid and each.phase in _ANSWER]
-        checks: dict[str, Check] = {each.uid: partial(_runner_answers, each) for each in runners}
+        checks: dict[str, Check] = {
+            each.uid: partial(self._runner_answers, each, budgets.get(each.name))
+            for each in runners
+        }
         gateway = observed.gateway
         if gateway is not None:
             checks[gateway.key] = partial(self._gateway_answers, gateway)
@@ -45,6 +49,18 @@ class Vitals:
         await self._bells.stop()
         await self._deaths.stop()
 
+    async def _runner_answers(self, seen: SeenRunner, budget: int | None) -> bool:
+        """Ask it; ring when its memory has crossed its budget since the last turn, or it has become
+        idle with too much.
+        """
+        try:
+            status = await runner_client.status(seen.socket)
+        except LmctlError:
+            return False
+        if budget is not None and _matters(seen, status, budget):
+            self._ring()
+        return status.uid == seen.uid
+
     async def _gateway_answers(self, seen: SeenGateway) -> bool:
         """Ask the workers; a master that was stopped would not start them again."""
         if self._processes.stopped(Identity(seen.pid, seen.started_at)):
@@ -56,9 +72,7 @@ class Vitals:
 _ANSWER = (Phase.LOADING, Phase.PROVING, Phase.READY, Phase.DRAINING)
 
 
-async def _runner_answers(seen: SeenRunner) -> bool:
-    try:
-        status = await runner_client.status(seen.socket)
-    except LmctlError:
-        return False
-    return status.uid == seen.uid
+def _matters(seen: SeenRunner, status: RunnerStatus, budget: int) -> bool:
+    was, now = seen.memory > budget, status.memory > budget
+    became_idle = bool(seen.running or seen.queued) and not (status.running or status.queued)
+    return was is not now or (now and became_idle)

@@ -64,6 +64,8 @@ class Memory(Node):
 
     budget: Annotated[Size, Field(gt=0)] | None = None
     """Memory it may use, of the machine and of GPUs together; what lmctl estimates if left out."""
+    over_budget: Literal["report", "recycle"] = "report"
+    """What lmctl does when it uses more than `budget`: `report` it, or `recycle` it once it is idle."""
 
 
 class Placement(Node):

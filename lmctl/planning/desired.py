@@ -75,6 +75,7 @@ class WantedInstance:
     ttl: float | None = None
     priority: int = 0
     memory: int | None = None
+    recycle: bool = False
     places: Mapping[str, str] = field(default_factory=dict)
 
 

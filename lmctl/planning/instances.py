@@ -4,6 +4,7 @@ import dataclasses
 from collections.abc import Iterator
 
 from lmctl.base.changes import ChangeClass
+from lmctl.base.quantities import format_size
 from lmctl.base.spec import Phase
 from lmctl.planning.fit.need import needed
 from lmctl.planning.instance_changes import instance_changes
@@ -21,7 +22,7 @@ from lmctl.planning.plan import (
     UnloadInstance,
     VerifyWeights,
 )
-from lmctl.planning.rollout import Rollout
+from lmctl.planning.rollout import Rollout, to_recycle
 from lmctl.planning.scene import Scene
 from lmctl.planning.weights_values import WeightsState
 
@@ -238,6 +239,8 @@ class _Rules:
             return "; ".join(map(str, self._changes)) or "what it should run changed"
         if seen.phase is Phase.DRAINING:
             return "it is draining"
+        if to_recycle(seen, self._want):
+            return f"{_over(seen, self._want.memory or 0)} and is idle"
         if seen.spoiled:
             return "its weights were found damaged on disk after it loaded them"
         return "it runs other weights than those on disk"
@@ -289,3 +292,8 @@ def _ending(
         memory=-seen.memory,
         disruption=disruption if seen.alive else Disruption.NONE,
     )
+
+
+def _over(seen: SeenRunner, budget: int) -> str:
+    used, may = format_size(seen.memory), format_size(budget)
+    return f"it uses {used}, above its budget of {may},"

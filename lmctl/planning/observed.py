@@ -45,6 +45,7 @@ class SeenRunner(msgspec.Struct, frozen=True):
     progress: float = 0.0
     memory: int = 0
     memory_peak: int = 0
+    memory_loaded: int = 0
     widest_step: int = 0
     running: int = 0
     queued: int = 0

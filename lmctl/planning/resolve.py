@@ -220,6 +220,7 @@ class _Resolver:
             drift=DriftPolicy(spec.drift or self._bundle.server.spec.reconcile.drift),
             priority=spec.residency.priority,
             memory=spec.memory.budget,
+            recycle=spec.memory.over_budget == "recycle",
             places=self._places(instance, given),
         )
 

@@ -200,10 +200,24 @@ def _proven(seen: SeenRunner, want: WantedInstance) -> bool:
     return seen.phase is Phase.READY and seen.proven == checks_digest(want)
 
 
+def over_budget(seen: SeenRunner, want: WantedInstance) -> bool:
+    """Say whether a runner uses more memory than its instance may; without a budget none does."""
+    return want.memory is not None and seen.memory > want.memory
+
+
+def to_recycle(seen: SeenRunner, want: WantedInstance) -> bool:
+    """Say whether a runner is to be replaced for what it has gathered: it is idle, and it was within
+    its budget once, so that a new one is too.
+    """
+    idle = seen.phase is Phase.READY and not seen.running and not seen.queued
+    fitted = want.memory is not None and 0 < seen.memory_loaded <= want.memory
+    return want.recycle and idle and fitted and over_budget(seen, want)
+
+
 def _runs_what_is_wanted(seen: SeenRunner, want: WantedInstance, observed: ObservedState) -> bool:
     if seen.spec_digest != want.spec_digest or not seen.alive or seen.phase is Phase.DRAINING:
         return False
-    if seen.hung or seen.spoiled:
+    if seen.hung or seen.spoiled or to_recycle(seen, want):
         return False
     stored = observed.seen_weights(want.weights.key).state is WeightsState.STORED
     if seen.phase in (Phase.READY, Phase.PROVING) and stored:

@@ -8,6 +8,7 @@ nothing is Ready that serves something else.
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
+from lmctl.base.quantities import format_size
 from lmctl.planning import aspects
 from lmctl.planning.common_conditions import common
 from lmctl.planning.conditions import (
@@ -27,6 +28,7 @@ from lmctl.planning.judging import Judge, Verdict
 from lmctl.planning.observed import ObservedState, SeenRunner
 from lmctl.planning.outcome import Outcome
 from lmctl.planning.plan import Plan
+from lmctl.planning.rollout import over_budget
 from lmctl.planning.route_standings import route_standings
 from lmctl.planning.scene import Scene
 from lmctl.planning.weights_values import StoredWeights, Weights, WeightsState
@@ -150,7 +152,7 @@ class _Objects:
             aspects.runtime_ready(want.runtime, self._observed),
             aspects.loaded(want, self._observed),
             serving,
-            ready=f"serving as {want.identifier}",
+            ready=f"serving as {want.identifier}{_over_budget(want, self._observed)}",
             exists=any(each.alive for each in self._observed.runners_of(want.name)),
             facts=self._facts_of_instance(want),
         )
@@ -184,9 +186,20 @@ class _Objects:
             "specDigest": want.spec_digest,
             "contextLength": want.load.context_length,
             "ttl": want.ttl,
+            "budget": want.memory,
+            "overBudget": 1 if _over_budget(want, self._observed) else 0,
         }
         seen = next(iter(self._observed.runners_of(want.name)), None)
         return facts | _facts_of_runner(seen)
+
+
+def _over_budget(want: WantedInstance, observed: ObservedState) -> str:
+    """Tell that it uses more memory than it may; empty where it does not."""
+    for seen in observed.runners_of(want.name):
+        if seen.alive and want.memory is not None and over_budget(seen, want):
+            used, may = format_size(seen.memory), format_size(want.memory)
+            return f"; uses {used}, above its budget of {may}"
+    return ""
 
 
 def _facts_of_runner(seen: SeenRunner | None) -> Facts:

@@ -104,6 +104,7 @@ def _with_answer(spec: RunnerSpec, status: RunnerStatus) -> SeenRunner:
         progress=status.progress,
         memory=status.memory,
         memory_peak=status.memory_peak,
+        memory_loaded=status.memory_loaded,
         widest_step=status.widest_step,
         running=status.running,
         queued=status.queued,

@@ -91,6 +91,7 @@ class Server:
             progress=1.0,
             parallel=facts.slots,
             context_length=facts.context_length,
+            memory_loaded=self.board.status().memory,
         )
         log.info("loaded", model=self._spec.model, slots=facts.slots, context=facts.context_length)
 

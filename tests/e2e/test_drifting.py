@@ -333,3 +333,15 @@ def test_a_gateway_whose_note_was_deleted_goes_on(box):
 
     assert box.pid("server/gateway") == gateway
     assert ask(box.url, "hello").strip() == "hello"
+
+
+def test_memory_above_the_budget_is_reported_and_nothing_is_restarted(box):
+    box.echo(memory="{budget: 1Mi}", script="{}")
+    ran = box.lmctl("apply", "--yes", str(box.fleet))
+    assert ran.code == 0, ran.err
+    pid = box.pid("instance/chat")
+
+    status = box.until(lambda _: told(box, "instance/chat", "OverBudget"))
+
+    assert "above its budget of 1.0 MiB" in told(box, "instance/chat", "OverBudget")[0]
+    assert (status.ready, box.pid("instance/chat")) == (True, pid)

@@ -11,6 +11,7 @@ from lmctl.planning.observed import SeenStray
 from lmctl.planning.planner import make_plan
 from lmctl.planning.policies import converged, with_reported_drift_forgotten
 from lmctl.planning.surface import Cors
+from lmctl.planning.turn import Reading, take_turn
 from lmctl.planning.weights_values import SeenWeights, WeightsState
 from tests.support import worlds
 from tests.support.worlds import desired, observed, seen, stored, want, weights
@@ -147,3 +148,49 @@ def test_a_process_that_nobody_keeps_track_of_is_drift(policy, expected):
     goal = dataclasses.replace(desired(A), drift=policy)
     plan = make_plan(goal, in_sync(A, strays=(stray,)))
     assert [(each.key, each.drift, each.held) for each in plan.steps] == expected
+
+
+GIB = 1024 * worlds.MIB
+
+
+def grown(instance, **more):
+    """A runner that was within its budget once and is not any more."""
+    return msgspec.structs.replace(
+        seen(instance), **{"memory": 3 * GIB, "memory_loaded": GIB, "running": 0} | more
+    )
+
+
+RECYCLED = dataclasses.replace(A, memory=2 * GIB, recycle=True)
+
+
+@pytest.mark.parametrize(
+    ("want", "runner", "recycled"),
+    [
+        pytest.param(RECYCLED, grown(A), True, id="idle and above its budget"),
+        pytest.param(RECYCLED, grown(A, running=1), False, id="busy"),
+        pytest.param(RECYCLED, grown(A, queued=1), False, id="somebody waits"),
+        pytest.param(RECYCLED, grown(A, memory=GIB), False, id="within its budget"),
+        pytest.param(RECYCLED, grown(A, memory_loaded=3 * GIB), False, id="never within it"),
+        pytest.param(
+            dataclasses.replace(RECYCLED, recycle=False), grown(A), False, id="only reported"
+        ),
+        pytest.param(dataclasses.replace(RECYCLED, memory=None), grown(A), False, id="no budget"),
+    ],
+)
+def test_a_runner_above_its_budget_is_replaced_only_when_idle_and_only_on_request(
+    want, runner, recycled
+):
+    plan = make_plan(desired(want), in_sync(want, runners=(runner,)))
+    assert bool(plan.steps) is recycled
+    if recycled:
+        words = "it uses 3.0 GiB, above its budget of 2.0 GiB, and is idle"
+        assert plan.steps[0].because == words
+        assert all(each.drift for each in plan.steps)
+
+
+def test_memory_above_the_budget_is_told_of_what_is_ready_all_the_same():
+    goal = desired(dataclasses.replace(RECYCLED, recycle=False))
+    turn = take_turn(Reading(goal), in_sync(A, runners=(grown(A),)))
+    (standing,) = (each for each in turn.standings if each.key == "instance/a")
+    assert (standing.state, standing.facts["overBudget"]) == ("Ready", 1)
+    assert standing.message == "serving as a; uses 3.0 GiB, above its budget of 2.0 GiB"

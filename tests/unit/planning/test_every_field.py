@@ -141,6 +141,7 @@ HAND_MADE = (
         "checks", [{"prompt": "2+2?", "expect": {"regex": "4"}}], [{"prompt": "Hi"}], bad=[{}]
     ),
     instance("memory.budget", "1Gi", "2Gi", bad="some"),
+    instance("memory.overBudget", "recycle", "report", bad="panic"),
     instance("drift", "report", "ignore", bad="never"),
     instance("placement.labels", {"gpu": "none"}, {}, bad=[]),
     instance("suspend", True, False),
