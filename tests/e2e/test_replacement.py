@@ -130,10 +130,6 @@ def test_drain_replacements_park_requests_and_a_failed_one_is_taken_back(box):
         declare(box, 3, checks=BAD, **spec)
         box.until(lambda s: state(s) is State.STALLED and "the one before serves" in message(s))
         settled(box, 2, load, ready=False)
-        assert box.lmctl("reconcile").code == 0  # a person asks for another try of just that
-        box.until(lambda s: state(s) is not State.STALLED)
-        box.until(lambda s: state(s) is State.STALLED and "the one before serves" in message(s))
-        settled(box, 2, load, ready=False)
         declare(box, 4, **spec)
         settled(box, 4, load)
     nothing_failed(load)

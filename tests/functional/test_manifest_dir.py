@@ -37,7 +37,8 @@ def test_manifests_are_read_by_path_and_everything_else_is_passed_over(tmp_path:
     write(tmp_path / "deep" / "er" / "b.yml", "b")
     write(tmp_path / "mcp.json", "{}")
     write(tmp_path / "x.preset.json", "{}")
-    for other in ("README.md", "other.json", "lmctl.lock", ".hidden.yaml", ".git/c.yaml"):
+    write(tmp_path / "lmctl.lock", "{}")
+    for other in ("README.md", "other.json", "other.lock", ".hidden.yaml", ".git/c.yaml"):
         write(tmp_path / other)
     found = scan([tmp_path])
 
@@ -45,6 +46,7 @@ def test_manifests_are_read_by_path_and_everything_else_is_passed_over(tmp_path:
     assert {Path(each).relative_to(tmp_path).as_posix() for each in found.files} == {
         "a.yaml",
         "deep/er/b.yml",
+        "lmctl.lock",
         "mcp.json",
         "x.preset.json",
     }
