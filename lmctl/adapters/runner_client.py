@@ -20,7 +20,7 @@ from lmctl.base.errors import (
     Unreachable,
 )
 from lmctl.base.spec import RunnerStatus
-from lmctl.base.talk import Call, Event, Finished, Started, TextDelta
+from lmctl.base.talk import Call, Chat, Event, Finished, Prompt
 from lmctl.runner import wire
 
 CONNECT_TIMEOUT = 5.0
@@ -56,8 +56,6 @@ async def ask(socket: str, call: Call, *, proof: bool = False) -> AsyncGenerator
                 case Finished():
                     yield answer
                     return
-                case Started() | TextDelta():
-                    yield answer
                 case wire.Trouble():
                     _raise(answer)
                 case None:
@@ -65,8 +63,10 @@ async def ask(socket: str, call: Call, *, proof: bool = False) -> AsyncGenerator
                         f"the runner at {socket} died while answering",
                         hint="`lmctl events` tells what happened to its instance",
                     )
-                case _:
+                case wire.Admitted() | wire.Report() | wire.Counted():
                     raise _unexpected(answer)
+                case _:
+                    yield answer
 
 
 async def status(socket: str, *, timeout: float = 5.0) -> RunnerStatus:  # noqa: ASYNC109 - a deadline per question
@@ -89,6 +89,19 @@ async def rename(socket: str, name: str, *, timeout: float = 5.0) -> RunnerStatu
     return await _report(socket, wire.Rename(name), timeout)
 
 
+async def count(socket: str, asked: Chat | Prompt, *, timeout: float = 30.0) -> int:  # noqa: ASYNC109
+    """Return how many tokens of prompt this makes for the runner's model, template included.
+
+    Raises BadRequest when the model's template refuses it, Unreachable and NotReady.
+    """
+    answer = await _one(socket, wire.Count(asked), timeout)
+    if isinstance(answer, wire.Trouble):
+        _raise(answer)
+    if not isinstance(answer, wire.Counted):
+        raise _unexpected(answer)
+    return answer.tokens
+
+
 async def watch(socket: str) -> AsyncGenerator[RunnerStatus, None]:
     """Yield the runner's status now and after every change, until the runner ends.
 
@@ -103,6 +116,10 @@ _HINT = "is the instance loaded? `lmctl get instances` shows its phase"
 
 
 async def _report(socket: str, question: wire.Question, seconds: float) -> RunnerStatus:
+    return _status(await _one(socket, question, seconds))
+
+
+async def _one(socket: str, question: wire.Question, seconds: float) -> wire.Answer:
     try:
         async with asyncio.timeout(seconds), _question(socket, question) as reader:
             answer = await _read(reader)
@@ -110,7 +127,7 @@ async def _report(socket: str, question: wire.Question, seconds: float) -> Runne
         raise Unreachable(f"the runner at {socket} does not answer in {seconds:g} s") from error
     if answer is None:
         raise Unreachable(f"the runner at {socket} closed the connection")
-    return _status(answer)
+    return answer
 
 
 @asynccontextmanager

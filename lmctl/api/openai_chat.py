@@ -23,6 +23,29 @@ _EFFORTS: Final = frozenset({"none", "minimal", "low", "medium", "high", "xhigh"
 _encoder = msgspec.json.Encoder()
 
 
+class CalledFunction(BaseModel):
+    """`function` of a call in an assistant's turn."""
+
+    model_config = ConfigDict(strict=True, frozen=True)
+
+    name: str
+    arguments: str = "{}"
+
+
+class CalledTool(BaseModel):
+    """A call the assistant made in an earlier turn."""
+
+    model_config = ConfigDict(strict=True, frozen=True)
+
+    id: str = ""
+    type: Literal["function"] = "function"
+    function: CalledFunction
+
+    def to_talk(self) -> talk.ToolCall:
+        """Return the call in our own words."""
+        return talk.ToolCall(self.id, self.function.name, self.function.arguments)
+
+
 class ChatMessage(BaseModel):
     """One turn as OpenAI writes it; `content` is text, null or a list of parts."""
 
@@ -31,7 +54,7 @@ class ChatMessage(BaseModel):
     role: Literal["system", "developer", "user", "assistant", "tool"]
     content: Any = None
     name: str | None = None
-    tool_calls: tuple[dict[str, Any], ...] | None = None
+    tool_calls: tuple[CalledTool, ...] | None = None
     tool_call_id: str | None = None
     reasoning_content: str | None = None
 
@@ -42,7 +65,7 @@ class ChatMessage(BaseModel):
             content=_text_of(self.content, f"{place}.content"),
             name=self.name,
             reasoning=self.reasoning_content,
-            tool_calls=self.tool_calls or (),
+            tool_calls=tuple(each.to_talk() for each in self.tool_calls or ()),
             tool_call_id=self.tool_call_id,
         )
 

@@ -5,6 +5,7 @@ Hugging Face's `apply_chat_template` gives them, and a budget: so many loop turn
 characters, so that no template can keep a runner busy for ever or fill its memory.
 """
 
+import contextlib
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -20,7 +21,7 @@ from jinja2.parser import Parser
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from lmctl.base.errors import BadRequest
-from lmctl.base.talk import Message
+from lmctl.base.talk import Image, Message, Text, Tool, ToolCall
 
 LONGEST_TEXT: Final = 8 * 1024 * 1024
 MOST_TURNS: Final = 1_000_000
@@ -140,7 +141,7 @@ def render(
     *,
     now: datetime,
     markers: Markers = Markers(),
-    tools: Sequence[Mapping[str, Any]] = (),
+    tools: Sequence[Tool] = (),
     variables: Mapping[str, Any] | None = None,
     add_generation_prompt: bool = True,
 ) -> str:
@@ -152,7 +153,7 @@ def render(
     """
     names = dict(variables or {}) | {
         "messages": [_plain(message) for message in messages],
-        "tools": [dict(tool) for tool in tools] or None,
+        "tools": [_tool(each) for each in tools] or None,
         "bos_token": markers.bos,
         "eos_token": markers.eos,
         "add_generation_prompt": add_generation_prompt,
@@ -254,7 +255,7 @@ def _to_json(
 
 def _plain(message: Message) -> dict[str, Any]:
     """Return what templates expect: only the keys that mean something for this message."""
-    found: dict[str, Any] = {"role": message.role, "content": message.content}
+    found: dict[str, Any] = {"role": message.role, "content": _content(message.content)}
     if message.name is not None:
         found["name"] = message.name
     if message.reasoning is not None:
@@ -266,14 +267,31 @@ def _plain(message: Message) -> dict[str, Any]:
     return found
 
 
-def _tool_call(call: Mapping[str, Any]) -> dict[str, Any]:
-    function = dict(call.get("function") or {})
-    arguments = function.get("arguments")
-    if isinstance(arguments, str):
-        try:
-            arguments = json.loads(arguments)
-        except json.JSONDecodeError:
-            return dict(call)
-    if isinstance(arguments, Mapping):
-        function["arguments"] = Arguments(arguments)
-    return {**call, "function": function}
+def _content(content: str | tuple[Text | Image, ...]) -> str | list[dict[str, Any]]:
+    """Return parts as a list only where one is no text: older templates read nothing but a string."""
+    if isinstance(content, str):
+        return content
+    if all(isinstance(part, Text) for part in content):
+        return "".join(part.text for part in content if isinstance(part, Text))
+    return [
+        {"type": "text", "text": part.text} if isinstance(part, Text) else {"type": "image"}
+        for part in content
+    ]
+
+
+def _tool(tool: Tool) -> dict[str, Any]:
+    """Return a tool in OpenAI's shape, the one templates are written for."""
+    function: dict[str, Any] = {"name": tool.name}
+    if tool.description is not None:
+        function["description"] = tool.description
+    function["parameters"] = tool.parameters or {"type": "object", "properties": {}}
+    return {"type": "function", "function": function}
+
+
+def _tool_call(call: ToolCall) -> dict[str, Any]:
+    arguments: Any = call.arguments
+    with contextlib.suppress(json.JSONDecodeError):
+        decoded = json.loads(arguments)
+        arguments = Arguments(decoded) if isinstance(decoded, dict) else arguments
+    function = {"name": call.name, "arguments": arguments}
+    return {"type": "function", "id": call.id, "function": function}

@@ -1,21 +1,24 @@
 """What waits to be written to one asker: bounded by the answer itself, however slow they read."""
 
 import asyncio
+from collections.abc import Sequence
 
-from lmctl.base.talk import TextDelta
+from lmctl.base.talk import ReasoningDelta, TextDelta, ToolCallDelta
 from lmctl.runner import wire
+
+Delta = TextDelta | ReasoningDelta | ToolCallDelta
 
 
 class Outbox:
     """Frames for one connection.
 
-    While the asker does not read, text piles up as one delta instead of one frame per token, so
-    the most that can wait is the text of the answer.
+    While the asker does not read, deltas of one kind pile up as one instead of one frame per token,
+    so the most that can wait is the text of the answer.
     """
 
     def __init__(self) -> None:
         self._frames: list[bytes] = []
-        self._text: list[str] = []
+        self._pile: list[Delta] = []
         self._filled = asyncio.Event()
         self._last = False
 
@@ -24,10 +27,12 @@ class Outbox:
         if self._last:
             return
         for answer in answers:
-            if isinstance(answer, TextDelta):
-                self._text.append(answer.text)
+            if isinstance(answer, Delta):
+                if self._pile and not _alike(self._pile[0], answer):
+                    self._close_pile()
+                self._pile.append(answer)
             else:
-                self._close_text()
+                self._close_pile()
                 self._frames.append(wire.frame(answer))
         self._last = last
         self._filled.set()
@@ -38,14 +43,37 @@ class Outbox:
             await self._filled.wait()
             self._filled.clear()
             last = self._last
-            self._close_text()
+            self._close_pile()
             frames, self._frames = self._frames, []
             writer.write(b"".join(frames))
             await writer.drain()
             if last:
                 return
 
-    def _close_text(self) -> None:
-        if self._text:
-            self._frames.append(wire.frame(TextDelta("".join(self._text))))
-            self._text = []
+    def _close_pile(self) -> None:
+        if self._pile:
+            self._frames.append(wire.frame(_joined(self._pile)))
+            self._pile = []
+
+
+def _alike(one: Delta, other: Delta) -> bool:
+    if isinstance(one, ToolCallDelta):
+        return isinstance(other, ToolCallDelta) and one.index == other.index
+    return type(one) is type(other)
+
+
+def _joined(deltas: Sequence[Delta]) -> Delta:
+    """Return deltas of one kind as one."""
+    first = deltas[0]
+    match first:
+        case TextDelta():
+            texts = [each for each in deltas if isinstance(each, TextDelta)]
+            tokens = tuple(token for each in texts for token in each.tokens)
+            return TextDelta("".join(each.text for each in texts), tokens)
+        case ReasoningDelta():
+            return ReasoningDelta(
+                "".join(each.text for each in deltas if isinstance(each, ReasoningDelta))
+            )
+        case ToolCallDelta(index=index):
+            pieces = [each.arguments for each in deltas if isinstance(each, ToolCallDelta)]
+            return ToolCallDelta(index, "".join(pieces))

@@ -4,7 +4,7 @@ import math
 from datetime import datetime
 
 from lmctl.base.errors import BadRequest
-from lmctl.base.talk import Call, Chat, Prompt, Sampling
+from lmctl.base.talk import Call, Chat, Prompt, Sampling, Texts
 from lmctl.chat.template import Markers, render
 from lmctl.runner.job import Job
 from lmctl.runner.port import Engine
@@ -26,11 +26,14 @@ def prepare(
             hint="leave it out to let the model decide when to stop",
         )
     _check_bias(call.sampling, engine.facts.vocabulary)
-    text = _text(engine, call.input, chat_template=chat_template, now=now)
-    facts = engine.facts
-    add_bos = facts.adds_bos and not (facts.bos and text.startswith(facts.bos))
-    tokens = engine.tokenize(text, add_bos=add_bos, parse_special=True)
-    _check_size(len(tokens), facts.context_length, param=_param(call.input))
+    if isinstance(call.input, Texts):
+        raise BadRequest(
+            "this model answers with text, not with vectors",
+            param="model",
+            hint="ask an embedding model for embeddings",
+        )
+    tokens = tokens_of(engine, call.input, chat_template=chat_template, now=now)
+    _check_size(len(tokens), engine.facts.context_length, param=_param(call.input))
     return Job(
         id=call.id,
         prompt=tokens,
@@ -39,6 +42,16 @@ def prepare(
         text=TextAssembler(call.stop),
         deadline=deadline,
     )
+
+
+def tokens_of(
+    engine: Engine, given: Chat | Prompt, *, chat_template: str | None, now: datetime
+) -> list[int]:
+    """Return the prompt as the model will read it. Raises BadRequest when its template refuses it."""
+    text = _text(engine, given, chat_template=chat_template, now=now)
+    facts = engine.facts
+    add_bos = facts.adds_bos and not (facts.bos and text.startswith(facts.bos))
+    return engine.tokenize(text, add_bos=add_bos, parse_special=True)
 
 
 def _text(engine: Engine, given: Chat | Prompt, *, chat_template: str | None, now: datetime) -> str:

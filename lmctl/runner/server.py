@@ -17,9 +17,9 @@ import msgspec
 import structlog
 
 from lmctl import logs
-from lmctl.base.errors import EngineFailed, LmctlError
+from lmctl.base.errors import EngineFailed, LmctlError, NotReady
 from lmctl.base.spec import FailureKind, Phase, RunnerSpec
-from lmctl.base.talk import Call
+from lmctl.base.talk import Call, Chat, Prompt
 from lmctl.runner import prompting, wire
 from lmctl.runner.admission import Admission
 from lmctl.runner.job import Job
@@ -210,6 +210,8 @@ class Server:
             case wire.Drain(seconds):
                 self.drain(seconds)
                 await _say(writer, wire.Report(self.board.status()))
+            case wire.Count(asked):
+                await _say(writer, await self._counted(asked))
             case wire.Open():
                 self.open()
                 await _say(writer, wire.Report(self.board.status()))
@@ -218,6 +220,23 @@ class Server:
                 await _say(writer, wire.Report(self.board.status()))
             case None:
                 return
+
+    async def _counted(self, asked: Chat | Prompt) -> wire.Answer:
+        loaded = self._loaded
+        if loaded is None:
+            return trouble(NotReady(f"{self._spec.name} is still loading"))
+        count = partial(
+            prompting.tokens_of,
+            loaded.engine,
+            asked,
+            chat_template=self._spec.load.chat_template,
+            now=datetime.now().astimezone(),
+        )
+        try:
+            tokens = await asyncio.get_running_loop().run_in_executor(self._prompts, count)
+        except LmctlError as error:
+            return trouble(error)
+        return wire.Counted(len(tokens))
 
     async def _report(self, writer: asyncio.StreamWriter) -> None:
         async with contextlib.aclosing(self.board.reports()) as reports:

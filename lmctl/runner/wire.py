@@ -10,6 +10,7 @@ and that many bytes of msgpack, 16 MiB at most.
     Drain()    -> RunnerStatus (draining); the runner exits when its last request is done
     Open()     -> RunnerStatus; a proven runner takes clients' requests from now on
     Rename()   -> RunnerStatus; it calls itself by that name from now on
+    Count()    -> Counted, or Trouble
 """
 
 import asyncio
@@ -18,7 +19,7 @@ from typing import Literal
 import msgspec
 
 from lmctl.base.spec import RunnerStatus
-from lmctl.base.talk import Call, Finished, Started, TextDelta
+from lmctl.base.talk import Call, Chat, Event, Prompt
 
 LIMIT = 16 * 1024 * 1024
 
@@ -56,6 +57,18 @@ class Rename(msgspec.Struct, frozen=True, tag=True):
     name: str
 
 
+class Count(msgspec.Struct, frozen=True, tag=True):
+    """Say how many tokens of prompt this makes, template included."""
+
+    input: Chat | Prompt
+
+
+class Counted(msgspec.Struct, frozen=True, tag=True):
+    """The answer to Count."""
+
+    tokens: int
+
+
 class Admitted(msgspec.Struct, frozen=True, tag=True):
     """The request counts now: running, or `waiting` places from running."""
 
@@ -78,8 +91,8 @@ class Report(msgspec.Struct, frozen=True, tag=True):
     status: RunnerStatus
 
 
-Question = Ask | Status | Watch | Drain | Open | Rename
-Answer = Admitted | Trouble | Report | Started | TextDelta | Finished
+Question = Ask | Status | Watch | Drain | Open | Rename | Count
+Answer = Admitted | Trouble | Report | Counted | Event
 
 _encoder = msgspec.msgpack.Encoder()
 _questions = msgspec.msgpack.Decoder(Question)

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 import pytest
 
 from lmctl.base.errors import BadRequest
-from lmctl.base.talk import Message
+from lmctl.base.talk import Message, Tool, ToolCall
 from lmctl.chat.template import LONGEST_TEXT, Markers, render
 
 NOW = datetime(2026, 11, 22, 13, 5, tzinfo=UTC)
@@ -14,17 +14,12 @@ CALLED = (
     Message(
         "assistant",
         reasoning="look it up",
-        tool_calls=(
-            {
-                "id": "c1",
-                "type": "function",
-                "function": {"name": "weather", "arguments": '{"city": "Zürich", "days": 2}'},
-            },
-        ),
+        tool_calls=(ToolCall("c1", "weather", '{"city": "Zürich", "days": 2}'),),
     ),
     Message("tool", "sunny", name="weather", tool_call_id="c1"),
 )
-TOOL = {"type": "function", "function": {"name": "weather", "parameters": {"a": "<b> & 'c'"}}}
+TOOL = Tool("weather", parameters={"a": "<b> & 'c'"})
+WRITTEN = {"type": "function", "function": {"name": "weather", "parameters": {"a": "<b> & 'c'"}}}
 
 
 def show(template, messages=HELLO, **more):
@@ -129,8 +124,8 @@ def test_a_template_finds_what_templates_in_the_wild_expect(template, messages, 
 
 
 def test_tojson_writes_what_models_were_trained_on_without_html_escapes():
-    assert show("{{ tools[0] | tojson }}", tools=[TOOL]) == json.dumps(TOOL)
-    assert show("{{ tools[0] | tojson(indent=2) }}", tools=[TOOL]) == json.dumps(TOOL, indent=2)
+    assert show("{{ tools[0] | tojson }}", tools=[TOOL]) == json.dumps(WRITTEN)
+    assert show("{{ tools[0] | tojson(indent=2) }}", tools=[TOOL]) == json.dumps(WRITTEN, indent=2)
 
 
 def test_variables_reach_the_template_and_cannot_replace_its_standard_names():
