@@ -179,7 +179,7 @@ def _raise(trouble: wire.Trouble) -> NoReturn:
         case "not_ready":
             raise NotReady(message, retry_after=after, hint=hint)
         case "bad_request":
-            raise BadRequest(message, param=trouble.param, hint=hint)
+            raise BadRequest(message, param=trouble.param, code=trouble.code, hint=hint)
         case "engine_failed":
             raise EngineFailed(message, hint=hint)
 

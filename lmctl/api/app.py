@@ -22,8 +22,8 @@ def create_app(gateway: Gateway, *, silence: float = 10.0) -> AsgiApp:
     app = falcon.asgi.App(middleware=[CorsMiddleware(gateway)])
     app.req_options.strip_url_path_trailing_slash = True
     routes = {
-        "/v1/chat/completions": ChatCompletions(gateway, silence=silence),
-        "/v1/completions": Completions(gateway, silence=silence),
+        "/v1/chat/completions": ChatCompletions(gateway),
+        "/v1/completions": Completions(gateway),
         "/v1/models": Models(gateway),
         "/v1/models/{model:path}": Model(gateway),
         "/api/v1/models/load": LoadModel(gateway),

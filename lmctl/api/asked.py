@@ -34,8 +34,12 @@ class Asked:
             self._metrics.first_token(self._route, self._instance, seconds=seconds)
 
     def finished(self, finished: Finished) -> None:
-        """Note that it went well."""
-        self._usage = finished.usage
+        """Note that an answer went well; one request may get several."""
+        before, usage = self._usage or Usage(0, 0), finished.usage
+        self._usage = Usage(
+            before.prompt_tokens + usage.prompt_tokens,
+            before.completion_tokens + usage.completion_tokens,
+        )
 
     def broke(self) -> None:
         """Note that it ended with an error after its status was out."""

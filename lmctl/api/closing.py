@@ -43,11 +43,12 @@ _log = structlog.get_logger("lmctl.access")
 @dataclass(slots=True)
 class Exchange:
     """One request and its answer: `stack` closes what it holds, `notes` go to its log line, `asked`
-    counts it when it asks for text.
+    counts it when it asks for text. A stream is pinged after `silence` seconds without a byte.
     """
 
     stack: AsyncExitStack
     request_id: str
+    silence: float
     notes: dict[str, object] = field(default_factory=dict)
     asked: Asked | None = None
 
@@ -73,7 +74,7 @@ def closing(app: AsgiApp, *, silence: float = 10.0) -> AsgiApp:
         line = _Line(receive, send, silence=silence, request_id=request_id_of(scope["headers"]))
         try:
             async with AsyncExitStack() as stack:
-                scope[_KEY] = exchange = Exchange(stack, line.request_id)
+                scope[_KEY] = exchange = Exchange(stack, line.request_id, silence)
                 await line.serve(app, scope)
         finally:
             if exchange.asked is not None:

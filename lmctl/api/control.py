@@ -15,8 +15,9 @@ import httpx2
 import msgspec
 from falcon.asgi import Request, Response
 
+from lmctl.api.catalogue import ControlPlaneDown
 from lmctl.api.closing import exchange_of
-from lmctl.api.errors import JSON_TYPE, ControlPlaneDown
+from lmctl.api.errors import JSON_TYPE
 from lmctl.api.reading import read_body
 from lmctl.base.errors import Refused
 from lmctl.serving.gateway import Gateway

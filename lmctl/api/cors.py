@@ -4,7 +4,7 @@ from typing import Any
 
 from falcon.asgi import Request, Response
 
-from lmctl.api.errors import UnknownPath
+from lmctl.api.catalogue import UnknownPath
 from lmctl.planning.surface import Cors
 from lmctl.serving.gateway import Gateway
 

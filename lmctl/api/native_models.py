@@ -11,13 +11,9 @@ import msgspec
 from falcon.asgi import Request, Response
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from lmctl.api.catalogue import MissingParameter, NoSuchModel, UnrecognizedKeys
 from lmctl.api.control import call_daemon, refuse_strangers
-from lmctl.api.errors import (
-    JSON_TYPE,
-    MissingParameter,
-    NoSuchModel,
-    UnrecognizedKeys,
-)
+from lmctl.api.errors import JSON_TYPE
 from lmctl.api.reading import parse, read_body
 from lmctl.base.errors import BadRequest, Conflict, EngineFailed, LmctlError
 from lmctl.serving.gateway import Gateway

@@ -1,17 +1,16 @@
 """POST /v1/chat/completions (contract 1.14)."""
 
-import time
 from typing import Annotated, Any, ClassVar, Final, Literal
 
 import msgspec
 from falcon.asgi import Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from lmctl.api import sse
+from lmctl.api.answering import Asking, new_id
 from lmctl.api.asked import Asked
 from lmctl.api.closing import exchange_of
-from lmctl.api.openai_answer import Asking, new_id, usage_shape
 from lmctl.api.openai_body import Refusals, TextBody, nothing
+from lmctl.api.openai_chat_writer import ChatWriter
 from lmctl.api.reading import parse, read_body
 from lmctl.base import talk
 from lmctl.base.errors import BadRequest
@@ -20,7 +19,6 @@ from lmctl.planning.surface import ServedRoute
 from lmctl.serving.gateway import Gateway
 
 _EFFORTS: Final = frozenset({"none", "minimal", "low", "medium", "high", "xhigh"})
-_encoder = msgspec.json.Encoder()
 
 
 class CalledFunction(BaseModel):
@@ -114,11 +112,10 @@ class ChatBody(TextBody):
 
 
 class ChatCompletions:
-    """The endpoint; a stream that is slow to begin is given its head after `silence` seconds."""
+    """The endpoint."""
 
-    def __init__(self, gateway: Gateway, *, silence: float) -> None:
+    def __init__(self, gateway: Gateway) -> None:
         self._gateway = gateway
-        self._silence = silence
 
     async def on_post(self, req: Request, resp: Response) -> None:
         exchange_of(req).asked = Asked(self._gateway.metrics)
@@ -138,62 +135,10 @@ class ChatCompletions:
         asking = Asking(
             self._gateway,
             model=body.model,
-            make=make,
-            writer=lambda model: ChatWriter(answer_id, model),
+            makes=(make,),
+            writer=lambda model: ChatWriter(answer_id, model, usage=body.wants_usage),
         )
-        if body.stream:
-            await asking.stream(req, resp, usage=body.wants_usage, silence=self._silence)
-        else:
-            await asking.whole(req, resp)
-
-
-class ChatWriter:
-    """The shapes of one answer. What never changes within it is encoded once."""
-
-    def __init__(self, answer_id: str, model: str) -> None:
-        self._model = model
-        self._common = {"id": answer_id, "object": "chat.completion", "created": int(time.time())}
-        chunk = self._common | {"object": "chat.completion.chunk"}
-        self._chunk = chunk | {"model": model, "system_fingerprint": model}
-        constant = _encoder.encode(self._chunk)[:-1]
-        self._head = b"data: " + constant + b',"choices":[{"index":0,"delta":{'
-        self._begun = False
-
-    def text(self, piece: str) -> bytes:
-        role = b"" if self._begun else b'"role":"assistant",'
-        self._begun = True
-        return b'%b%b"content":%b},"logprobs":null,"finish_reason":null}]}\n\n' % (
-            self._head,
-            role,
-            _encoder.encode(piece),
-        )
-
-    def last(self, finished: talk.Finished) -> bytes:
-        # An answer without a word still has its role chunk.
-        first = b"" if self._begun else self.text("")
-        reason = _encoder.encode(finished.reason)
-        return first + b'%b},"logprobs":null,"finish_reason":%b}]}\n\n' % (self._head, reason)
-
-    def usage(self, usage: talk.Usage) -> bytes:
-        return sse.event(self._chunk | {"choices": [], "usage": usage_shape(usage)})
-
-    def whole(self, text: str, finished: talk.Finished) -> bytes:
-        choice = {
-            "index": 0,
-            "message": {"role": "assistant", "content": text, "tool_calls": []},
-            "logprobs": None,
-            "finish_reason": finished.reason,
-        }
-        return _encoder.encode(
-            self._common
-            | {
-                "model": self._model,
-                "choices": [choice],
-                "usage": usage_shape(finished.usage),
-                "stats": {},
-                "system_fingerprint": self._model,
-            }
-        )
+        await asking.answer(req, resp, stream=bool(body.stream))
 
 
 def _text_of(content: Any, place: str) -> str:

@@ -7,18 +7,20 @@ import msgspec
 from falcon.asgi import Request, Response
 
 from lmctl.api import sse
+from lmctl.api.answered import Answered, usage_of
+from lmctl.api.answering import Asking, new_id
 from lmctl.api.asked import Asked
 from lmctl.api.closing import exchange_of
-from lmctl.api.openai_answer import Asking, new_id, usage_shape
 from lmctl.api.openai_body import Refusals, TextBody, nothing
+from lmctl.api.openai_shapes import error_event, usage_shape
 from lmctl.api.reading import parse, read_body
 from lmctl.base import talk
-from lmctl.base.errors import BadRequest
+from lmctl.base.errors import BadRequest, LmctlError
 from lmctl.chat.effective import effective
 from lmctl.planning.surface import ServedRoute
 from lmctl.serving.gateway import Gateway
 
-_encoder = msgspec.json.Encoder()
+_encode = msgspec.json.Encoder().encode
 
 
 class CompletionBody(TextBody):
@@ -51,11 +53,10 @@ class CompletionBody(TextBody):
 
 
 class Completions:
-    """The endpoint; a stream that is slow to begin is given its head after `silence` seconds."""
+    """The endpoint."""
 
-    def __init__(self, gateway: Gateway, *, silence: float) -> None:
+    def __init__(self, gateway: Gateway) -> None:
         self._gateway = gateway
-        self._silence = silence
 
     async def on_post(self, req: Request, resp: Response) -> None:
         exchange_of(req).asked = Asked(self._gateway.metrics)
@@ -74,46 +75,66 @@ class Completions:
         asking = Asking(
             self._gateway,
             model=body.model,
-            make=make,
-            writer=lambda model: CompletionWriter(answer_id, model),
+            makes=(make,),
+            writer=lambda model: CompletionWriter(answer_id, model, usage=body.wants_usage),
         )
-        if body.stream:
-            await asking.stream(req, resp, usage=body.wants_usage, silence=self._silence)
-        else:
-            await asking.whole(req, resp)
+        await asking.answer(req, resp, stream=bool(body.stream))
 
 
 class CompletionWriter:
-    """The shapes of one answer; chunks and the whole are the same object."""
+    """The shapes of the answers; chunks and the whole are the same object."""
 
-    def __init__(self, answer_id: str, model: str) -> None:
+    def __init__(self, answer_id: str, model: str, *, usage: bool = False) -> None:
         self._common: dict[str, Any] = {
             "id": answer_id,
             "object": "text_completion",
             "created": int(time.time()),
             "model": model,
         }
-        self._head = (
-            b"data: " + _encoder.encode(self._common)[:-1] + b',"choices":[{"index":0,"text":'
-        )
+        self._head = b"data: " + _encode(self._common)[:-1]
+        self._usage = usage
+        self._ended: dict[int, talk.Finished] = {}
 
-    def text(self, piece: str) -> bytes:
-        return self._piece(piece, None)
+    def begin(self) -> bytes:
+        return b""
 
-    def last(self, finished: talk.Finished) -> bytes:
-        return self._piece("", finished.reason)
+    def event(self, index: int, event: talk.Event) -> bytes:
+        match event:
+            case talk.TextDelta(text=text):
+                return self._piece(index, text, None)
+            case talk.Finished():
+                self._ended[index] = event
+                return self._piece(index, "", event.reason)
+            case _:
+                return b""
 
-    def usage(self, usage: talk.Usage) -> bytes:
-        return sse.event(self._common | {"choices": [], "usage": usage_shape(usage)})
+    def end(self) -> bytes:
+        if not self._usage:
+            return sse.DONE
+        counts = {"choices": [], "usage": usage_shape(usage_of(self._ended))}
+        return sse.event(self._common | counts) + sse.DONE
 
-    def whole(self, text: str, finished: talk.Finished) -> bytes:
-        choice = {"index": 0, "text": text, "logprobs": None, "finish_reason": finished.reason}
-        counts = usage_shape(finished.usage)
-        return _encoder.encode(self._common | {"choices": [choice], "usage": counts, "stats": {}})
+    def broken(self, error: LmctlError) -> bytes:
+        return error_event(error)
 
-    def _piece(self, text: str, reason: str | None) -> bytes:
-        return b'%b%b,"logprobs":null,"finish_reason":%b}]}\n\n' % (
+    def whole(self, answers: tuple[Answered, ...]) -> bytes:
+        ended = {index: each.finished for index, each in enumerate(answers)}
+        choices = [
+            {
+                "index": index,
+                "text": each.text,
+                "logprobs": None,
+                "finish_reason": each.finished.reason,
+            }
+            for index, each in enumerate(answers)
+        ]
+        counts = usage_shape(usage_of(ended))
+        return _encode(self._common | {"choices": choices, "usage": counts, "stats": {}})
+
+    def _piece(self, index: int, text: str, reason: str | None) -> bytes:
+        return b'%b,"choices":[{"index":%d,"text":%b,"logprobs":null,"finish_reason":%b}]}\n\n' % (
             self._head,
-            _encoder.encode(text),
-            _encoder.encode(reason),
+            index,
+            _encode(text),
+            _encode(reason),
         )

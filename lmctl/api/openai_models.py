@@ -5,7 +5,8 @@ from typing import Any
 import msgspec
 from falcon.asgi import Request, Response
 
-from lmctl.api.errors import JSON_TYPE, NotListed
+from lmctl.api.catalogue import NotListed
+from lmctl.api.errors import JSON_TYPE
 from lmctl.serving.gateway import Gateway
 from lmctl.serving.routes import public_names
 

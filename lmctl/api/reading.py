@@ -5,7 +5,7 @@ from typing import Any, TypeVar
 from falcon.asgi import Request
 from pydantic import BaseModel, ValidationError
 
-from lmctl.api.errors import InvalidJson, TooLarge, WrongMedia
+from lmctl.api.catalogue import InvalidJson, TooLarge, WrongMedia
 from lmctl.base.errors import BadRequest
 from lmctl.base.quantities import format_size
 

@@ -34,11 +34,21 @@ class Refused(LmctlError):
 
 
 class BadRequest(Refused):
-    """The request itself is wrong; `param` is the field that is."""
+    """The request itself is wrong; `param` is the field that is, `code` what programs know the
+    mistake by where it has a name (`context_length_exceeded`, …).
+    """
 
-    def __init__(self, message: str, *, param: str | None = None, hint: str | None = None) -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        param: str | None = None,
+        code: str | None = None,
+        hint: str | None = None,
+    ) -> None:
         super().__init__(message, hint=hint)
         self.param = param
+        self.code = code
 
 
 class Stale(Refused):

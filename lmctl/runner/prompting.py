@@ -94,6 +94,7 @@ def _check_size(size: int, context_length: int, *, param: str) -> None:
             f"the prompt has {size} tokens and the context length is {context_length}:"
             " there is no room for an answer",
             param=param,
+            code="context_length_exceeded",
             hint="shorten the conversation, or load the model with a larger `contextLength`",
         )
 

@@ -7,8 +7,10 @@ from lmctl.runner.wire import Trouble, TroubleKind
 def trouble(error: LmctlError) -> Trouble:
     """Return the error as an answer; what has no word of its own is the engine's failure."""
     retry_after = error.retry_after if isinstance(error, NotReady) else 1.0
-    param = error.param if isinstance(error, BadRequest) else None
-    return Trouble(_kind(error), str(error), retry_after=retry_after, param=param, hint=error.hint)
+    param, code = (error.param, error.code) if isinstance(error, BadRequest) else (None, None)
+    return Trouble(
+        _kind(error), str(error), retry_after=retry_after, param=param, code=code, hint=error.hint
+    )
 
 
 def _kind(error: LmctlError) -> TroubleKind:

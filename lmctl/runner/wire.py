@@ -83,6 +83,7 @@ class Trouble(msgspec.Struct, frozen=True, tag=True):
     retry_after: float = 1.0
     param: str | None = None
     hint: str | None = None
+    code: str | None = None
 
 
 class Report(msgspec.Struct, frozen=True, tag=True):

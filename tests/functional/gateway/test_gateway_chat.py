@@ -33,6 +33,7 @@ async def test_a_whole_answer_has_every_key_in_the_order_of_the_contract(server,
         "prompt_tokens": 7,
         "completion_tokens": 3,
         "total_tokens": 10,
+        "prompt_tokens_details": {"cached_tokens": 0},
         "completion_tokens_details": {"reasoning_tokens": 0},
     }
     assert body["stats"] == {}

@@ -1,0 +1,118 @@
+"""Everything one answer was, in the order the model said it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from lmctl.base.talk import (
+    ChosenToken,
+    Embedded,
+    Event,
+    Finished,
+    ReasoningDelta,
+    TextDelta,
+    ToolCall,
+    ToolCallEnded,
+    ToolCallStarted,
+    Usage,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """Text of the answer itself."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Thought:
+    """What the model thought before it went on."""
+
+    text: str
+
+
+Part = Said | Thought | ToolCall
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """A complete answer: its parts in order, the tokens when they were asked for, the vectors of
+    an embedding.
+    """
+
+    parts: tuple[Part, ...]
+    finished: Finished
+    tokens: tuple[ChosenToken, ...] = ()
+    embedded: Embedded | None = None
+
+    @property
+    def text(self) -> str:
+        return "".join(each.text for each in self.parts if isinstance(each, Said))
+
+    @property
+    def reasoning(self) -> str:
+        return "".join(each.text for each in self.parts if isinstance(each, Thought))
+
+    @property
+    def tool_calls(self) -> tuple[ToolCall, ...]:
+        return tuple(each for each in self.parts if isinstance(each, ToolCall))
+
+
+@dataclass(slots=True)
+class Collector:
+    """Puts the events of one answer together."""
+
+    _parts: list[Part] = field(default_factory=list)
+    _pieces: list[str] = field(default_factory=list)
+    _kind: type[Said] | type[Thought] = Said
+    _tokens: list[ChosenToken] = field(default_factory=list)
+    _begun: dict[int, ToolCallStarted] = field(default_factory=dict)
+    _embedded: Embedded | None = None
+
+    def add(self, event: Event) -> Answered | None:
+        """Take the next event; return the answer with its last one."""
+        match event:
+            case TextDelta(text=text, tokens=tokens):
+                self._tokens.extend(tokens)
+                self._say(Said, text)
+            case ReasoningDelta(text=text):
+                self._say(Thought, text)
+            case ToolCallStarted(index=index):
+                self._close()
+                self._begun[index] = event
+            case ToolCallEnded(index=index, arguments=arguments):
+                begun = self._begun[index]
+                self._parts.append(ToolCall(begun.id, begun.name, arguments))
+            case Embedded():
+                self._embedded = event
+            case Finished():
+                self._close()
+                return Answered(tuple(self._parts), event, tuple(self._tokens), self._embedded)
+            case _:
+                pass
+        return None
+
+    def _say(self, kind: type[Said] | type[Thought], text: str) -> None:
+        if kind is not self._kind:
+            self._close()
+            self._kind = kind
+        self._pieces.append(text)
+
+    def _close(self) -> None:
+        if text := "".join(self._pieces):
+            self._parts.append(self._kind(text))
+        self._pieces.clear()
+
+
+def usage_of(ended: Mapping[int, Finished], *, choices: int = 1) -> Usage:
+    """Return what several answers to one request took together, by their number. A prompt that got
+    several `choices` is counted once, as OpenAI does.
+    """
+    counts = [each.usage for each in ended.values()]
+    prompts = [each.usage for index, each in ended.items() if index % choices == 0]
+    return Usage(
+        prompt_tokens=sum(each.prompt_tokens for each in prompts),
+        completion_tokens=sum(each.completion_tokens for each in counts),
+        cached_tokens=sum(each.cached_tokens for each in prompts),
+        reasoning_tokens=sum(each.reasoning_tokens for each in counts),
+    )

@@ -1,0 +1,241 @@
+"""How a request of any dialect becomes an answer: open, then stream it or collect it.
+
+A dialect brings what is its own: the calls its body makes, and a `Writer` that turns events into
+bytes. Everything else is here, once: which status trouble gets and when it becomes an event,
+several answers at once, what the metrics and the log are told.
+"""
+
+import asyncio
+import secrets
+import string
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from contextlib import aclosing
+from functools import partial
+from typing import Protocol
+
+import msgspec
+import structlog
+from falcon.asgi import Request, Response
+
+from lmctl.api import sse
+from lmctl.api.answered import Answered, Collector
+from lmctl.api.closing import Exchange, exchange_of
+from lmctl.api.errors import JSON_TYPE, internal
+from lmctl.api.merging import merged, one
+from lmctl.base.errors import LmctlError
+from lmctl.base.talk import (
+    Call,
+    Event,
+    Finished,
+    ReasoningDelta,
+    TextDelta,
+    ToolCallStarted,
+)
+from lmctl.planning.surface import ServedRoute
+from lmctl.serving.gateway import Answer, Gateway, MakeCall
+
+_BASE36 = string.digits + string.ascii_lowercase
+
+_log = structlog.get_logger("lmctl.api")
+
+Keep = Callable[[tuple[Answered, ...]], Awaitable[None]]
+
+
+class Writer(Protocol):
+    """One endpoint's shapes for one request. Bytes are whole events of the stream, maybe none."""
+
+    def begin(self) -> bytes:
+        """Return what comes before anything a model says."""
+
+    def event(self, index: int, event: Event) -> bytes:
+        """Return what an event of the answer number `index` is."""
+
+    def end(self) -> bytes:
+        """Return what comes after the last event of the last answer."""
+
+    def broken(self, error: LmctlError) -> bytes:
+        """Return how a stream ends that broke off."""
+
+    def whole(self, answers: tuple[Answered, ...]) -> bytes:
+        """Return the body of a request that is not streamed."""
+
+
+def new_id(prefix: str) -> str:
+    """Return a prefix and 21 base-36 characters (contract 1.1)."""
+    return prefix + "".join(secrets.choice(_BASE36) for _ in range(21))
+
+
+class Asking:
+    """One request on its way: which model, which calls, and how its answers are written.
+
+    `writer` makes the writer once the id of the answering instance is known. `keep` is told all
+    answers when they are complete, before the client hears of the end.
+    """
+
+    def __init__(
+        self,
+        gateway: Gateway,
+        *,
+        model: str | None,
+        makes: Sequence[MakeCall],
+        writer: Callable[[str], Writer],
+        keep: Keep | None = None,
+    ) -> None:
+        self._gateway = gateway
+        self._model = model
+        self._makes = makes
+        self._writer = writer
+        self._keep = keep
+
+    async def answer(self, req: Request, resp: Response, *, stream: bool) -> None:
+        """Answer whole or as a stream."""
+        if stream:
+            await self.stream(req, resp)
+        else:
+            await self.whole(req, resp)
+
+    async def whole(self, req: Request, resp: Response) -> None:
+        """Answer with one JSON body when every answer is complete."""
+        exchange = exchange_of(req)
+        model, answers = await self.collect(exchange)
+        resp.content_type = JSON_TYPE
+        resp.data = self._writer(model).whole(answers)
+
+    async def collect(self, exchange: Exchange) -> tuple[str, tuple[Answered, ...]]:
+        """Return the id of the instance that answered, and all answers."""
+        first = await self._open(exchange, self._makes[0])
+        collected = _Collected(len(self._makes), exchange)
+        async with aclosing(self._events(exchange, first)) as events:
+            async for index, event in events:
+                collected.add(index, event)
+        answers = await self._kept(collected)
+        return first.model, answers
+
+    async def stream(self, req: Request, resp: Response) -> None:
+        """Answer with an event stream.
+
+        Until the runner has begun, trouble is still a status; from then on it is an event. Where
+        a model is long in coming, the 200 goes out `silence` seconds after the queue deadline and
+        pings follow: proxies give up after a minute without a byte.
+        """
+        exchange = exchange_of(req)
+        opening = asyncio.ensure_future(self._open(exchange, _told_of_progress(self._makes[0])))
+        exchange.stack.push_async_callback(_settle, opening)
+        limits = self._gateway.snapshot().surface.limits
+        await asyncio.wait({opening}, timeout=limits.queue_deadline + exchange.silence)
+        if opening.done():
+            opening.result()
+        await sse.begin(req, resp, self._frames(opening, exchange))
+
+    async def _open(self, exchange: Exchange, make: MakeCall) -> Answer:
+        if exchange.asked is not None:
+            exchange.asked.aimed_at(self._gateway.leads_to(self._model))
+        answer = await self._gateway.open(self._model, make, over=exchange.stack)
+        exchange.notes |= {"model": answer.model, "instance": answer.route.instance}
+        if exchange.asked is not None:
+            exchange.asked.opened(answer.route.instance)
+        return answer
+
+    def _events(self, exchange: Exchange, first: Answer) -> AsyncGenerator[tuple[int, Event], None]:
+        if len(self._makes) == 1:
+            return one(first)
+        others = [
+            partial(self._gateway.open, self._model, make, over=exchange.stack)
+            for make in self._makes[1:]
+        ]
+        return merged(first, others)
+
+    async def _frames(
+        self, opening: asyncio.Future[Answer], exchange: Exchange
+    ) -> AsyncGenerator[bytes, None]:
+        writer: Writer | None = None
+        try:
+            first = await opening
+            writer = self._writer(first.model)
+            if begin := writer.begin():
+                yield begin
+            collected = _Collected(len(self._makes), exchange, keeps=self._keep is not None)
+            async with aclosing(self._events(exchange, first)) as events:
+                async for index, event in events:
+                    collected.add(index, event)
+                    if frame := writer.event(index, event):
+                        yield frame
+            await self._kept(collected)
+            if end := writer.end():
+                yield end
+        except LmctlError as error:
+            yield self._broken(writer, exchange, error)
+        except Exception:  # noqa: BLE001 - the status is out; the client must be told somehow
+            _log.exception("internal error in a stream", request_id=exchange.request_id)
+            yield self._broken(writer, exchange, internal(exchange.request_id))
+
+    async def _kept(self, collected: "_Collected") -> tuple[Answered, ...]:
+        answers = collected.answers()
+        if self._keep is not None:
+            await self._keep(answers)
+        return answers
+
+    def _broken(self, writer: Writer | None, exchange: Exchange, error: LmctlError) -> bytes:
+        """Return an error as the end of a stream, and keep it for the log line."""
+        exchange.notes["error"] = str(error)
+        if exchange.asked is not None:
+            exchange.asked.broke()
+        # Nobody answered: the name that was asked for is all there is to call it by.
+        return (writer or self._writer(self._model or "")).broken(error)
+
+
+class _Collected:
+    """Puts answers together and tells metrics and log of them; a stream that keeps nothing is
+    only told of.
+    """
+
+    def __init__(self, count: int, exchange: Exchange, *, keeps: bool = True) -> None:
+        self._exchange = exchange
+        self._collectors = [Collector() for _ in range(count)] if keeps else []
+        self._answers: dict[int, Answered] = {}
+        self._counted = (0, 0)
+
+    def add(self, index: int, event: Event) -> None:
+        asked = self._exchange.asked
+        match event:
+            case TextDelta() | ReasoningDelta() | ToolCallStarted():
+                if asked is not None:
+                    asked.spoke()
+            case Finished():
+                if asked is not None:
+                    asked.finished(event)
+                self._note(event)
+            case _:
+                pass
+        if self._collectors and (answer := self._collectors[index].add(event)) is not None:
+            self._answers[index] = answer
+
+    def answers(self) -> tuple[Answered, ...]:
+        return tuple(self._answers[index] for index in sorted(self._answers))
+
+    def _note(self, finished: Finished) -> None:
+        prompt, tokens = self._counted
+        usage = finished.usage
+        self._counted = (prompt + usage.prompt_tokens, tokens + usage.completion_tokens)
+        self._exchange.notes |= {
+            "prompt_tokens": self._counted[0],
+            "tokens": self._counted[1],
+            "finish": finished.reason,
+        }
+
+
+def _told_of_progress(make: MakeCall) -> MakeCall:
+    """Ask for progress too: a stream begins with the first chunk of a long prompt."""
+
+    def make_call(route: ServedRoute) -> Call:
+        return msgspec.structs.replace(make(route), progress=True)
+
+    return make_call
+
+
+async def _settle(opening: asyncio.Future[Answer]) -> None:
+    """End an opening nobody waits for any more, and look at how it ended."""
+    opening.cancel()
+    await asyncio.wait({opening})
+    if not opening.cancelled():
+        opening.exception()

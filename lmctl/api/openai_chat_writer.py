@@ -1,0 +1,138 @@
+"""The shapes of a chat completion: one object, or chunks of it (contract 1.14)."""
+
+import time
+from typing import Any
+
+import msgspec
+
+from lmctl.api import sse
+from lmctl.api.answered import Answered, usage_of
+from lmctl.api.openai_logprobs import chat_logprobs
+from lmctl.api.openai_shapes import draft_stats, error_event, usage_shape
+from lmctl.base.errors import LmctlError
+from lmctl.base.talk import (
+    Event,
+    Finished,
+    ReasoningDelta,
+    TextDelta,
+    ToolCall,
+    ToolCallDelta,
+    ToolCallStarted,
+)
+
+_encoder = msgspec.json.Encoder()
+_encode = _encoder.encode
+
+
+class ChatWriter:
+    """Writes the answers to one request. What never changes within it is encoded once.
+
+    `usage` asks for the chunk of counts at the end, `logprobs` whether those of tokens are told.
+    """
+
+    def __init__(
+        self,
+        answer_id: str,
+        model: str,
+        *,
+        count: int = 1,
+        usage: bool = False,
+        logprobs: bool = False,
+    ) -> None:
+        self._model = model
+        self._common = {"id": answer_id, "object": "chat.completion", "created": int(time.time())}
+        chunk = self._common | {"object": "chat.completion.chunk"}
+        self._chunk = chunk | {"model": model, "system_fingerprint": model}
+        constant = _encode(self._chunk)[:-1]
+        self._heads = [
+            b'data: %b,"choices":[{"index":%d,"delta":{' % (constant, index)
+            for index in range(count)
+        ]
+        self._begun = [False] * count
+        self._count = count
+        self._ended: dict[int, Finished] = {}
+        self._usage = usage
+        self._logprobs = logprobs
+
+    def begin(self) -> bytes:
+        return b""
+
+    def event(self, index: int, event: Event) -> bytes:
+        match event:
+            case TextDelta(text=text, tokens=tokens):
+                logprobs = _encode(chat_logprobs(tokens)) if self._logprobs else b"null"
+                return self._delta(index, b'"content":' + _encode(text), logprobs)
+            case ReasoningDelta(text=text):
+                return self._delta(index, b'"reasoning_content":' + _encode(text))
+            case ToolCallStarted(index=number, id=call_id, name=name):
+                head = {"index": number, "id": call_id, "type": "function"}
+                head["function"] = {"name": name, "arguments": ""}
+                return self._delta(index, b'"tool_calls":' + _encode([head]))
+            case ToolCallDelta(index=number, arguments=piece):
+                body = {"index": number, "function": {"arguments": piece}}
+                return self._delta(index, b'"tool_calls":' + _encode([body]))
+            case Finished():
+                self._ended[index] = event
+                return self._last(index, event)
+            case _:
+                return b""
+
+    def end(self) -> bytes:
+        if not self._usage:
+            return sse.DONE
+        usage = usage_of(self._ended, choices=self._count)
+        counts = {"choices": [], "usage": usage_shape(usage)}
+        return sse.event(self._chunk | counts) + sse.DONE
+
+    def broken(self, error: LmctlError) -> bytes:
+        return error_event(error)
+
+    def whole(self, answers: tuple[Answered, ...]) -> bytes:
+        ended = {index: each.finished for index, each in enumerate(answers)}
+        return _encode(
+            self._common
+            | {
+                "model": self._model,
+                "choices": [self._choice(*each) for each in enumerate(answers)],
+                "usage": usage_shape(usage_of(ended, choices=len(answers))),
+                "stats": draft_stats(answers[0].finished),
+                "system_fingerprint": self._model,
+            }
+        )
+
+    def _delta(self, index: int, delta: bytes, logprobs: bytes = b"null") -> bytes:
+        role = b"" if self._begun[index] else b'"role":"assistant",'
+        self._begun[index] = True
+        return b'%b%b%b},"logprobs":%b,"finish_reason":null}]}\n\n' % (
+            self._heads[index],
+            role,
+            delta,
+            logprobs,
+        )
+
+    def _last(self, index: int, finished: Finished) -> bytes:
+        # An answer without a word still has its role chunk.
+        first = b"" if self._begun[index] else self._delta(index, b'"content":""')
+        reason = _encode(finished.reason)
+        return b'%b%b},"logprobs":null,"finish_reason":%b}]}\n\n' % (
+            first,
+            self._heads[index],
+            reason,
+        )
+
+    def _choice(self, index: int, answer: Answered) -> dict[str, Any]:
+        message: dict[str, Any] = {"role": "assistant", "content": answer.text}
+        if answer.reasoning:
+            message["reasoning_content"] = answer.reasoning
+        message["tool_calls"] = [_tool_call(each) for each in answer.tool_calls]
+        return {
+            "index": index,
+            "message": message,
+            "logprobs": chat_logprobs(answer.tokens) if self._logprobs else None,
+            "finish_reason": answer.finished.reason,
+        }
+
+
+def _tool_call(call: ToolCall) -> dict[str, Any]:
+    function = {"name": call.name, "arguments": call.arguments}
+    return {"id": call.id, "type": "function", "function": function}

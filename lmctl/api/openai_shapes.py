@@ -1,0 +1,38 @@
+"""Shapes that several endpoints of the OpenAI family share."""
+
+from typing import Any
+
+from lmctl.api import sse
+from lmctl.api.catalogue import openai_error
+from lmctl.base.errors import LmctlError
+from lmctl.base.talk import Finished, Usage
+
+
+def usage_shape(usage: Usage) -> dict[str, Any]:
+    """Return token counts in OpenAI's shape."""
+    return {
+        "prompt_tokens": usage.prompt_tokens,
+        "completion_tokens": usage.completion_tokens,
+        "total_tokens": usage.prompt_tokens + usage.completion_tokens,
+        "prompt_tokens_details": {"cached_tokens": usage.cached_tokens},
+        "completion_tokens_details": {"reasoning_tokens": usage.reasoning_tokens},
+    }
+
+
+def error_event(error: LmctlError) -> bytes:
+    """Return an error as the last event of a stream; no [DONE] follows."""
+    return sse.event(openai_error(error))
+
+
+def draft_stats(finished: Finished) -> dict[str, Any]:
+    """Return what speculative decoding did, empty where there was none (contract 1.12)."""
+    drafted = finished.drafted
+    if drafted is None:
+        return {}
+    return {
+        "draft_model": drafted.drafter,
+        "total_draft_tokens_count": drafted.total,
+        "accepted_draft_tokens_count": drafted.accepted,
+        "rejected_draft_tokens_count": drafted.rejected,
+        "ignored_draft_tokens_count": drafted.ignored,
+    }
