@@ -10,8 +10,8 @@ from typing import Final
 
 import psutil
 
-from lmctl.adapters import cgroups
 from lmctl.planning.host_profile import Cores, Disk, HostProfile, Memory, object_name
+from lmctl.runner import cgroups
 
 LABELS: Final = "LMCTL_LABELS"
 """Environment variable with labels of this machine: `zone=lab,power=mains`."""

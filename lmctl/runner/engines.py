@@ -23,4 +23,6 @@ def open_engine(spec: RunnerSpec, *, progress: Callable[[float], bool]) -> Engin
         case "llama.cpp":
             from lmctl.runner.llamacpp import engine as llamacpp
 
-            return llamacpp.load(paths, spec.load, progress=progress)
+            return llamacpp.load(
+                paths, spec.load, progress=progress, meeting=Path(spec.socket).parent
+            )

@@ -16,6 +16,7 @@ import numpy as np
 from lmctl.base.errors import EngineFailed
 from lmctl.base.spec import LoadSettings
 from lmctl.base.talk import Sampling
+from lmctl.runner.cores import Cores, available_cores
 from lmctl.runner.llamacpp import load as loading
 from lmctl.runner.llamacpp.batch import Batch
 from lmctl.runner.llamacpp.library import complaints
@@ -28,17 +29,27 @@ _END: Final = -1  # as the end of a range of positions: all that come after
 
 
 def load(
-    paths: Sequence[Path], settings: LoadSettings, *, progress: Callable[[float], bool]
+    paths: Sequence[Path],
+    settings: LoadSettings,
+    *,
+    progress: Callable[[float], bool],
+    meeting: Path | None = None,
 ) -> "LlamaEngine":
-    """Load a GGUF model, in one file or in parts. Raises LoadFailed."""
-    return LlamaEngine(loading.load(paths, settings, progress=progress), settings)
+    """Load a GGUF model, in one file or in parts; engines that name the same folder as `meeting`
+    share the cores. Raises LoadFailed.
+    """
+    handles = loading.load(paths, settings, progress=progress)
+    cores = Cores(meeting, settings.threads or available_cores())
+    return LlamaEngine(handles, settings, cores)
 
 
 class LlamaEngine:
     """A loaded GGUF model with one context of many sequences."""
 
-    def __init__(self, handles: Handles, settings: LoadSettings) -> None:
+    def __init__(self, handles: Handles, settings: LoadSettings, cores: Cores) -> None:
         self._handles = handles
+        self._cores = cores
+        self._threads = 0
         self._context = handles.context
         self._vocabulary = library.llama_model_get_vocab(handles.model)
         self._memory = library.llama_get_memory(self._context)
@@ -85,6 +96,7 @@ class LlamaEngine:
         self._bell = bell
         long = any(len(feed.tokens) > 1 for feed in feeds)
         library.llama_set_abort_callback(self._context, self._abort if long else self._never, None)
+        self._share_cores()
         code = library.llama_decode(self._context, self._batch.native)
         if code != 0:
             self._undo(feeds)
@@ -100,12 +112,22 @@ class LlamaEngine:
         library.llama_memory_seq_rm(self._memory, sequence, _END, _END)
         self._samplers.pop(sequence).close()
         del self._positions[sequence]
+        if not self._positions:
+            self._cores.leave()
 
     def close(self) -> None:
+        self._cores.close()
         for sampler in self._samplers.values():
             sampler.close()
         self._samplers.clear()
         self._handles.close()
+
+    def _share_cores(self) -> None:
+        """Use as many threads as are ours while others are at work too."""
+        threads = self._cores.share()
+        if threads != self._threads:
+            self._threads = threads
+            library.llama_set_n_threads(self._context, threads, threads)
 
     def _goes_on(self, _data: Any) -> bool:
         """Say whether to break the step off; being asked shows that it gets on."""

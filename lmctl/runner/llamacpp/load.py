@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any, Final
 
 import llama_cpp as library
-import psutil
 
 from lmctl.base.spec import FailureKind, LoadSettings
+from lmctl.runner.cores import available_cores
 from lmctl.runner.llamacpp.library import complaints, kv_type, start
 from lmctl.runner.port import LoadFailed
 
@@ -156,9 +156,3 @@ def context_params(settings: LoadSettings) -> Any:
     # a step writes over was out of sight before it began, so an interrupted step can be taken back.
     params.swa_full = False
     return params
-
-
-def available_cores() -> int:
-    """Return the physical cores this process may use: a second thread on a core gains nothing."""
-    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return max(1, min(allowed or 1, psutil.cpu_count(logical=False) or 1))

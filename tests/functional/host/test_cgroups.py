@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from lmctl.adapters.cgroups import MemoryGroup, memory, processors
+from lmctl.runner.cgroups import MemoryGroup, memory, processors
 
 MIB = 1024 * 1024
 V2 = "30 23 0:26 / /sys/fs/cgroup rw,nosuid - cgroup2 cgroup2 rw,nsdelegate\n"
