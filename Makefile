@@ -32,6 +32,8 @@ check: install
 
 bench: install
 	$(BIN)/python tests/bench/run.py
+	$(BIN)/python tests/bench/engine_path.py
+	$(BIN)/python tests/bench/engine_threads.py
 
 bench-memory: install
 	$(BIN)/python tests/bench/memory_bench.py

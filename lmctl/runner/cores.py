@@ -1,7 +1,7 @@
 """Whose cores they are: the engines at work in one home share them, an idle one takes none.
 
 Threads of an engine spin while they wait for each other, so two engines with a thread per core
-each are three times slower than with half of them. A runner at work holds a lock on one byte of a
+each are slower than with half of them. A runner at work holds a lock on one byte of a
 file all runners of the home know; how many bytes are locked is how many share. The system frees
 the lock of a process that is gone, so nothing has to be cleaned up and nobody has to be alive.
 """
