@@ -4,6 +4,7 @@ import falcon
 import falcon.asgi
 
 from lmctl.api import control, errors
+from lmctl.api.anthropic_messages import CountTokens, Messages
 from lmctl.api.closing import AsgiApp, closing
 from lmctl.api.control import Control
 from lmctl.api.cors import CorsMiddleware
@@ -24,6 +25,8 @@ def create_app(gateway: Gateway, *, silence: float = 10.0) -> AsgiApp:
     routes = {
         "/v1/chat/completions": ChatCompletions(gateway),
         "/v1/completions": Completions(gateway),
+        "/v1/messages": Messages(gateway),
+        "/v1/messages/count_tokens": CountTokens(gateway),
         "/v1/models": Models(gateway),
         "/v1/models/{model:path}": Model(gateway),
         "/api/v1/models/load": LoadModel(gateway),

@@ -16,8 +16,9 @@ import msgspec
 import structlog
 
 from lmctl.adapters.metrics.requests import RequestMetrics
+from lmctl.adapters.runner_client import count as count_tokens
 from lmctl.base.errors import BadRequest, Busy, EngineFailed, NotReady, Unreachable
-from lmctl.base.talk import Call, Event
+from lmctl.base.talk import Call, Chat, Event
 from lmctl.planning.surface import Health, Limits, ServedRoute
 from lmctl.serving.routes import Destination, UnknownModel, identity, resolve
 from lmctl.serving.snapshot import Snapshot, Snapshots
@@ -25,6 +26,7 @@ from lmctl.serving.spread import Spread
 
 Ask = Callable[[str, Call], AsyncGenerator[Event, None]]
 MakeCall = Callable[[ServedRoute], Call]
+MakeChat = Callable[[ServedRoute], Chat]
 
 _log = structlog.get_logger("lmctl.serving")
 
@@ -100,6 +102,20 @@ class Gateway:
         with self._place(snapshot.surface.limits):
             _log.info("parked", model=model, why=str(trouble))
             return await self._park(model, make, trouble=trouble, over=over)
+
+    async def count(self, model: str | None, make: MakeChat) -> int:
+        """Return how many tokens the prompt for `model` has; asks once and does not park.
+
+        Raises as `open` does.
+        """
+        snapshot = self._snapshots.now()
+        trouble: NotReady | Unreachable = NotReady("no target of it is up")
+        for route in self._up(resolve(snapshot.surface, model), snapshot):
+            try:
+                return await count_tokens(route.socket, make(route))
+            except (NotReady, Unreachable) as error:
+                trouble = error
+        raise trouble
 
     def _up(self, destination: Destination, snapshot: Snapshot) -> Sequence[ServedRoute]:
         """Return the routes to try now. Where there is a choice the control plane's word counts;

@@ -13,6 +13,8 @@ from lmctl.base.talk import Call, Chat, Finished, Started, TextDelta, Usage
 from lmctl.runner.wire import (
     Admitted,
     Ask,
+    Count,
+    Counted,
     Drain,
     Report,
     Trouble,
@@ -62,6 +64,10 @@ class TinyRunner:
             match question:
                 case Ask(call=call):
                     await self._ask(call, reader, writer)
+                case Count(input=asked):
+                    writer.write(
+                        frame(Counted(sum(len(m.content.split()) for m in asked.messages)))
+                    )
                 case Drain():
                     writer.write(frame(Report(self._status(Phase.DRAINING))))
                 case None:

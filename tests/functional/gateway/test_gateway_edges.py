@@ -67,7 +67,7 @@ async def test_ready_needs_every_resident_instance_to_be_ready_and_to_accept(box
     [
         pytest.param("/v1/nope", {"message", "type", "param", "code"}, id="openai"),
         pytest.param("/api/v1/nope", {"type", "message", "code", "param"}, id="native"),
-        pytest.param("/v1/messages", {"type", "message"}, id="anthropic"),
+        pytest.param("/v1/messages/nope", {"type", "message"}, id="anthropic"),
         pytest.param("/", {"message", "type", "param", "code"}, id="root"),
     ],
 )

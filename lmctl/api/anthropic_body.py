@@ -1,0 +1,158 @@
+"""The request body of Anthropic's Messages API, and what it means in our own words (contract 1.20).
+
+The schema is open. What is known and cannot be done is refused by name, never silently ignored;
+`cache_control`, `metadata` and their like ask for nothing that could be missed.
+"""
+
+from collections.abc import Iterator
+from typing import Annotated, Any, Final, Literal
+
+import msgspec
+from pydantic import BaseModel, ConfigDict, Field
+
+from lmctl.api.openai_body import Number, Share, Stop
+from lmctl.base import talk
+from lmctl.base.errors import BadRequest
+from lmctl.chat.effective import PREFIX
+
+TOOL_PREFIX: Final = "toolu_"
+
+_KEYS: Final = {
+    "temperature": "temperature",
+    "top_k": "topKSampling",
+    "top_p": "topPSampling",
+    "stop_sequences": "stopStrings",
+    "max_tokens": "maxPredictedTokens",
+}
+
+
+class Turn(BaseModel):
+    """One turn; `content` is text or a list of blocks."""
+
+    model_config = ConfigDict(strict=True, frozen=True)
+
+    role: Literal["user", "assistant", "system"]
+    content: Any
+
+
+class CountBody(BaseModel):
+    """What makes the prompt, and all that `count_tokens` reads."""
+
+    model_config = ConfigDict(strict=True, frozen=True)
+
+    model: str
+    messages: Annotated[tuple[Turn, ...], Field(min_length=1)]
+    system: Any = None
+    tools: Any = None
+    tool_choice: Any = None
+    thinking: Any = None
+
+    def to_chat(self) -> talk.Chat:
+        """Return the conversation in our own words. Raises BadRequest naming what is wrong."""
+        self._refuse_tools()
+        said = tuple(
+            message
+            for number, turn in enumerate(self.messages)
+            for message in _messages(turn, f"messages[{number}]")
+        )
+        system = _text(self.system, "system")
+        head = (talk.Message(role="system", content=system),) if system else ()
+        return talk.Chat(messages=head + said, reasoning=_reasoning(self.thinking))
+
+    def _refuse_tools(self) -> None:
+        choice = self.tool_choice.get("type") if isinstance(self.tool_choice, dict) else None
+        if self.tools and choice != "none":
+            raise BadRequest("`tools`: this version cannot call tools", param="tools")
+
+
+class MessagesBody(CountBody):
+    """The request body of `/v1/messages`."""
+
+    max_tokens: Annotated[int, Field(ge=1)]
+    stream: bool | None = None
+    temperature: Annotated[Number, Field(ge=0)] | None = None
+    top_p: Share | None = None
+    top_k: Annotated[int, Field(ge=-1)] | None = None
+    stop_sequences: Stop | None = None
+
+    def layer(self) -> dict[str, Any]:
+        """Return what the request itself says about prediction, by full key."""
+        said = {ours: getattr(self, theirs) for theirs, ours in _KEYS.items()}
+        return {PREFIX + key: value for key, value in said.items() if value is not None}
+
+
+def _reasoning(thinking: Any) -> talk.Reasoning:
+    kind = thinking.get("type") if isinstance(thinking, dict) else None
+    if thinking is None or kind == "adaptive":
+        return talk.Reasoning()
+    if kind == "disabled":
+        return talk.Reasoning(enabled=False)
+    budget = thinking.get("budget_tokens") if isinstance(thinking, dict) else None
+    if kind == "enabled" and isinstance(budget, int) and budget > 0:
+        return talk.Reasoning(enabled=True, budget=budget)
+    raise BadRequest(
+        '`thinking` should be {"type": "enabled", "budget_tokens": …}, "disabled" or "adaptive"',
+        param="thinking",
+    )
+
+
+def _messages(turn: Turn, place: str) -> Iterator[talk.Message]:
+    """Yield the turn; results of tools are turns of their own, before what the user says."""
+    blocks = _blocks(turn.content, f"{place}.content")
+    said: list[str] = []
+    thought: list[str] = []
+    calls: list[talk.ToolCall] = []
+    results = 0
+    for where, block in blocks:
+        match block:
+            case {"type": "text", "text": str(text)}:
+                said.append(text)
+            case {"type": "thinking", "thinking": str(text)}:
+                thought.append(text)
+            case {"type": "redacted_thinking"}:
+                pass  # nobody but Anthropic can read it
+            case {"type": "tool_use", "id": str(call), "name": str(name), "input": dict(given)}:
+                arguments = msgspec.json.encode(given).decode()
+                calls.append(talk.ToolCall(_plain(call), name, arguments))
+            case {"type": "tool_result", "tool_use_id": str(call)}:
+                results += 1
+                content = _text(block.get("content"), f"{where}.content")
+                yield talk.Message(role="tool", content=content, tool_call_id=_plain(call))
+            case {"type": "image"}:
+                raise BadRequest("this model does not take images", param=where)
+            case _:
+                raise BadRequest(f"`{where}` is no block this version reads", param=where)
+    if said or thought or calls or not results:
+        yield talk.Message(
+            role=turn.role,
+            content="".join(said),
+            reasoning="".join(thought) or None,
+            tool_calls=tuple(calls),
+        )
+
+
+def _text(content: Any, place: str) -> str:
+    """Return text given as a string, as blocks of text, or not at all."""
+    if content is None:
+        return ""
+    pieces = []
+    for where, block in _blocks(content, place):
+        match block:
+            case {"type": "text", "text": str(text)}:
+                pieces.append(text)
+            case _:
+                raise BadRequest(f"`{where}` should be a text block", param=where)
+    return "".join(pieces)
+
+
+def _blocks(content: Any, place: str) -> list[tuple[str, Any]]:
+    if isinstance(content, str):
+        return [(place, {"type": "text", "text": content})]
+    if not isinstance(content, list):
+        raise BadRequest(f"`{place}` should be a string or a list of blocks", param=place)
+    return [(f"{place}[{number}]", block) for number, block in enumerate(content)]
+
+
+def _plain(call_id: str) -> str:
+    """Return the id the runner gave a call."""
+    return call_id.removeprefix(TOOL_PREFIX)

@@ -1,0 +1,68 @@
+"""POST /v1/messages and /v1/messages/count_tokens: Anthropic's dialect (contract 1.20)."""
+
+import msgspec
+from falcon.asgi import Request, Response
+
+from lmctl.api.answering import Asking, new_id
+from lmctl.api.anthropic_body import CountBody, MessagesBody
+from lmctl.api.anthropic_writer import MessagesWriter
+from lmctl.api.asked import Asked
+from lmctl.api.closing import exchange_of
+from lmctl.api.errors import JSON_TYPE
+from lmctl.api.reading import parse, read_body
+from lmctl.base import talk
+from lmctl.chat.effective import effective, with_system_prompt
+from lmctl.planning.surface import ServedRoute
+from lmctl.serving.gateway import Gateway
+
+
+class Messages:
+    """Answers with a message, whole or streamed."""
+
+    def __init__(self, gateway: Gateway) -> None:
+        self._gateway = gateway
+
+    async def on_post(self, req: Request, resp: Response) -> None:
+        exchange_of(req).asked = Asked(self._gateway.metrics)
+        surface = self._gateway.snapshot().surface
+        body = parse(MessagesBody, await read_body(req, surface.limits.body_size))
+        chat = body.to_chat()
+        if surface.log_prompts:
+            exchange_of(req).notes["prompt"] = msgspec.to_builtins(chat.messages)
+        answer_id = new_id("msg_")
+
+        def make(route: ServedRoute) -> talk.Call:
+            settings = effective(body.layer(), route.operation)
+            return settings.call(answer_id, _prompted(chat, settings.system_prompt))
+
+        asking = Asking(
+            self._gateway,
+            model=body.model,
+            makes=(make,),
+            writer=lambda model: MessagesWriter(answer_id, model),
+        )
+        await asking.answer(req, resp, stream=bool(body.stream))
+
+
+class CountTokens:
+    """Counts what a message would cost to read, template included; nothing is generated."""
+
+    def __init__(self, gateway: Gateway) -> None:
+        self._gateway = gateway
+
+    async def on_post(self, req: Request, resp: Response) -> None:
+        limit = self._gateway.snapshot().surface.limits.body_size
+        body = parse(CountBody, await read_body(req, limit))
+        chat = body.to_chat()
+
+        def make(route: ServedRoute) -> talk.Chat:
+            return _prompted(chat, effective(route.operation).system_prompt)
+
+        tokens = await self._gateway.count(body.model, make)
+        resp.content_type = JSON_TYPE
+        resp.data = msgspec.json.encode({"input_tokens": tokens})
+
+
+def _prompted(chat: talk.Chat, prompt: str) -> talk.Chat:
+    """Put the instance's own system prompt first where the request brings none."""
+    return msgspec.structs.replace(chat, messages=with_system_prompt(chat.messages, prompt))
