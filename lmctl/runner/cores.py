@@ -27,12 +27,12 @@ class Cores:
     """One engine's part of the cores. Used by the engine's thread only.
 
     `folder` is where all runners of a home meet, None for an engine that is alone; `most` are the
-    threads the engine may use at most.
+    threads the engine may use at most, None for as many as there are cores.
     """
 
-    def __init__(self, folder: Path | None, most: int, *, cores: int | None = None) -> None:
-        self._most = most
+    def __init__(self, folder: Path | None, most: int | None, *, cores: int | None = None) -> None:
         self._cores = available_cores() if cores is None else cores
+        self._most = most or self._cores
         self._file = None if folder is None else _opened(folder / "cores.lock")
         self._place: int | None = None
 

@@ -8,20 +8,17 @@ the processor time the gateway uses, and how long `/livez` takes.
 
 import argparse
 import asyncio
-import statistics
 import sys
 import time
 from functools import partial
 from pathlib import Path
 
 import httpx2
-import msgspec
 import psutil
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from lmctl.base.spec import LoadSettings
-from lmctl.planning.surface import Surface
 from lmctl.runner.llamacpp import engine as llamacpp
 from tests.bench import run
 from tests.bench.engine_bench import bare
@@ -62,7 +59,7 @@ async def look(url: str, streams: int) -> tuple[list[float], float]:
     async with httpx2.AsyncClient(timeout=None) as http, asyncio.TaskGroup() as tasks:
         begin = time.perf_counter()
         running = [
-            tasks.create_task(run._arrivals(run.through_http(url, http, LOOKED)))
+            tasks.create_task(run.arrivals(run.through_http(url, http, LOOKED)))
             for _ in range(streams)
         ]
         async with httpx2.AsyncClient() as other:
@@ -75,17 +72,13 @@ async def look(url: str, streams: int) -> tuple[list[float], float]:
 
 
 def measure_looks(box: Box, streams: int) -> None:
-    surface = msgspec.json.decode((box.home.run / "surface.json").read_bytes(), type=Surface)
     master = psutil.Process(box.pid("server/gateway"))
     gateway = [master, *master.children(recursive=True)]
     before = sum(map(run.busy, gateway))
     took, passed = asyncio.run(look(box.url, streams))
     used = (sum(map(run.busy, gateway)) - before) / passed
-    rare = statistics.quantiles(took, n=100)[-1] if len(took) > 1 else took[0]
-    run.say(
-        f"{streams} streams of {surface.routes[0].name}: gateway {used:.1%} of a core; /livez "
-        f"median {statistics.median(took) * 1e3:.1f} ms  p99 {rare * 1e3:.1f} ms ({len(took)})"
-    )
+    run.say(f"while {streams} streams run: gateway {used:.1%} of a core")
+    run.say_times("/livez", took)
 
 
 def main() -> None:

@@ -236,19 +236,19 @@ async def _rate(answer: Answer, *, streams: int, tokens: int) -> float:
         httpx2.AsyncClient(timeout=None) as http,
         asyncio.TaskGroup() as tasks,
     ):
-        found = [tasks.create_task(_arrivals(answer(http, tokens))) for _ in range(streams)]
-    arrivals = [each.result() for each in found]
-    begin, end = max(each[0] for each in arrivals), min(each[-1] for each in arrivals)
+        found = [tasks.create_task(arrivals(answer(http, tokens))) for _ in range(streams)]
+    times = [each.result() for each in found]
+    begin, end = max(each[0] for each in times), min(each[-1] for each in times)
     spans = [
         (after - before) / SPAN
-        for each in arrivals
+        for each in times
         for before, after in zip(each, each[SPAN:], strict=False)
         if begin <= before and after <= end
     ]
     return streams / statistics.median(spans)
 
 
-async def _arrivals(pieces: AsyncGenerator[None, None]) -> list[float]:
+async def arrivals(pieces: AsyncGenerator[None, None]) -> list[float]:
     async with aclosing(pieces):
         return [time.perf_counter() async for _ in pieces]
 
@@ -323,8 +323,8 @@ def say_times(name: str, seconds: Sequence[float]) -> None:
     middle, worst = statistics.median(seconds), max(seconds)
     rare = sorted(seconds)[int(len(seconds) * 0.99) - 1] if len(seconds) >= 100 else worst
     say(
-        f"    {name:<16} median {middle * 1e3:5.0f} ms  p99 {rare * 1e3:5.0f} ms"
-        f"  worst {worst * 1e3:5.0f} ms  ({len(seconds)})"
+        f"    {name:<16} median {middle * 1e3:7.1f} ms  p99 {rare * 1e3:7.1f} ms"
+        f"  worst {worst * 1e3:7.1f} ms  ({len(seconds)})"
     )
 
 

@@ -16,7 +16,7 @@ import numpy as np
 from lmctl.base.errors import EngineFailed
 from lmctl.base.spec import LoadSettings
 from lmctl.base.talk import Sampling
-from lmctl.runner.cores import Cores, available_cores
+from lmctl.runner.cores import Cores
 from lmctl.runner.llamacpp import load as loading
 from lmctl.runner.llamacpp.batch import Batch
 from lmctl.runner.llamacpp.library import complaints
@@ -39,8 +39,7 @@ def load(
     share the cores. Raises LoadFailed.
     """
     handles = loading.load(paths, settings, progress=progress)
-    cores = Cores(meeting, settings.threads or available_cores())
-    return LlamaEngine(handles, settings, cores)
+    return LlamaEngine(handles, settings, Cores(meeting, settings.threads))
 
 
 class LlamaEngine:
