@@ -5,13 +5,13 @@ import contextlib
 import os
 import stat
 import time
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import msgspec
 import structlog
@@ -32,6 +32,8 @@ from lmctl.runner.watchdog import Watchdog
 
 QUESTION_TIMEOUT: Final = 30.0
 GOODBYE_TIMEOUT: Final = 2.0
+
+Made = TypeVar("Made")
 
 log = structlog.get_logger("lmctl.runner")
 
@@ -233,7 +235,7 @@ class Server:
             now=datetime.now().astimezone(),
         )
         try:
-            tokens = await asyncio.get_running_loop().run_in_executor(self._prompts, count)
+            tokens = await self._prompted(count)
         except LmctlError as error:
             return trouble(error)
         return wire.Counted(len(tokens))
@@ -280,14 +282,21 @@ class Server:
             + (self._spec.queue_deadline if patience is None else patience),
         )
         try:
-            job = await asyncio.get_running_loop().run_in_executor(self._prompts, prepare)
-        except BaseException as error:
+            job = await self._prompted(prepare, request=call.id)
+        except BaseException:
             self._release()
-            if isinstance(error, Exception) and not isinstance(error, LmctlError):
-                log.exception("prompt failed", request=call.id)
-                raise EngineFailed(f"the prompt could not be prepared: {error!r}") from error
             raise
         return job, loaded
+
+    async def _prompted(self, work: Callable[[], Made], *, request: str = "") -> Made:
+        """Return what a thread makes of a prompt; a surprise there is a failure of the engine."""
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._prompts, work)
+        except LmctlError:
+            raise
+        except Exception as error:
+            log.exception("prompt failed", request=request)
+            raise EngineFailed(f"the prompt could not be prepared: {error!r}") from error
 
     def _progress(self) -> int:
         return self._loaded.scheduler.progress if self._loaded is not None else 0

@@ -8,9 +8,11 @@ time, woken by a changed surface, a changed health report or a changed socket.
 import asyncio
 import os
 import time
-from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
+from typing import TypeVar
 
 import msgspec
 import structlog
@@ -27,6 +29,7 @@ from lmctl.serving.spread import Spread
 Ask = Callable[[str, Call], AsyncGenerator[Event, None]]
 MakeCall = Callable[[ServedRoute], Call]
 MakeChat = Callable[[ServedRoute], Chat]
+Answered = TypeVar("Answered")
 
 _log = structlog.get_logger("lmctl.serving")
 
@@ -91,7 +94,8 @@ class Gateway:
         while True:
             destination = resolve(snapshot.surface, model)
             try:
-                return await self._first(snapshot, self._up(destination, snapshot), make, over=over)
+                begin = partial(self._begin, snapshot, make=make, over=over)
+                return await _first(self._up(destination, snapshot), begin)
             except Busy:
                 raise
             except (NotReady, Unreachable) as error:
@@ -109,13 +113,8 @@ class Gateway:
         Raises as `open` does.
         """
         snapshot = self._snapshots.now()
-        trouble: NotReady | Unreachable = NotReady("no target of it is up")
-        for route in self._up(resolve(snapshot.surface, model), snapshot):
-            try:
-                return await count_tokens(route.socket, make(route))
-            except (NotReady, Unreachable) as error:
-                trouble = error
-        raise trouble
+        routes = self._up(resolve(snapshot.surface, model), snapshot)
+        return await _first(routes, lambda route: count_tokens(route.socket, make(route)))
 
     def _up(self, destination: Destination, snapshot: Snapshot) -> Sequence[ServedRoute]:
         """Return the routes to try now. Where there is a choice the control plane's word counts;
@@ -145,7 +144,7 @@ class Gateway:
             there = [each for each, socket in zip(routes, mark[1], strict=True) if socket]
             if there:
                 try:
-                    return await self._first(snapshot, there, make, over=over)
+                    return await _first(there, partial(self._begin, snapshot, make=make, over=over))
                 except Busy:
                     raise
                 except (NotReady, Unreachable) as error:
@@ -153,30 +152,8 @@ class Gateway:
             _refuse_hopeless(snapshot.health, routes)
             await self._wait(mark, routes, deadline=deadline, trouble=trouble)
 
-    async def _first(
-        self,
-        snapshot: Snapshot,
-        routes: Sequence[ServedRoute],
-        make: MakeCall,
-        *,
-        over: AsyncExitStack,
-    ) -> Answer:
-        """Return the answer of the first route that takes the request.
-
-        Raises what the first of them had against it when none does.
-        """
-        troubles: list[NotReady | Unreachable] = []
-        for route in routes:
-            try:
-                return await self._begin(snapshot, route, make, over=over)
-            except Busy:
-                raise
-            except (NotReady, Unreachable) as error:
-                troubles.append(error)
-        raise troubles[0] if troubles else NotReady("no target of it is up")
-
     async def _begin(
-        self, snapshot: Snapshot, route: ServedRoute, make: MakeCall, *, over: AsyncExitStack
+        self, snapshot: Snapshot, route: ServedRoute, *, make: MakeCall, over: AsyncExitStack
     ) -> Answer:
         limits = snapshot.surface.limits
         call = msgspec.structs.replace(
@@ -225,6 +202,24 @@ class Gateway:
         finally:
             self._parked -= 1
             self.metrics.parked(-1)
+
+
+async def _first(
+    routes: Sequence[ServedRoute], ask: Callable[[ServedRoute], Awaitable[Answered]]
+) -> Answered:
+    """Return what the first route that takes the question answers.
+
+    Raises what the first of them had against it when none does.
+    """
+    troubles: list[NotReady | Unreachable] = []
+    for route in routes:
+        try:
+            return await ask(route)
+        except Busy:
+            raise
+        except (NotReady, Unreachable) as error:
+            troubles.append(error)
+    raise troubles[0] if troubles else NotReady("no target of it is up")
 
 
 def _refuse_hopeless(health: Health, routes: Sequence[ServedRoute]) -> None:
