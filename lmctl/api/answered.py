@@ -4,8 +4,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from lmctl.base.talk import (
-    ChosenToken,
-    Embedded,
     Event,
     Finished,
     ReasoningDelta,
@@ -36,14 +34,10 @@ Part = Said | Thought | ToolCall
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """A complete answer: its parts in order, the tokens when they were asked for, the vectors of
-    an embedding.
-    """
+    """A complete answer: its parts in order."""
 
     parts: tuple[Part, ...]
     finished: Finished
-    tokens: tuple[ChosenToken, ...] = ()
-    embedded: Embedded | None = None
 
     @property
     def text(self) -> str:
@@ -65,15 +59,12 @@ class Collector:
     _parts: list[Part] = field(default_factory=list)
     _pieces: list[str] = field(default_factory=list)
     _kind: type[Said] | type[Thought] = Said
-    _tokens: list[ChosenToken] = field(default_factory=list)
     _begun: dict[int, ToolCallStarted] = field(default_factory=dict)
-    _embedded: Embedded | None = None
 
     def add(self, event: Event) -> Answered | None:
         """Take the next event; return the answer with its last one."""
         match event:
-            case TextDelta(text=text, tokens=tokens):
-                self._tokens.extend(tokens)
+            case TextDelta(text=text):
                 self._say(Said, text)
             case ReasoningDelta(text=text):
                 self._say(Thought, text)
@@ -83,11 +74,9 @@ class Collector:
             case ToolCallEnded(index=index, arguments=arguments):
                 begun = self._begun[index]
                 self._parts.append(ToolCall(begun.id, begun.name, arguments))
-            case Embedded():
-                self._embedded = event
             case Finished():
                 self._close()
-                return Answered(tuple(self._parts), event, tuple(self._tokens), self._embedded)
+                return Answered(tuple(self._parts), event)
             case _:
                 pass
         return None

@@ -8,37 +8,32 @@ several answers at once, what the metrics and the log are told.
 import asyncio
 import secrets
 import string
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from functools import partial
 from typing import Protocol
 
-import msgspec
 import structlog
 from falcon.asgi import Request, Response
 
 from lmctl.api import sse
-from lmctl.api.answered import Answered, Collector
+from lmctl.api.answered import Answered, Collector, usage_of
 from lmctl.api.closing import Exchange, exchange_of
 from lmctl.api.errors import JSON_TYPE, internal
 from lmctl.api.merging import merged, one
 from lmctl.base.errors import LmctlError
 from lmctl.base.talk import (
-    Call,
     Event,
     Finished,
     ReasoningDelta,
     TextDelta,
     ToolCallStarted,
 )
-from lmctl.planning.surface import ServedRoute
 from lmctl.serving.gateway import Answer, Gateway, MakeCall
 
 _BASE36 = string.digits + string.ascii_lowercase
 
 _log = structlog.get_logger("lmctl.api")
-
-Keep = Callable[[tuple[Answered, ...]], Awaitable[None]]
 
 
 class Writer(Protocol):
@@ -68,8 +63,7 @@ def new_id(prefix: str) -> str:
 class Asking:
     """One request on its way: which model, which calls, and how its answers are written.
 
-    `writer` makes the writer once the id of the answering instance is known. `keep` is told all
-    answers when they are complete, before the client hears of the end.
+    `writer` makes the writer once the id of the answering instance is known.
     """
 
     def __init__(
@@ -79,13 +73,11 @@ class Asking:
         model: str | None,
         makes: Sequence[MakeCall],
         writer: Callable[[str], Writer],
-        keep: Keep | None = None,
     ) -> None:
         self._gateway = gateway
         self._model = model
         self._makes = makes
         self._writer = writer
-        self._keep = keep
 
     async def answer(self, req: Request, resp: Response, *, stream: bool) -> None:
         """Answer whole or as a stream."""
@@ -97,19 +89,17 @@ class Asking:
     async def whole(self, req: Request, resp: Response) -> None:
         """Answer with one JSON body when every answer is complete."""
         exchange = exchange_of(req)
-        model, answers = await self.collect(exchange)
-        resp.content_type = JSON_TYPE
-        resp.data = self._writer(model).whole(answers)
-
-    async def collect(self, exchange: Exchange) -> tuple[str, tuple[Answered, ...]]:
-        """Return the id of the instance that answered, and all answers."""
-        first = await self._open(exchange, self._makes[0])
-        collected = _Collected(len(self._makes), exchange)
+        first = await self._open(exchange)
+        collectors = [Collector() for _ in self._makes]
+        answers: dict[int, Answered] = {}
+        tally = _Tally(exchange)
         async with aclosing(self._events(exchange, first)) as events:
             async for index, event in events:
-                collected.add(index, event)
-        answers = await self._kept(collected)
-        return first.model, answers
+                tally.add(index, event)
+                if (answer := collectors[index].add(event)) is not None:
+                    answers[index] = answer
+        resp.content_type = JSON_TYPE
+        resp.data = self._writer(first.model).whole(tuple(answers[n] for n in sorted(answers)))
 
     async def stream(self, req: Request, resp: Response) -> None:
         """Answer with an event stream.
@@ -119,7 +109,7 @@ class Asking:
         pings follow: proxies give up after a minute without a byte.
         """
         exchange = exchange_of(req)
-        opening = asyncio.ensure_future(self._open(exchange, _told_of_progress(self._makes[0])))
+        opening = asyncio.ensure_future(self._open(exchange))
         exchange.stack.push_async_callback(_settle, opening)
         limits = self._gateway.snapshot().surface.limits
         await asyncio.wait({opening}, timeout=limits.queue_deadline + exchange.silence)
@@ -127,10 +117,10 @@ class Asking:
             opening.result()
         await sse.begin(req, resp, self._frames(opening, exchange))
 
-    async def _open(self, exchange: Exchange, make: MakeCall) -> Answer:
+    async def _open(self, exchange: Exchange) -> Answer:
         if exchange.asked is not None:
             exchange.asked.aimed_at(self._gateway.leads_to(self._model))
-        answer = await self._gateway.open(self._model, make, over=exchange.stack)
+        answer = await self._gateway.open(self._model, self._makes[0], over=exchange.stack)
         exchange.notes |= {"model": answer.model, "instance": answer.route.instance}
         if exchange.asked is not None:
             exchange.asked.opened(answer.route.instance)
@@ -154,13 +144,12 @@ class Asking:
             writer = self._writer(first.model)
             if begin := writer.begin():
                 yield begin
-            collected = _Collected(len(self._makes), exchange, keeps=self._keep is not None)
+            tally = _Tally(exchange)
             async with aclosing(self._events(exchange, first)) as events:
                 async for index, event in events:
-                    collected.add(index, event)
+                    tally.add(index, event)
                     if frame := writer.event(index, event):
                         yield frame
-            await self._kept(collected)
             if end := writer.end():
                 yield end
         except LmctlError as error:
@@ -168,12 +157,6 @@ class Asking:
         except Exception:  # noqa: BLE001 - the status is out; the client must be told somehow
             _log.exception("internal error in a stream", request_id=exchange.request_id)
             yield self._broken(writer, exchange, internal(exchange.request_id))
-
-    async def _kept(self, collected: "_Collected") -> tuple[Answered, ...]:
-        answers = collected.answers()
-        if self._keep is not None:
-            await self._keep(answers)
-        return answers
 
     def _broken(self, writer: Writer | None, exchange: Exchange, error: LmctlError) -> bytes:
         """Return an error as the end of a stream, and keep it for the log line."""
@@ -184,16 +167,12 @@ class Asking:
         return (writer or self._writer(self._model or "")).broken(error)
 
 
-class _Collected:
-    """Puts answers together and tells metrics and log of them; a stream that keeps nothing is
-    only told of.
-    """
+class _Tally:
+    """Tells metrics and log of one request's answers as they come."""
 
-    def __init__(self, count: int, exchange: Exchange, *, keeps: bool = True) -> None:
+    def __init__(self, exchange: Exchange) -> None:
         self._exchange = exchange
-        self._collectors = [Collector() for _ in range(count)] if keeps else []
-        self._answers: dict[int, Answered] = {}
-        self._counted = (0, 0)
+        self._ended: dict[int, Finished] = {}
 
     def add(self, index: int, event: Event) -> None:
         asked = self._exchange.asked
@@ -202,35 +181,17 @@ class _Collected:
                 if asked is not None:
                     asked.spoke()
             case Finished():
+                self._ended[index] = event
+                usage = usage_of(self._ended)
                 if asked is not None:
-                    asked.finished(event)
-                self._note(event)
+                    asked.used(usage)
+                self._exchange.notes |= {
+                    "prompt_tokens": usage.prompt_tokens,
+                    "tokens": usage.completion_tokens,
+                    "finish": event.reason,
+                }
             case _:
                 pass
-        if self._collectors and (answer := self._collectors[index].add(event)) is not None:
-            self._answers[index] = answer
-
-    def answers(self) -> tuple[Answered, ...]:
-        return tuple(self._answers[index] for index in sorted(self._answers))
-
-    def _note(self, finished: Finished) -> None:
-        prompt, tokens = self._counted
-        usage = finished.usage
-        self._counted = (prompt + usage.prompt_tokens, tokens + usage.completion_tokens)
-        self._exchange.notes |= {
-            "prompt_tokens": self._counted[0],
-            "tokens": self._counted[1],
-            "finish": finished.reason,
-        }
-
-
-def _told_of_progress(make: MakeCall) -> MakeCall:
-    """Ask for progress too: a stream begins with the first chunk of a long prompt."""
-
-    def make_call(route: ServedRoute) -> Call:
-        return msgspec.structs.replace(make(route), progress=True)
-
-    return make_call
 
 
 async def _settle(opening: asyncio.Future[Answer]) -> None:

@@ -1,7 +1,8 @@
 """The request body of Anthropic's Messages API, and what it means in our own words (contract 1.20).
 
 The schema is open. What is known and cannot be done is refused by name, never silently ignored;
-`cache_control`, `metadata` and their like ask for nothing that could be missed.
+`cache_control`, `metadata` and their like ask for nothing that could be missed. `thinking` is checked
+and passed on; the runner does not act on it yet.
 """
 
 from collections.abc import Iterator
@@ -10,10 +11,9 @@ from typing import Annotated, Any, Final, Literal
 import msgspec
 from pydantic import BaseModel, ConfigDict, Field
 
-from lmctl.api.openai_body import Number, Share, Stop
+from lmctl.api.fields import Number, Share, Stop, layer_of
 from lmctl.base import talk
 from lmctl.base.errors import BadRequest
-from lmctl.chat.effective import PREFIX
 
 TOOL_PREFIX: Final = "toolu_"
 
@@ -77,8 +77,7 @@ class MessagesBody(CountBody):
 
     def layer(self) -> dict[str, Any]:
         """Return what the request itself says about prediction, by full key."""
-        said = {ours: getattr(self, theirs) for theirs, ours in _KEYS.items()}
-        return {PREFIX + key: value for key, value in said.items() if value is not None}
+        return layer_of(self, _KEYS)
 
 
 def _reasoning(thinking: Any) -> talk.Reasoning:

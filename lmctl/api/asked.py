@@ -3,7 +3,7 @@
 import time
 
 from lmctl.adapters.metrics.requests import RequestMetrics
-from lmctl.base.talk import Finished, Usage
+from lmctl.base.talk import Usage
 
 
 class Asked:
@@ -33,13 +33,9 @@ class Asked:
             seconds = time.perf_counter() - self._at
             self._metrics.first_token(self._route, self._instance, seconds=seconds)
 
-    def finished(self, finished: Finished) -> None:
-        """Note that an answer went well; one request may get several."""
-        before, usage = self._usage or Usage(0, 0), finished.usage
-        self._usage = Usage(
-            before.prompt_tokens + usage.prompt_tokens,
-            before.completion_tokens + usage.completion_tokens,
-        )
+    def used(self, usage: Usage) -> None:
+        """Note what all answers that went well so far took together."""
+        self._usage = usage
 
     def broke(self) -> None:
         """Note that it ended with an error after its status was out."""

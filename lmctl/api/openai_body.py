@@ -9,14 +9,9 @@ from typing import Annotated, Any, ClassVar, Final
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
+from lmctl.api.fields import Number, Share, Stop, layer_of
 from lmctl.base.errors import BadRequest
 from lmctl.chat.effective import PREFIX
-
-
-def _stop_list(value: Any) -> Any:
-    if isinstance(value, str):
-        return (value,)
-    return tuple(value) if isinstance(value, list) else value
 
 
 def _token_pairs(value: Any) -> Any:
@@ -29,9 +24,6 @@ def _token_pairs(value: Any) -> Any:
         raise ValueError("should map token ids to numbers") from None
 
 
-Number = Annotated[float, Field(allow_inf_nan=False)]
-Share = Annotated[float, Field(ge=0, le=1)]
-Stop = Annotated[tuple[str, ...], BeforeValidator(_stop_list)]
 LogitBias = Annotated[tuple[tuple[int, Number], ...], BeforeValidator(_token_pairs)]
 TokenLimit = Annotated[int, Field(ge=-1)]
 
@@ -103,8 +95,7 @@ class TextBody(BaseModel):
 
     def layer(self) -> dict[str, Any]:
         """Return what the request itself says about prediction, by full key."""
-        said = {name: getattr(self, name) for name in _KEYS}
-        layer = {PREFIX + _KEYS[name]: value for name, value in said.items() if value is not None}
+        layer = layer_of(self, _KEYS)
         limit = (
             self.max_tokens if self.max_completion_tokens is None else self.max_completion_tokens
         )

@@ -7,8 +7,7 @@ import msgspec
 
 from lmctl.api import sse
 from lmctl.api.answered import Answered, usage_of
-from lmctl.api.openai_logprobs import chat_logprobs
-from lmctl.api.openai_shapes import draft_stats, error_event, usage_shape
+from lmctl.api.openai_shapes import error_event, usage_shape
 from lmctl.base.errors import LmctlError
 from lmctl.base.talk import (
     Event,
@@ -20,25 +19,16 @@ from lmctl.base.talk import (
     ToolCallStarted,
 )
 
-_encoder = msgspec.json.Encoder()
-_encode = _encoder.encode
+_encode = msgspec.json.Encoder().encode
 
 
 class ChatWriter:
     """Writes the answers to one request. What never changes within it is encoded once.
 
-    `usage` asks for the chunk of counts at the end, `logprobs` whether those of tokens are told.
+    `usage` asks for the chunk of counts at the end.
     """
 
-    def __init__(
-        self,
-        answer_id: str,
-        model: str,
-        *,
-        count: int = 1,
-        usage: bool = False,
-        logprobs: bool = False,
-    ) -> None:
+    def __init__(self, answer_id: str, model: str, *, count: int = 1, usage: bool = False) -> None:
         self._model = model
         self._common = {"id": answer_id, "object": "chat.completion", "created": int(time.time())}
         chunk = self._common | {"object": "chat.completion.chunk"}
@@ -52,16 +42,14 @@ class ChatWriter:
         self._count = count
         self._ended: dict[int, Finished] = {}
         self._usage = usage
-        self._logprobs = logprobs
 
     def begin(self) -> bytes:
         return b""
 
     def event(self, index: int, event: Event) -> bytes:
         match event:
-            case TextDelta(text=text, tokens=tokens):
-                logprobs = _encode(chat_logprobs(tokens)) if self._logprobs else b"null"
-                return self._delta(index, b'"content":' + _encode(text), logprobs)
+            case TextDelta(text=text):
+                return self._delta(index, b'"content":' + _encode(text))
             case ReasoningDelta(text=text):
                 return self._delta(index, b'"reasoning_content":' + _encode(text))
             case ToolCallStarted(index=number, id=call_id, name=name):
@@ -95,19 +83,18 @@ class ChatWriter:
                 "model": self._model,
                 "choices": [self._choice(*each) for each in enumerate(answers)],
                 "usage": usage_shape(usage_of(ended, choices=len(answers))),
-                "stats": draft_stats(answers[0].finished),
+                "stats": {},
                 "system_fingerprint": self._model,
             }
         )
 
-    def _delta(self, index: int, delta: bytes, logprobs: bytes = b"null") -> bytes:
+    def _delta(self, index: int, delta: bytes) -> bytes:
         role = b"" if self._begun[index] else b'"role":"assistant",'
         self._begun[index] = True
-        return b'%b%b%b},"logprobs":%b,"finish_reason":null}]}\n\n' % (
+        return b'%b%b%b},"logprobs":null,"finish_reason":null}]}\n\n' % (
             self._heads[index],
             role,
             delta,
-            logprobs,
         )
 
     def _last(self, index: int, finished: Finished) -> bytes:
@@ -128,7 +115,7 @@ class ChatWriter:
         return {
             "index": index,
             "message": message,
-            "logprobs": chat_logprobs(answer.tokens) if self._logprobs else None,
+            "logprobs": None,
             "finish_reason": answer.finished.reason,
         }
 

@@ -5,7 +5,7 @@ from typing import Any
 from lmctl.api import sse
 from lmctl.api.catalogue import openai_error
 from lmctl.base.errors import LmctlError
-from lmctl.base.talk import Finished, Usage
+from lmctl.base.talk import Usage
 
 
 def usage_shape(usage: Usage) -> dict[str, Any]:
@@ -22,17 +22,3 @@ def usage_shape(usage: Usage) -> dict[str, Any]:
 def error_event(error: LmctlError) -> bytes:
     """Return an error as the last event of a stream; no [DONE] follows."""
     return sse.event(openai_error(error))
-
-
-def draft_stats(finished: Finished) -> dict[str, Any]:
-    """Return what speculative decoding did, empty where there was none (contract 1.12)."""
-    drafted = finished.drafted
-    if drafted is None:
-        return {}
-    return {
-        "draft_model": drafted.drafter,
-        "total_draft_tokens_count": drafted.total,
-        "accepted_draft_tokens_count": drafted.accepted,
-        "rejected_draft_tokens_count": drafted.rejected,
-        "ignored_draft_tokens_count": drafted.ignored,
-    }
