@@ -193,6 +193,9 @@ class Call(msgspec.Struct, frozen=True):
     alternatives, None for none. `progress` asks for `PromptProgress` events. `queue` is behind how
     many others it may wait for a slot and `queue_deadline` for how many seconds; None leaves
     both to the runner's spec.
+
+    The runner does not act yet on `constraint`, `overflow`, `logprobs`, `drafting` and `progress`, nor
+    on `tool_choice`, `reasoning`, `continues` and the images of a chat.
     """
 
     id: str
