@@ -5,9 +5,10 @@ import falcon.asgi
 
 from lmctl.api import control, errors
 from lmctl.api.anthropic_messages import CountTokens, Messages
-from lmctl.api.closing import AsgiApp, closing
+from lmctl.api.closing import closing
 from lmctl.api.control import Control
 from lmctl.api.cors import CorsMiddleware
+from lmctl.api.leaving import AsgiApp
 from lmctl.api.metrics import Metrics
 from lmctl.api.native_models import LoadModel, UnloadModel
 from lmctl.api.openai_chat import ChatCompletions

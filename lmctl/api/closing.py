@@ -15,22 +15,15 @@ out, around the whole app, where leaving is the one thing every request does:
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, MutableMapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
-from typing import Any
 
 import structlog
 from falcon.asgi import Request
 
 from lmctl.api.asked import Asked
+from lmctl.api.leaving import AsgiApp, Client, Event, Receive, Scope, Send
 from lmctl.api.request_id import request_id_of
-
-Scope = MutableMapping[str, Any]
-Event = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Event]]
-Send = Callable[[Event], Awaitable[None]]
-AsgiApp = Callable[..., Awaitable[None]]
 
 PING = b": ping\n\n"
 _KEY = "lmctl.exchange"
@@ -99,44 +92,30 @@ class _Line:
     def __init__(self, receive: Receive, send: Send, *, silence: float, request_id: str) -> None:
         self.request_id = request_id
         self.status = 0
-        self.gone = False
-        self._receive = receive
+        self._client = Client(receive)
         self._send = send
         self._silence = silence
         self._clock = asyncio.get_running_loop().time
-        self._owner = asyncio.current_task()
-        self._watch: asyncio.Task[None] | None = None
         self._pulse: asyncio.Task[None] | None = None
         self._saying = False
         self._spoke = 0.0
 
+    @property
+    def gone(self) -> bool:
+        return self._client.gone
+
     async def serve(self, app: AsgiApp, scope: Scope) -> None:
         """Run the app until it is done or the client has left."""
         try:
-            await app(scope, self.hear, self.say)
-        except asyncio.CancelledError:
-            if not self.gone:
-                raise
+            await self._client.serve(app, scope, self.say)
         finally:
-            _cancel(self._watch)
-            _cancel(self._pulse)
-            # As asyncio.timeout does: a cancellation of our own making is taken back, and what
-            # remains is somebody else's.
-            if self.gone and self._owner is not None and self._owner.uncancel() > 0:
-                raise asyncio.CancelledError
-
-    async def hear(self) -> Event:
-        """Pass a message on; once the body is complete only a hang-up can follow, so wait for it."""
-        event = await self._receive()
-        if not event.get("more_body", False) and self._watch is None:
-            self._watch = asyncio.ensure_future(self._hang_up(event))
-        return event
+            self._still()
 
     async def say(self, event: Event) -> None:
         if event["type"] == "http.response.start":
             self._start(event)
         elif not event.get("more_body", False):
-            _cancel(self._pulse)
+            self._still()
         self._saying = True
         await self._send(event)
         self._saying = False
@@ -152,13 +131,6 @@ class _Line:
         if any(n == b"content-type" and v.startswith(b"text/event-stream") for n, v in headers):
             self._pulse = asyncio.ensure_future(self._beat())
 
-    async def _hang_up(self, event: Event) -> None:
-        while event["type"] != "http.disconnect":
-            event = await self._receive()
-        self.gone = True
-        if self._owner is not None:
-            self._owner.cancel()
-
     async def _beat(self) -> None:
         self._spoke = self._clock()
         while True:
@@ -171,7 +143,6 @@ class _Line:
                     await self._send(_PING_EVENT)
                 self._spoke = self._clock()
 
-
-def _cancel(task: "asyncio.Task[None] | None") -> None:
-    if task is not None:
-        task.cancel()
+    def _still(self) -> None:
+        if self._pulse is not None:
+            self._pulse.cancel()

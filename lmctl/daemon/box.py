@@ -32,6 +32,7 @@ from lmctl.daemon.hands import hands
 from lmctl.daemon.progress import Changes, ProgressBoard
 from lmctl.daemon.recording import Recorder
 from lmctl.daemon.scrubbing import BUSY_RATE, IDLE_RATE, Scrub
+from lmctl.daemon.telling import Telling
 from lmctl.daemon.vitals import Vitals
 from lmctl.daemon.wiring import eyes
 from lmctl.planning.desired import DesiredState
@@ -41,7 +42,7 @@ from lmctl.planning.outcome import Outcome
 from lmctl.planning.pauses import Limit, Suspension
 from lmctl.planning.plan import Planned
 from lmctl.planning.plan_file import PlanFile
-from lmctl.planning.report import BoxStatus, DaemonView, box_status
+from lmctl.planning.report import BoxStatus, DaemonView
 from lmctl.planning.turn import Reading, Turn
 from lmctl.reconciler.bell import Bell
 from lmctl.reconciler.execute import Executor
@@ -88,8 +89,10 @@ class Box:
             resync=self.periods.resync,
         )
         self._turns = Changes()
-        self._view = DaemonView(os.getpid(), __version__, time.time())
         self.recorder = Recorder(self.store, clock=time.time, changed=self.changes.bump)
+        self._telling = Telling(
+            self.recorder.dated, DaemonView(os.getpid(), __version__, time.time())
+        )
         self.act = hands(home, self.eyes, self._board, hang_after=self.periods.hang).act
         self._executor = Executor(
             self.act,
@@ -146,11 +149,8 @@ class Box:
 
     def status(self) -> BoxStatus:
         """Return how things are at this very moment."""
-        return box_status(
-            self.recorder.dated(self.reconciler.now()),
-            roots=self.followed.roots(),
-            daemon=self._view,
-            progress=self._board.latest(),
+        return self._telling.status(
+            self.reconciler.now(), self.followed.roots(), self._board.latest()
         )
 
     async def follow(

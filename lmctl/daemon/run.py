@@ -15,6 +15,7 @@ import uvicorn
 from lmctl.adapters import log_files
 from lmctl.adapters.home import Home
 from lmctl.adapters.systemd import service_manager
+from lmctl.api.leaving import reading_ends_with_the_client
 from lmctl.base.periods import periods_of
 from lmctl.base.spec import FailureKind
 from lmctl.daemon.bells import ring
@@ -107,7 +108,7 @@ async def _control(box: Box) -> AsyncIterator[None]:
     path.chmod(0o600)  # before it listens: nobody else can have connected
     listener.listen(128)
     config = uvicorn.Config(
-        create_app(box),
+        reading_ends_with_the_client(create_app(box)),
         log_config=None,
         access_log=False,
         lifespan="off",

@@ -5,17 +5,29 @@ correctness. A bundle with a problem changes nothing: the last good one stays de
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
 from math import inf
 
 from lmctl.planning.conditions import Progress
 from lmctl.planning.desired import DesiredState
 from lmctl.planning.observed import ObservedState
+from lmctl.planning.outcome import Outcome
 from lmctl.planning.turn import Reading, Turn, take_turn
 from lmctl.reconciler.bell import Bell
 from lmctl.reconciler.execute import Executor
 
 AFTER_TROUBLE = 5.0  # seconds after a turn that broke
+
+
+@dataclass(frozen=True, slots=True)
+class _Judged:
+    """A turn, what it was judged by, and what came out."""
+
+    last: Turn
+    outcomes: Mapping[str, Outcome]
+    progress: Mapping[str, Progress]
+    turn: Turn
 
 
 class Reconciler:
@@ -44,6 +56,7 @@ class Reconciler:
         self._broke = broke
         self._bell = bell
         self.last: Turn | None = None
+        self._judged: _Judged | None = None
         # Held during a turn: whoever holds it has a box in which nothing is begun meanwhile.
         self.turning = asyncio.Lock()
 
@@ -72,7 +85,19 @@ class Reconciler:
         return min((each for each in (pause, reading.due) if each is not None), default=inf)
 
     def now(self) -> Turn:
-        """Return the last turn, its objects judged by the progress of this very moment."""
+        """Return the last turn, its objects judged by the progress of this very moment.
+
+        The same value as before while nothing is new: whoever follows the box asks often.
+        """
         if self.last is None:
             return Turn(Reading(None))
-        return self.last.judged(self._executor.outcomes, self._progress())
+        outcomes, progress = self._executor.outcomes, self._progress()
+        was = self._judged
+        if (
+            was is None
+            or was.last is not self.last
+            or (was.outcomes, was.progress) != (outcomes, progress)
+        ):
+            was = _Judged(self.last, outcomes, progress, self.last.judged(outcomes, progress))
+            self._judged = was
+        return was.turn

