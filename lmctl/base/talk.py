@@ -194,7 +194,7 @@ class Call(msgspec.Struct, frozen=True):
     many others it may wait for a slot and `queue_deadline` for how many seconds; None leaves
     both to the runner's spec.
 
-    The runner does not act yet on `constraint`, `overflow`, `logprobs`, `drafting` and `progress`, nor
+    The runner does not act yet on `constraint`, `overflow`, `drafting` and `progress`, nor
     on `tool_choice`, `reasoning`, `continues` and the images of a chat.
     """
 

@@ -13,6 +13,7 @@ import re
 import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from math import inf
 from pathlib import Path
 from typing import Final
@@ -21,8 +22,17 @@ import msgspec
 
 from lmctl.base.errors import EngineFailed
 from lmctl.base.spec import FailureKind, LoadSettings
-from lmctl.base.talk import Sampling
-from lmctl.runner.port import Bell, Facts, Feed, Full, Interrupted, LoadFailed
+from lmctl.base.talk import ChosenToken, Sampling, TokenChoice
+from lmctl.runner.port import (
+    Bell,
+    Facts,
+    Feed,
+    Full,
+    Interrupted,
+    LoadFailed,
+    Matcher,
+    Sampled,
+)
 
 END: Final = 0
 BOS: Final = "<|begin|>"
@@ -58,13 +68,26 @@ class Script(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     hang_after_tokens: int | None = None
 
 
+@dataclass(slots=True)
+class _Choosing:
+    """How the answer of one sequence goes on; `reply` is known once the prompt is read."""
+
+    matcher: Matcher | None
+    logprobs: int | None
+    reply: Iterator[int] | None = None
+
+
 class EchoEngine:
-    """Answers every sequence with its script's reply, one token per step."""
+    """Answers every sequence with its script's reply, one token per step.
+
+    What it says back is what the sequence has read, so reading too little or too much is heard.
+    """
 
     def __init__(self, script: Script, settings: LoadSettings) -> None:
         self._script = script
-        self._replies: dict[int, Iterator[int]] = {}
-        self._used: dict[int, int] = {}
+        self._shared = settings.unified_kv
+        self._read: dict[int, list[int]] = {}
+        self._choosing: dict[int, _Choosing] = {}
         self._produced = 0
         self.facts = Facts(
             architecture="echo",
@@ -76,6 +99,9 @@ class EchoEngine:
             bos=BOS,
             eos=EOS,
             adds_bos=True,
+            can_copy=True,
+            can_cut=True,
+            can_shift=True,
         )
 
     def tokenize(self, text: str, *, add_bos: bool, parse_special: bool) -> list[int]:
@@ -91,29 +117,44 @@ class EchoEngine:
     def is_end(self, token: int) -> bool:
         return token == END
 
-    def begin(self, sequence: int, sampling: Sampling, prompt: Sequence[int]) -> None:
-        del sampling  # an echo has no choice
-        self._used[sequence] = 0
-        self._replies[sequence] = iter(self._reply(prompt))
+    def begin(
+        self,
+        sequence: int,
+        sampling: Sampling,
+        prompt: Sequence[int],
+        *,
+        matcher: Matcher | None = None,
+        logprobs: int | None = None,
+    ) -> None:
+        del sampling, prompt  # an echo has no choice, and says back what it reads
+        self._read.setdefault(sequence, [])
+        self._choosing[sequence] = _Choosing(matcher, logprobs)
 
-    def step(self, feeds: Sequence[Feed], bell: Bell) -> list[int | None]:
+    def step(self, feeds: Sequence[Feed], bell: Bell) -> list[list[Sampled]]:
         prefilled = sum(len(feed.tokens) for feed in feeds if len(feed.tokens) > 1)
         decodes = any(feed.wants for feed in feeds)
         self._pass_time(prefilled * self._script.prefill_seconds_per_token, bell, beat=_TICK)
         self._pass_time(self._script.token_seconds if decodes else 0.0, bell)
+        self._check_room(feeds)
         for feed in feeds:
-            if self._used[feed.sequence] + len(feed.tokens) > self.facts.context_length:
-                raise Full
-        for feed in feeds:
-            self._used[feed.sequence] += len(feed.tokens)
-        return [self._next(feed.sequence) if feed.wants else None for feed in feeds]
+            self._read[feed.sequence].extend(feed.tokens)
+        return [self._sample(feed) for feed in feeds]
+
+    def copy(self, source: int, target: int) -> None:
+        self._read[target] = list(self._read[source])
+
+    def cut(self, sequence: int, begin: int) -> None:
+        del self._read[sequence][begin:]
+
+    def shift(self, sequence: int, *, keep: int, discard: int) -> None:
+        del self._read[sequence][keep : keep + discard]
 
     def forget(self, sequence: int) -> None:
-        del self._replies[sequence], self._used[sequence]
+        del self._read[sequence], self._choosing[sequence]
 
     def close(self) -> None:
-        self._replies.clear()
-        self._used.clear()
+        self._read.clear()
+        self._choosing.clear()
 
     def _cut(self, text: str) -> Iterator[bytes]:
         size = self._script.bytes_per_token
@@ -121,6 +162,36 @@ class EchoEngine:
         for word in words:
             for begin in range(0, len(word), size or _LONGEST):
                 yield word[begin : begin + (size or _LONGEST)]
+
+    def _check_room(self, feeds: Sequence[Feed]) -> None:
+        """Raise Full when the tokens of a step do not fit."""
+        after = {sequence: len(tokens) for sequence, tokens in self._read.items()}
+        for feed in feeds:
+            after[feed.sequence] += len(feed.tokens)
+        most = sum(after.values()) if self._shared else max(after.values())
+        if most > self.facts.context_length:
+            raise Full
+
+    def _sample(self, feed: Feed) -> list[Sampled]:
+        guessed = feed.tokens[len(feed.tokens) - feed.wants + 1 :]
+        found: list[Sampled] = []
+        for fed_next in [*guessed, None][: feed.wants]:
+            found.append(self._choose(self._choosing[feed.sequence], feed))
+            if found[-1].token != fed_next:
+                break
+        return found
+
+    def _choose(self, choosing: _Choosing, feed: Feed) -> Sampled:
+        if choosing.reply is None:
+            choosing.reply = iter(self._reply(self._read[feed.sequence]))
+        token = self._next(choosing.reply)
+        if choosing.matcher is not None:
+            token = _allowed(token, choosing.matcher.mask())
+            choosing.matcher.accept(token)
+        if choosing.logprobs is None:
+            return Sampled(token)
+        certain = TokenChoice(token, self.piece(token), 0.0)
+        return Sampled(token, ChosenToken(certain, (certain,) if choosing.logprobs else ()))
 
     def _reply(self, prompt: Sequence[int]) -> list[int]:
         text = self._script.reply
@@ -130,7 +201,7 @@ class EchoEngine:
             text = turns[-1] if turns else said
         return self.tokenize(text, add_bos=False, parse_special=False)
 
-    def _next(self, sequence: int) -> int:
+    def _next(self, reply: Iterator[int]) -> int:
         script = self._script
         if script.fail_after_tokens is not None and self._produced >= script.fail_after_tokens:
             raise EngineFailed("the echo engine was told to fail")
@@ -139,7 +210,7 @@ class EchoEngine:
         if script.hang_after_tokens is not None and self._produced >= script.hang_after_tokens:
             Bell().wait()
         self._produced += 1
-        return next(self._replies[sequence], END)
+        return next(reply, END)
 
     @staticmethod
     def _pass_time(seconds: float, bell: Bell, *, beat: float = inf) -> None:
@@ -153,6 +224,14 @@ class EchoEngine:
 
 def _token(piece: bytes) -> int:
     return int.from_bytes(b"\x01" + piece, "big")
+
+
+def _allowed(token: int, mask: memoryview | None) -> int:
+    """Return the token, or the first one the mask allows in its place."""
+    if mask is None:
+        return token
+    bits = int.from_bytes(mask.cast("B"), "little")
+    return token if bits >> token & 1 else (bits & -bits).bit_length() - 1
 
 
 def load(path: Path, settings: LoadSettings, *, progress: Callable[[float], bool]) -> EchoEngine:

@@ -1,9 +1,11 @@
 """One request inside the scheduler: what is fed, what came back, and when it is over."""
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from lmctl.base.talk import (
+    ChosenToken,
     Event,
     Finished,
     FinishReason,
@@ -12,8 +14,8 @@ from lmctl.base.talk import (
     TextDelta,
     Usage,
 )
-from lmctl.runner.port import Engine
-from lmctl.runner.text import TextAssembler
+from lmctl.runner.port import Engine, Feed, Matcher, Sampled
+from lmctl.runner.text import Shown, TextAssembler
 
 
 @dataclass(slots=True, eq=False)
@@ -21,7 +23,10 @@ class Job:
     """A prompt in tokens and its answer so far; times are of the monotonic clock.
 
     Built by whoever asks; after it is handed over it belongs to the engine's thread.
-    `deadline` is when it must have left the queue.
+    `deadline` is when it must have left the queue. `matcher` constrains the answer; `logprobs` is
+    how many likely tokens to tell beside each token, None for not even its own probability.
+
+    `tokens` is what its sequence is to hold: the prompt and the answer; the first `fed` it holds.
     """
 
     id: str
@@ -30,49 +35,84 @@ class Job:
     max_tokens: int | None
     text: TextAssembler
     deadline: float
+    matcher: Matcher | None = None
+    logprobs: int | None = None
     asked_at: float = field(default_factory=time.monotonic)
     sequence: int = -1
+    tokens: list[int] = field(init=False)
     fed: int = 0
     produced: int = 0
-    last: int = 0
     first_token_at: float = 0.0
     ended: bool = False
+    unsent: list[ChosenToken] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.tokens = list(self.prompt)
 
     @property
     def decoding(self) -> bool:
-        return self.fed >= len(self.prompt)
+        """Whether one token is left to feed: the one that was chosen last, or the prompt's last."""
+        return self.fed >= len(self.tokens) - 1
 
-    def next_tokens(self, most: int) -> list[int]:
-        """Return up to `most` tokens to feed: a piece of the prompt, or the token sampled last."""
-        if self.decoding:
-            return [self.last]
-        return self.prompt[self.fed : self.fed + most]
+    def feed(self, most: int) -> Feed:
+        """Return the next tokens to feed, `most` of them at most while it is reading."""
+        end = len(self.tokens) if self.decoding else min(len(self.tokens), self.fed + most)
+        wants = int(end == len(self.tokens))
+        return Feed(self.sequence, self.tokens[self.fed : end], wants)
 
-    def accept(self, token: int, engine: Engine, now: float) -> list[Event]:
-        """Take the sampled token; return what the asker hears of it."""
+    def accept(self, found: Sequence[Sampled], engine: Engine, now: float) -> list[Event]:
+        """Take the tokens that were chosen; return what the asker hears of them."""
         events: list[Event] = []
-        if not self.first_token_at:
+        if found and not self.first_token_at:
             self.first_token_at = now
             events.append(Started(len(self.prompt)))
-        self.last = token
-        if engine.is_end(token):
-            return events + self.finish("stop", now)
+        for sampled in found:
+            if not self.ended:
+                events += self._take(sampled, engine, now)
+        return events
+
+    def _take(self, sampled: Sampled, engine: Engine, now: float) -> list[Event]:
+        self.tokens.append(sampled.token)
+        if engine.is_end(sampled.token):
+            return self.finish("stop", now)
         self.produced += 1
-        shown = self.text.push(engine.piece(token))
-        if shown.text:
-            events.append(TextDelta(shown.text))
+        if sampled.chosen is not None:
+            self.unsent.append(sampled.chosen)
+        shown = self.text.push(engine.piece(sampled.token))
+        events = self._delta(shown)
         if shown.stop is not None:
             return events + self.finish("stop", now, stop_string=shown.stop)
+        if self.matcher is not None and self.matcher.ended:
+            return events + self.finish("stop", now)
         if self._at_limit(engine.facts.context_length):
             return events + self.finish("length", now)
         return events
+
+    def _delta(self, shown: Shown) -> list[Event]:
+        """Return text to show, if any, with the tokens it was made of."""
+        if not shown.text:
+            return []
+        told = self._shown_tokens(shown.text) if shown.stop is not None else self.unsent
+        self.unsent = []
+        return [TextDelta(shown.text, tuple(told))]
+
+    def _shown_tokens(self, text: str) -> list[ChosenToken]:
+        """Return the tokens that begin in a text which ends before a stop string."""
+        left = len(text.encode())
+        found = []
+        for token in self.unsent:
+            if left <= 0:
+                break
+            found.append(token)
+            left -= len(token.chosen.piece)
+        return found
 
     def finish(
         self, reason: FinishReason, now: float, *, stop_string: str | None = None
     ) -> list[Event]:
         """Return the last events: what was held back, and Finished."""
         self.ended = True
-        rest = self.text.finish() if stop_string is None else ""
+        last = [] if stop_string is not None else self._delta(Shown(self.text.finish()))
         usage = Usage(prompt_tokens=len(self.prompt), completion_tokens=self.produced)
         begun = self.first_token_at or now
         finished = Finished(
@@ -82,7 +122,7 @@ class Job:
             time_to_first_token=begun - self.asked_at,
             generation_time=now - begun,
         )
-        return [TextDelta(rest), finished] if rest else [finished]
+        return [*last, finished]
 
     def _at_limit(self, context_length: int) -> bool:
         if self.max_tokens is not None and self.produced >= self.max_tokens:

@@ -1,7 +1,8 @@
 """All a scheduler asks of an engine: many sequences at once, one step for all of them.
 
-An engine is owned by one thread; only `Facts`, `tokenize` and `piece` may be used from another
-one (they read what loading fixed). A sequence is a number below `Facts.slots`.
+An engine is owned by one thread; only `Facts`, `tokenize`, `piece` and `is_end` may be used from
+another one (they read what loading fixed). A sequence is a number below `Facts.slots`; what it has
+read, and what chooses its next token, are two things: `begin` and `copy` keep to one each.
 """
 
 from collections.abc import Sequence
@@ -11,13 +12,16 @@ from typing import Protocol
 
 from lmctl.base.errors import EngineFailed
 from lmctl.base.spec import FailureKind
-from lmctl.base.talk import Sampling
+from lmctl.base.talk import ChosenToken, Sampling
 
 
 @dataclass(frozen=True, slots=True)
 class Facts:
     """What loading found out. `context_length` is per sequence, in tokens; `step_tokens` is how
     many tokens one step takes without splitting; `chat_template` is the model's own Jinja text.
+
+    `can_copy`, `can_cut` and `can_shift` say which of those three the model's memory allows: a
+    recurrent state cannot be cut, some positions cannot be moved.
     """
 
     architecture: str
@@ -29,15 +33,52 @@ class Facts:
     bos: str
     eos: str
     adds_bos: bool
+    can_copy: bool
+    can_cut: bool
+    can_shift: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Feed:
-    """The next tokens of one sequence; `wants` asks for the token that comes after them."""
+    """The next tokens of one sequence; `wants` is after how many of the last ones a token is to be
+    chosen: none, one, or more where the tokens behind the first of them are only guessed.
+    """
 
     sequence: int
     tokens: Sequence[int]
-    wants: bool
+    wants: int
+
+
+@dataclass(frozen=True, slots=True)
+class Sampled:
+    """A chosen token; `chosen` has its probability and others', where `begin` asked for them."""
+
+    token: int
+    chosen: ChosenToken | None = None
+
+
+class Matcher(Protocol):
+    """A constraint at work on one answer: which tokens may come next.
+
+    Used by the engine's thread only. An implementation may begin to work out the next mask in
+    `accept`, elsewhere, while the engine computes: `mask` waits for it.
+    """
+
+    def mask(self) -> memoryview | None:
+        """Return a bit per token, set where it may come: little-endian 32-bit words, token 0 is the
+        lowest bit of the first. Tokens beyond its end may not come; None allows all. Some token is
+        always allowed.
+        """
+        ...
+
+    def accept(self, token: int) -> None:
+        """Take the token that was chosen; it was allowed."""
+        ...
+
+    @property
+    def ended(self) -> bool:
+        """Whether the answer is complete and nothing may follow."""
+        ...
 
 
 class Bell(Event):
@@ -88,16 +129,45 @@ class Engine(Protocol):
         """Whether the model says with this token that it is done."""
         ...
 
-    def begin(self, sequence: int, sampling: Sampling, prompt: Sequence[int]) -> None:
-        """Prepare an empty sequence; its prompt is still to be fed."""
+    def begin(
+        self,
+        sequence: int,
+        sampling: Sampling,
+        prompt: Sequence[int],
+        *,
+        matcher: Matcher | None = None,
+        logprobs: int | None = None,
+    ) -> None:
+        """Prepare to choose tokens for a sequence; what of the prompt it has not read is to be fed.
+
+        Only tokens that `matcher` allows are chosen. `logprobs` asks for each token's probability,
+        and that many of the likeliest.
+        """
         ...
 
-    def step(self, feeds: Sequence[Feed], bell: Bell) -> list[int | None]:
-        """Compute all feeds together; return for each the sampled token, None where not wanted.
+    def step(self, feeds: Sequence[Feed], bell: Bell) -> list[list[Sampled]]:
+        """Compute all feeds together; return for each the tokens chosen, in order.
 
-        Feeds come in ascending order of their sequences, each at most once. Raises Interrupted
-        when `bell` rings before a long step is done, Full when memory for tokens ran out, and
-        EngineFailed when the engine is broken for good.
+        Where a feed wants more than one, choosing stops behind the first that is not the token fed
+        next: those after it were guessed wrong, and are to be cut. Feeds come in ascending order of
+        their sequences, each at most once. Raises Interrupted when `bell` rings before a long step
+        is done, Full when memory for tokens ran out, and EngineFailed when the engine is broken for
+        good.
+        """
+        ...
+
+    def copy(self, source: int, target: int) -> None:
+        """Let an empty sequence have read all that another has. Only where `Facts.can_copy`."""
+        ...
+
+    def cut(self, sequence: int, begin: int) -> None:
+        """Forget what a sequence read from position `begin` on. Only where `Facts.can_cut`."""
+        ...
+
+    def shift(self, sequence: int, *, keep: int, discard: int) -> None:
+        """Forget `discard` tokens behind the first `keep`; those after them move up to their place.
+
+        Only where `Facts.can_shift`.
         """
         ...
 

@@ -41,6 +41,7 @@ def prepare(
         max_tokens=call.max_tokens,
         text=TextAssembler(call.stop),
         deadline=deadline,
+        logprobs=call.logprobs,
     )
 
 

@@ -8,7 +8,7 @@ requests. With nothing to do the thread blocks on its inbox and uses no processo
 import heapq
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 from typing import Final, Literal
@@ -16,7 +16,7 @@ from typing import Final, Literal
 from lmctl.base.errors import Busy, LmctlError
 from lmctl.base.talk import Event
 from lmctl.runner.job import Job
-from lmctl.runner.port import Bell, Engine, Feed, Full, Interrupted
+from lmctl.runner.port import Bell, Engine, Feed, Full, Interrupted, Sampled
 
 PREFILL_BESIDE_DECODING: Final = 128
 """Prompt tokens per step while others decode: 64-128 keeps throughput and cuts stalls 3-5 times."""
@@ -137,14 +137,20 @@ class Scheduler:
             job = self._waiting.popleft()
             job.sequence = heapq.heappop(self._free)
             self._running[job.sequence] = job
-            self._engine.begin(job.sequence, job.sampling, job.prompt)
+            self._engine.begin(
+                job.sequence,
+                job.sampling,
+                job.prompt,
+                matcher=job.matcher,
+                logprobs=job.logprobs,
+            )
             self._steps += 1
             self._changed = True
 
     def _step(self) -> None:
         fed = self._feeds()
         try:
-            sampled = self._engine.step([feed for _, feed in fed], self._bell)
+            found = self._engine.step([feed for _, feed in fed], self._bell)
         except Interrupted:
             return
         except Full:
@@ -153,10 +159,10 @@ class Scheduler:
         self._steps += 1
         self._widest = max(self._widest, sum(len(feed.tokens) for _, feed in fed))
         now = self._clock()
-        for (job, feed), token in zip(fed, sampled, strict=True):
+        for (job, feed), sampled in zip(fed, found, strict=True):
             job.fed += len(feed.tokens)
-            if token is not None:
-                self._accept(job, token, now)
+            if sampled:
+                self._accept(job, sampled, now)
 
     def _feeds(self) -> list[tuple[Job, Feed]]:
         """Return what each sequence contributes, in ascending order of sequences.
@@ -169,19 +175,18 @@ class Scheduler:
             room = min(room, PREFILL_BESIDE_DECODING)
         found: list[tuple[Job, Feed]] = []
         for job in self._running.values():
-            tokens = job.next_tokens(max(room, 0))
-            if not tokens:
+            feed = job.feed(max(room, 0))
+            if not feed.tokens:
                 continue
             if not job.decoding:
-                room -= len(tokens)
-            wants = job.decoding or job.fed + len(tokens) == len(job.prompt)
-            found.append((job, Feed(job.sequence, tokens, wants)))
+                room -= len(feed.tokens)
+            found.append((job, feed))
         found.sort(key=lambda each: each[0].sequence)
         return found
 
-    def _accept(self, job: Job, token: int, now: float) -> None:
+    def _accept(self, job: Job, sampled: Sequence[Sampled], now: float) -> None:
         before = job.produced
-        events = job.accept(token, self._engine, now)
+        events = job.accept(sampled, self._engine, now)
         self._produced += job.produced - before
         if job.ended:
             self._end(job, events)
@@ -190,7 +195,7 @@ class Scheduler:
 
     def _make_room(self) -> None:
         """End the longest sequence as if its context were full: the rest can go on."""
-        longest = max(self._running.values(), key=lambda job: job.fed + job.produced)
+        longest = max(self._running.values(), key=lambda job: len(job.tokens))
         self._end(longest, longest.finish("length", self._clock()))
 
     def _end(self, job: Job, events: list[Event], *, error: LmctlError | None = None) -> None:

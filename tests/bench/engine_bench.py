@@ -33,12 +33,12 @@ def bare(engine: LlamaEngine, *, streams: int, tokens: int) -> float:
     """Return tokens per second of `llama_decode` and an argmax, with nothing around them."""
     context, batch = engine._context, Batch(engine.facts.step_tokens)
     for sequence in range(streams):
-        batch.fill([Feed(sequence, PROMPT, wants=True)], [0])
+        batch.fill([Feed(sequence, PROMPT, wants=1)], [0])
         library.llama_decode(context, batch.native)
     sampled = [1000] * streams
     ends = [time.perf_counter()]
     for position in range(len(PROMPT), len(PROMPT) + tokens):
-        feeds = [Feed(n, [token], wants=True) for n, token in enumerate(sampled)]
+        feeds = [Feed(n, [token], wants=1) for n, token in enumerate(sampled)]
         batch.fill(feeds, [position] * streams)
         library.llama_decode(context, batch.native)
         for row in range(streams):

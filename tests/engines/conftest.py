@@ -48,8 +48,7 @@ def decode(engine: Engine, sequence: int, tokens: list[int], *, count: int) -> l
     """Feed tokens to a sequence that was begun, and then `count` of its own."""
     found: list[int] = []
     for _ in range(count):
-        [token] = engine.step([Feed(sequence, tokens, wants=True)], Bell())
-        assert token is not None
-        found.append(token)
-        tokens = [token]
+        [[sampled]] = engine.step([Feed(sequence, tokens, wants=1)], Bell())
+        found.append(sampled.token)
+        tokens = [sampled.token]
     return found

@@ -146,12 +146,12 @@ def test_a_sequence_computes_the_same_beside_another(engine):
     found = [[], []]
     for sequence, tokens in enumerate(prompts):
         engine.begin(sequence, GREEDY, tokens)
-    feeds = [Feed(sequence, tokens, wants=True) for sequence, tokens in enumerate(prompts)]
+    feeds = [Feed(sequence, tokens, wants=1) for sequence, tokens in enumerate(prompts)]
     for _ in range(6):
         sampled = engine.step(feeds, Bell())
-        for sequence, token in enumerate(sampled):
-            found[sequence].append(token)
-        feeds = [Feed(sequence, [token], wants=True) for sequence, token in enumerate(sampled)]
+        for sequence, [chosen] in enumerate(sampled):
+            found[sequence].append(chosen.token)
+        feeds = [Feed(sequence, found[sequence][-1:], wants=1) for sequence in (0, 1)]
     for sequence in (0, 1):
         engine.forget(sequence)
 
@@ -166,7 +166,7 @@ def test_an_interrupted_prompt_leaves_no_trace(engine):
     ringing.set()
 
     with pytest.raises(Interrupted):
-        engine.step([Feed(0, tokens, wants=True)], ringing)
+        engine.step([Feed(0, tokens, wants=1)], ringing)
 
     assert decode(engine, 0, tokens, count=4) == expected
     engine.forget(0)
@@ -269,5 +269,5 @@ def test_a_broken_step_is_an_engine_failure(engine):
     engine.begin(0, GREEDY, [1])
 
     with pytest.raises(EngineFailed):
-        engine.step([Feed(0, [10**6], wants=True)], Bell())
+        engine.step([Feed(0, [10**6], wants=1)], Bell())
     engine.forget(0)

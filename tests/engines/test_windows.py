@@ -42,8 +42,8 @@ def read(engine, prompt, *, interrupt=()):
         last = begin + STEP >= len(prompt)
         if number in interrupt:
             with pytest.raises(Interrupted):
-                engine.step([Feed(0, piece, wants=last)], RingsAfter(40))
-        engine.step([Feed(0, piece, wants=last)], Bell())
+                engine.step([Feed(0, piece, wants=int(last))], RingsAfter(40))
+        engine.step([Feed(0, piece, wants=int(last))], Bell())
     pointer = llama_get_logits_ith(engine._context, -1)
     found = np.ctypeslib.as_array(pointer, (engine.facts.vocabulary,)).copy()
     engine.forget(0)

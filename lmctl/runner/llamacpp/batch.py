@@ -28,7 +28,7 @@ class Batch:
         self.native = self._native()
 
     def fill(self, feeds: Sequence[Feed], positions: Sequence[int]) -> list[int]:
-        """Put the feeds in, each from its position on; return the row of each feed's last token."""
+        """Put the feeds in, each from its position on; return for each the first row it wants."""
         end = 0
         rows: list[int] = []
         for feed, position in zip(feeds, positions, strict=True):
@@ -37,8 +37,8 @@ class Batch:
             self._position[begin:end] = np.arange(position, position + end - begin)
             self._sequence[begin:end] = feed.sequence
             self._wants[begin:end] = 0
-            self._wants[end - 1] = feed.wants
-            rows.append(end - 1)
+            self._wants[end - feed.wants : end] = 1
+            rows.append(end - feed.wants)
         self.native.n_tokens = end
         return rows
 

@@ -19,13 +19,15 @@ from lmctl.base.talk import Sampling
 from lmctl.runner.cores import Cores
 from lmctl.runner.llamacpp import load as loading
 from lmctl.runner.llamacpp.batch import Batch
+from lmctl.runner.llamacpp.facts import facts
 from lmctl.runner.llamacpp.library import complaints
 from lmctl.runner.llamacpp.load import Handles
+from lmctl.runner.llamacpp.logprobs import LogProbabilities
+from lmctl.runner.llamacpp.memory import Memory
 from lmctl.runner.llamacpp.sampling import Logits, Sampler
-from lmctl.runner.port import Bell, Facts, Feed, Full, Interrupted
+from lmctl.runner.port import Bell, Feed, Full, Interrupted, Matcher, Sampled
 
 _PIECE: Final = 512
-_END: Final = -1  # as the end of a range of positions: all that come after
 
 
 def load(
@@ -51,18 +53,15 @@ class LlamaEngine:
         self._threads = 0
         self._context = handles.context
         self._vocabulary = library.llama_model_get_vocab(handles.model)
-        self._memory = library.llama_get_memory(self._context)
+        self._memory = Memory(handles.model, self._context, shared=settings.unified_kv)
         self._seed = settings.seed
         self._samplers: dict[int, Sampler] = {}
-        self._positions: dict[int, int] = {}
         self._batch = Batch(library.llama_n_batch(self._context))
         self._bell = Bell()
         self._abort = library.ggml_abort_callback(self._goes_on)
         self._never = ctypes.cast(0, library.ggml_abort_callback)
-        # A recurrent state cannot be taken back, so an interrupted step could not be undone.
-        recurrent = library.llama_model_is_recurrent(handles.model)
-        self._can_undo = not (recurrent or library.llama_model_is_hybrid(handles.model))
-        self.facts = _facts(handles, settings)
+        self._moved = False
+        self.facts = facts(handles, settings, self._memory)
 
     def tokenize(self, text: str, *, add_bos: bool, parse_special: bool) -> list[int]:
         raw = text.encode()
@@ -85,33 +84,46 @@ class LlamaEngine:
     def is_end(self, token: int) -> bool:
         return bool(library.llama_vocab_is_eog(self._vocabulary, token))
 
-    def begin(self, sequence: int, sampling: Sampling, prompt: Sequence[int]) -> None:
-        self._samplers[sequence] = Sampler(sampling, seed=self._seed, history=prompt)
-        self._positions[sequence] = 0
+    def begin(
+        self,
+        sequence: int,
+        sampling: Sampling,
+        prompt: Sequence[int],
+        *,
+        matcher: Matcher | None = None,
+        logprobs: int | None = None,
+    ) -> None:
+        self._memory.open(sequence)
+        self._samplers[sequence] = Sampler(
+            sampling, seed=self._seed, history=prompt, matcher=matcher, logprobs=logprobs
+        )
 
-    def step(self, feeds: Sequence[Feed], bell: Bell) -> list[int | None]:
-        rows = self._batch.fill(feeds, [self._positions[feed.sequence] for feed in feeds])
-        # The callback runs between all nodes of the graph: only a prompt is worth its price.
-        self._bell = bell
-        long = any(len(feed.tokens) > 1 for feed in feeds)
-        library.llama_set_abort_callback(self._context, self._abort if long else self._never, None)
+    def step(self, feeds: Sequence[Feed], bell: Bell) -> list[list[Sampled]]:
+        rows = self._batch.fill(feeds, [self._memory.read(feed.sequence) for feed in feeds])
+        self._listen(feeds, bell)
         self._share_cores()
         code = library.llama_decode(self._context, self._batch.native)
+        self._moved = False
         if code != 0:
-            self._undo(feeds)
+            self._memory.undo(feeds)
             raise _trouble(code)
-        for feed in feeds:
-            self._positions[feed.sequence] += len(feed.tokens)
-        return [
-            self._sample(feed, row) if feed.wants else None
-            for feed, row in zip(feeds, rows, strict=True)
-        ]
+        self._memory.grow(feeds)
+        return [self._sample(feed, row) for feed, row in zip(feeds, rows, strict=True)]
+
+    def copy(self, source: int, target: int) -> None:
+        self._memory.copy(source, target)
+
+    def cut(self, sequence: int, begin: int) -> None:
+        self._memory.cut(sequence, begin)
+
+    def shift(self, sequence: int, *, keep: int, discard: int) -> None:
+        self._memory.shift(sequence, keep=keep, discard=discard)
+        self._moved = True
 
     def forget(self, sequence: int) -> None:
-        library.llama_memory_seq_rm(self._memory, sequence, _END, _END)
+        self._memory.forget(sequence)
         self._samplers.pop(sequence).close()
-        del self._positions[sequence]
-        if not self._positions:
+        if not self._samplers:
             self._cores.leave()
 
     def close(self) -> None:
@@ -128,21 +140,42 @@ class LlamaEngine:
             self._threads = threads
             library.llama_set_n_threads(self._context, threads, threads)
 
+    def _listen(self, feeds: Sequence[Feed], bell: Bell) -> None:
+        """Let the bell break the step off, if it is long and can be undone.
+
+        The callback runs between all nodes of the graph: only a prompt is worth its price. Moved
+        tokens are turned to their new places at the begin of the next step, which must not end
+        halfway.
+        """
+        self._bell = bell
+        heard = not self._moved and any(len(feed.tokens) > 1 for feed in feeds)
+        callback = self._abort if heard else self._never
+        library.llama_set_abort_callback(self._context, callback, None)
+
     def _goes_on(self, _data: Any) -> bool:
         """Say whether to break the step off; being asked shows that it gets on."""
         self._bell.beat()
-        return self._can_undo and self._bell.is_set()
+        return self._memory.can_cut and self._bell.is_set()
 
-    def _sample(self, feed: Feed, row: int) -> int:
+    def _sample(self, feed: Feed, row: int) -> list[Sampled]:
+        """Choose after each row wanted, up to the first guess that was wrong."""
+        sampler = self._samplers[feed.sequence]
+        guessed = feed.tokens[len(feed.tokens) - feed.wants + 1 :]
+        found: list[Sampled] = []
+        for place in range(feed.wants):
+            found.append(self._choose(sampler, row + place))
+            if place < len(guessed) and found[-1].token != guessed[place]:
+                break
+        return found
+
+    def _choose(self, sampler: Sampler, row: int) -> Sampled:
         pointer = library.llama_get_logits_ith(self._context, row)
         logits: Logits = np.ctypeslib.as_array(pointer, (self.facts.vocabulary,))
-        return self._samplers[feed.sequence].choose(logits, context=self._context, row=row)
-
-    def _undo(self, feeds: Sequence[Feed]) -> None:
-        """Take back the part of a step that was computed before it ended."""
-        for feed in feeds:
-            begin = self._positions[feed.sequence]
-            library.llama_memory_seq_rm(self._memory, feed.sequence, begin, _END)
+        if sampler.logprobs is None:
+            return Sampled(sampler.choose(logits, context=self._context, row=row))
+        told = LogProbabilities(logits)  # before the sampler changes the logits
+        token = sampler.choose(logits, context=self._context, row=row)
+        return Sampled(token, told.of(token, sampler.logprobs, piece=self.piece))
 
 
 def _trouble(code: int) -> Exception:
@@ -154,33 +187,3 @@ def _trouble(code: int) -> Exception:
             return Interrupted()
         case _:
             return EngineFailed(str(complaints.failure(f"llama.cpp failed with {code}")))
-
-
-def _facts(handles: Handles, settings: LoadSettings) -> Facts:
-    vocabulary = library.llama_model_get_vocab(handles.model)
-    template = library.llama_model_chat_template(handles.model, None)
-    context_length = int(library.llama_n_ctx_seq(handles.context))
-    physical = int(library.llama_n_ubatch(handles.context))
-    return Facts(
-        architecture=_metadata(handles.model, "general.architecture"),
-        context_length=min(context_length, settings.context_length),
-        slots=settings.parallel,
-        step_tokens=max(physical, settings.parallel + 1),
-        vocabulary=int(library.llama_vocab_n_tokens(vocabulary)),
-        chat_template=template.decode() if template else None,
-        bos=_token_text(vocabulary, library.llama_vocab_bos(vocabulary)),
-        eos=_token_text(vocabulary, library.llama_vocab_eos(vocabulary)),
-        adds_bos=bool(library.llama_vocab_get_add_bos(vocabulary)),
-    )
-
-
-def _token_text(vocabulary: Any, token: int) -> str:
-    if token < 0:
-        return ""
-    return bytes(library.llama_vocab_get_text(vocabulary, token)).decode()
-
-
-def _metadata(model: Any, key: str) -> str:
-    room = ctypes.create_string_buffer(256)
-    library.llama_model_meta_val_str(model, key.encode(), room, len(room))
-    return room.value.decode(errors="replace")

@@ -1,8 +1,9 @@
 """How the next token is chosen from llama.cpp's logits: LM Studio's samplers in LM Studio's order.
 
-Bias and penalties, then top-k, top-p, min-p, temperature, draw. Bias and penalties touch a few
-tokens, so they are done in place with numpy: the C sampler for penalties looks every token of
-the vocabulary up in a hash table. The rest is a C chain, which begins with the cut to top-k.
+Bias and penalties, then what a constraint forbids, then top-k, top-p, min-p, temperature, draw.
+Bias and penalties touch a few tokens, so they are done in place with numpy: the C sampler for
+penalties looks every token of the vocabulary up in a hash table. The rest is a C chain, which
+begins with the cut to top-k.
 """
 
 import secrets
@@ -15,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lmctl.base.talk import Sampling
+from lmctl.runner.port import Matcher
 
 REMEMBERED: Final = 64
 """Tokens that penalties look back on, the prompt's included: llama.cpp's default."""
@@ -26,9 +28,22 @@ Logits = NDArray[np.float32]
 
 
 class Sampler:
-    """Chooses tokens for one sequence. The same seed, prompt and settings choose the same."""
+    """Chooses tokens for one sequence. The same seed, prompt and settings choose the same.
 
-    def __init__(self, sampling: Sampling, *, seed: int | None, history: Iterable[int]) -> None:
+    `logprobs` is how many of the likeliest tokens the asker wants to hear of, None for nothing.
+    """
+
+    def __init__(
+        self,
+        sampling: Sampling,
+        *,
+        seed: int | None,
+        history: Iterable[int],
+        matcher: Matcher | None = None,
+        logprobs: int | None = None,
+    ) -> None:
+        self.logprobs = logprobs
+        self._matcher = matcher
         self._greedy = sampling.temperature < GREEDY_BELOW
         self._recent = deque(history, maxlen=REMEMBERED)
         self._repeat = sampling.repeat_penalty or 1.0
@@ -46,11 +61,16 @@ class Sampler:
             logits[self._biased] += self._bias
         if self._penalises and self._recent:
             self._penalise(logits)
+        if self._matcher is not None:
+            # Last of what changes the logits: no bias brings back what is forbidden.
+            _forbid(logits, self._matcher.mask())
         if self._chain is None:
             token = int(logits.argmax())
         else:
             token = int(library.llama_sampler_sample(self._chain, context, row))
         self._recent.append(token)
+        if self._matcher is not None:
+            self._matcher.accept(token)
         return token
 
     def close(self) -> None:
@@ -65,6 +85,14 @@ class Sampler:
         seen = logits[tokens]
         seen = np.where(seen > 0, seen / self._repeat, seen * self._repeat)
         logits[tokens] = seen - counts * self._frequency - self._presence
+
+
+def _forbid(logits: Logits, mask: memoryview | None) -> None:
+    """Leave only the tokens whose bit is set."""
+    if mask is None:
+        return
+    bits = np.unpackbits(np.frombuffer(mask, np.uint8), count=logits.size, bitorder="little")
+    np.copyto(logits, -np.inf, where=bits == 0)
 
 
 def _seed(asked: int | None, loaded: int | None) -> int:

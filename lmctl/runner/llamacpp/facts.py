@@ -1,0 +1,45 @@
+"""What a loaded GGUF model says of itself."""
+
+import ctypes
+from typing import Any
+
+import llama_cpp as library
+
+from lmctl.base.spec import LoadSettings
+from lmctl.runner.llamacpp.load import Handles
+from lmctl.runner.llamacpp.memory import Memory
+from lmctl.runner.port import Facts
+
+
+def facts(handles: Handles, settings: LoadSettings, memory: Memory) -> Facts:
+    """Return what loading found out."""
+    vocabulary = library.llama_model_get_vocab(handles.model)
+    template = library.llama_model_chat_template(handles.model, None)
+    context_length = int(library.llama_n_ctx_seq(handles.context))
+    physical = int(library.llama_n_ubatch(handles.context))
+    return Facts(
+        architecture=_metadata(handles.model, "general.architecture"),
+        context_length=min(context_length, settings.context_length),
+        slots=settings.parallel,
+        step_tokens=max(physical, settings.parallel + 1),
+        vocabulary=int(library.llama_vocab_n_tokens(vocabulary)),
+        chat_template=template.decode() if template else None,
+        bos=_token_text(vocabulary, library.llama_vocab_bos(vocabulary)),
+        eos=_token_text(vocabulary, library.llama_vocab_eos(vocabulary)),
+        adds_bos=bool(library.llama_vocab_get_add_bos(vocabulary)),
+        can_copy=True,
+        can_cut=memory.can_cut,
+        can_shift=memory.can_shift,
+    )
+
+
+def _token_text(vocabulary: Any, token: int) -> str:
+    if token < 0:
+        return ""
+    return bytes(library.llama_vocab_get_text(vocabulary, token)).decode()
+
+
+def _metadata(model: Any, key: str) -> str:
+    room = ctypes.create_string_buffer(256)
+    library.llama_model_meta_val_str(model, key.encode(), room, len(room))
+    return room.value.decode(errors="replace")

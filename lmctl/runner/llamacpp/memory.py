@@ -1,0 +1,66 @@
+"""What each sequence has read, as llama.cpp keeps it: a part of the KV cache, a recurrent state."""
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+import llama_cpp as library
+
+from lmctl.runner.port import Feed
+
+_ALL: Final = -1
+"""As the end of a range of positions: all that come after; as its beginning: all before."""
+
+
+class Memory:
+    """How many tokens each sequence has read, here and in llama.cpp."""
+
+    def __init__(self, model: Any, context: Any, *, shared: bool) -> None:
+        self._native = library.llama_get_memory(context)
+        self._read: dict[int, int] = {}
+        # A recurrent state is of the last token only: nothing of it can be taken back.
+        recurrent = library.llama_model_is_recurrent(model) or library.llama_model_is_hybrid(model)
+        self.can_cut = not recurrent
+        # In a shared cache a copied token is one cell of two sequences: it cannot move for one.
+        self.can_shift = not shared and bool(library.llama_memory_can_shift(self._native))
+
+    def open(self, sequence: int) -> None:
+        """Keep an account of a sequence from now on."""
+        self._read.setdefault(sequence, 0)
+
+    def read(self, sequence: int) -> int:
+        """Return how many tokens a sequence has read: the position of its next one."""
+        return self._read[sequence]
+
+    def grow(self, feeds: Sequence[Feed]) -> None:
+        """Note that a step went well."""
+        for feed in feeds:
+            self._read[feed.sequence] += len(feed.tokens)
+
+    def undo(self, feeds: Sequence[Feed]) -> None:
+        """Take back the part of a step that was computed before it ended."""
+        for feed in feeds:
+            library.llama_memory_seq_rm(
+                self._native, feed.sequence, self._read[feed.sequence], _ALL
+            )
+
+    def copy(self, source: int, target: int) -> None:
+        """Copy whole: a part of a sequence that has cells of its own would abort the process."""
+        library.llama_memory_seq_cp(self._native, source, target, _ALL, _ALL)
+        self._read[target] = self._read[source]
+
+    def cut(self, sequence: int, begin: int) -> None:
+        """Drop what was read from a position on."""
+        library.llama_memory_seq_rm(self._native, sequence, begin, _ALL)
+        self._read[sequence] = min(begin, self._read[sequence])
+
+    def shift(self, sequence: int, *, keep: int, discard: int) -> None:
+        """Drop tokens in the middle and move the ones behind them up."""
+        end = keep + discard
+        library.llama_memory_seq_rm(self._native, sequence, keep, end)
+        library.llama_memory_seq_add(self._native, sequence, end, _ALL, -discard)
+        self._read[sequence] -= discard
+
+    def forget(self, sequence: int) -> None:
+        """Free all of a sequence."""
+        library.llama_memory_seq_rm(self._native, sequence, _ALL, _ALL)
+        del self._read[sequence]
