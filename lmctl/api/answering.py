@@ -55,6 +55,14 @@ class Writer(Protocol):
         """Return the body of a request that is not streamed."""
 
 
+Dress = Callable[[Writer, str], Writer]
+
+
+def plain(writer: Writer, _model: str) -> Writer:
+    """Return the writer as it is, for the model of that id."""
+    return writer
+
+
 def new_id(prefix: str) -> str:
     """Return a prefix and 21 base-36 characters (contract 1.1)."""
     return prefix + "".join(secrets.choice(_BASE36) for _ in range(21))

@@ -6,7 +6,7 @@ import msgspec
 from falcon.asgi import Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from lmctl.api.answering import Asking, new_id
+from lmctl.api.answering import Asking, Dress, new_id, plain
 from lmctl.api.asked import Asked
 from lmctl.api.closing import exchange_of
 from lmctl.api.openai_body import Refusals, TextBody, nothing
@@ -112,10 +112,11 @@ class ChatBody(TextBody):
 
 
 class ChatCompletions:
-    """The endpoint."""
+    """The endpoint; `dress` gives each writer what a sister of this endpoint tells beside."""
 
-    def __init__(self, gateway: Gateway) -> None:
+    def __init__(self, gateway: Gateway, *, dress: Dress = plain) -> None:
         self._gateway = gateway
+        self._dress = dress
 
     async def on_post(self, req: Request, resp: Response) -> None:
         exchange_of(req).asked = Asked(self._gateway.metrics)
@@ -136,7 +137,9 @@ class ChatCompletions:
             self._gateway,
             model=body.model,
             makes=(make,),
-            writer=lambda model: ChatWriter(answer_id, model, usage=body.wants_usage),
+            writer=lambda model: self._dress(
+                ChatWriter(answer_id, model, usage=body.wants_usage), model
+            ),
         )
         await asking.answer(req, resp, stream=bool(body.stream))
 

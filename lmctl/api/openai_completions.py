@@ -8,7 +8,7 @@ from falcon.asgi import Request, Response
 
 from lmctl.api import sse
 from lmctl.api.answered import Answered, usage_of
-from lmctl.api.answering import Asking, new_id
+from lmctl.api.answering import Asking, Dress, new_id, plain
 from lmctl.api.asked import Asked
 from lmctl.api.closing import exchange_of
 from lmctl.api.openai_body import Refusals, TextBody, nothing
@@ -53,10 +53,11 @@ class CompletionBody(TextBody):
 
 
 class Completions:
-    """The endpoint."""
+    """The endpoint; `dress` gives each writer what a sister of this endpoint tells beside."""
 
-    def __init__(self, gateway: Gateway) -> None:
+    def __init__(self, gateway: Gateway, *, dress: Dress = plain) -> None:
         self._gateway = gateway
+        self._dress = dress
 
     async def on_post(self, req: Request, resp: Response) -> None:
         exchange_of(req).asked = Asked(self._gateway.metrics)
@@ -76,7 +77,9 @@ class Completions:
             self._gateway,
             model=body.model,
             makes=(make,),
-            writer=lambda model: CompletionWriter(answer_id, model, usage=body.wants_usage),
+            writer=lambda model: self._dress(
+                CompletionWriter(answer_id, model, usage=body.wants_usage), model
+            ),
         )
         await asking.answer(req, resp, stream=bool(body.stream))
 

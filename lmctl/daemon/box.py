@@ -10,7 +10,6 @@ import msgspec
 import structlog
 
 from lmctl import __version__
-from lmctl.adapters.files import read_if_there, write_atomically
 from lmctl.adapters.followed import Followed
 from lmctl.adapters.git import commit_of
 from lmctl.adapters.home import Home
@@ -30,13 +29,13 @@ from lmctl.daemon.by_hand import ByHand
 from lmctl.daemon.exact import Scribe, check, plan_now
 from lmctl.daemon.hands import hands
 from lmctl.daemon.progress import Changes, ProgressBoard
+from lmctl.daemon.publishing import Publishing
 from lmctl.daemon.recording import Recorder
 from lmctl.daemon.scrubbing import BUSY_RATE, IDLE_RATE, Scrub
 from lmctl.daemon.telling import Telling
 from lmctl.daemon.vitals import Vitals
 from lmctl.daemon.wiring import eyes
 from lmctl.planning.desired import DesiredState
-from lmctl.planning.health import health_of
 from lmctl.planning.observed import ObservedState
 from lmctl.planning.outcome import Outcome
 from lmctl.planning.pauses import Limit, Suspension
@@ -88,6 +87,7 @@ class Box:
             silence=self.vitals.silence,
             resync=self.periods.resync,
         )
+        self._publishing = Publishing(home.run, self.eyes)
         self._turns = Changes()
         self.recorder = Recorder(self.store, clock=time.time, changed=self.changes.bump)
         self._telling = Telling(
@@ -296,22 +296,13 @@ class Box:
         wanted = turn.desired.instances if turn.desired else ()
         budgets = {each.name: each.memory for each in wanted if each.memory is not None}
         self.vitals.follow(turn.observed, budgets)
-        self._write_health(turn)
+        self._publishing.turn(turn)
         self.recorder.turn(turn)
         self.by_hand.turn(turn)
         self.metrics.turn(turn, digest=self.reader.digest, running=self._executor.running)
         self.manager.status(_headline(turn))
         self.changes.bump()
         self._turns.bump()
-
-    def _write_health(self, turn: Turn) -> None:
-        desired = turn.desired
-        if desired is None:
-            return
-        health = health_of(desired, turn.observed, turn.standings)
-        content, path = msgspec.json.encode(health), self.home.run / "health.json"
-        if read_if_there(path) != content:
-            write_atomically(path, content)
 
 
 def _headline(turn: Turn) -> str:

@@ -20,6 +20,7 @@ from lmctl.adapters.weights.models_tree import ModelsTree
 from lmctl.adapters.weights.store import WeightsStore
 from lmctl.base.errors import LmctlError
 from lmctl.base.spec import RunnerStatus
+from lmctl.planning.desired import DesiredState
 from lmctl.planning.gguf_names import is_gguf, is_projector, split_set
 from lmctl.planning.host_profile import HostProfile
 from lmctl.planning.model_facts import ModelFacts
@@ -54,6 +55,12 @@ class Eyes:
             recorded=self.weights.recorded(),
             manual=ManualLoads(self.home.root).read(),
         )
+
+    def facts_of_others(self, desired: DesiredState) -> dict[str, ModelFacts | None]:
+        """Return the models a user put there that nothing desired is made of, with their headers."""
+        named = {each.model for each in desired.weights}
+        found = self.tree.local_weights()
+        return {key: _facts_beforehand(found[key]) for key in found.keys() - named}
 
     def files_of(self, key: str) -> tuple[tuple[StoredFile, Path], ...]:
         """Return the verified files of a weights key with where they lie."""

@@ -51,7 +51,8 @@ class ModelFacts(msgspec.Struct, frozen=True, kw_only=True):
 
     `weights_size` is of all files, `tensor_bytes` of the numbers in them. `matrices` are the bytes
     of the matrices that are multiplied, by the type of their numbers (`Q4_K`). `vocabulary` counts
-    words, `merges` the pairs a tokenizer joins.
+    words, `merges` the pairs a tokenizer joins. `title` is the model's own name; `tool_use` and
+    `reasoning` (the choices there are) are what its chat template knows.
     """
 
     architecture: str = ""
@@ -67,6 +68,9 @@ class ModelFacts(msgspec.Struct, frozen=True, kw_only=True):
     states: tuple[StateLayers, ...] = ()
     widths: Widths = Widths()
     matrices: dict[str, int] = {}
+    title: str = ""
+    tool_use: bool = False
+    reasoning: tuple[str, ...] = ()
 
     @property
     def known(self) -> bool:

@@ -21,6 +21,7 @@ from lmctl.adapters.metrics.requests import RequestMetrics
 from lmctl.adapters.runner_client import count as count_tokens
 from lmctl.base.errors import BadRequest, Busy, EngineFailed, NotReady, Unreachable
 from lmctl.base.talk import Call, Chat, Event
+from lmctl.planning.known_models import KnownModels
 from lmctl.planning.surface import Health, Limits, ServedRoute
 from lmctl.serving.routes import Destination, UnknownModel, identity, resolve
 from lmctl.serving.snapshot import Snapshot, Snapshots
@@ -75,6 +76,10 @@ class Gateway:
     def snapshot(self) -> Snapshot:
         """Return what the control plane last wrote."""
         return self._snapshots.now()
+
+    def models(self) -> KnownModels:
+        """Return the models there are, by the control plane's last word."""
+        return self._snapshots.models()
 
     def leads_to(self, model: str | None) -> str:
         """Return the name of the Route or instance that serves a model; empty when none does."""

@@ -1,8 +1,8 @@
-"""What the control plane last wrote, read from two files, without asking anybody.
+"""What the control plane last wrote, read from files, without asking anybody.
 
-`surface.json` and `health.json` are replaced whole by the daemon. A `stat` of both per request is
-some microseconds, so a change is served by the next request and no watcher has to live in every
-worker. A file that is missing or broken changes nothing: the last good one goes on being served.
+`surface.json`, `health.json` and `models.json` are replaced whole by the daemon. A `stat` of the
+first two per request is some microseconds, so a change is served by the next request and no watcher
+has to live in every worker. A file that is missing or broken changes nothing: the last good one goes on being served.
 """
 
 import os
@@ -13,6 +13,7 @@ from typing import Generic, TypeVar
 import msgspec
 import structlog
 
+from lmctl.planning.known_models import MODELS_FILE, KnownModels
 from lmctl.planning.surface import Health, Surface
 
 SURFACE_FILE = "surface.json"
@@ -34,11 +35,12 @@ class Snapshot:
 
 
 class Snapshots:
-    """The two files of a run folder, as they are now."""
+    """The files of a run folder, as they are now."""
 
     def __init__(self, folder: Path) -> None:
         self._surface = _File(folder / SURFACE_FILE, Surface())
         self._health = _File(folder / HEALTH_FILE, Health())
+        self._models = _File(folder / MODELS_FILE, KnownModels())
         self._last = Snapshot(self._surface.value, self._health.value, 0)
 
     def now(self) -> Snapshot:
@@ -47,6 +49,11 @@ class Snapshots:
         if self._health.refresh() or changed:
             self._last = Snapshot(self._surface.value, self._health.value, self._surface.written_at)
         return self._last
+
+    def models(self) -> KnownModels:
+        """Return the models that are known; read only when somebody asks for them."""
+        self._models.refresh()
+        return self._models.value
 
 
 class _File(Generic[_Content]):

@@ -27,6 +27,9 @@ def test_files_become_a_box_that_answers(box):
     assert ask(box.url, "hello there").strip() == "hello there"
     assert box.lmctl("status").code == 0
     assert box.lmctl("diff", str(box.fleet)).code == 0
+    [model] = httpx2.get(f"{box.url}/api/v1/models").json()["models"]
+    [loaded] = model["loaded_instances"]
+    assert (loaded["id"], loaded["config"]["context_length"]) == ("chat", 4096)
 
 
 def test_a_second_apply_has_nothing_to_do(box):

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import msgspec
 
+from lmctl.planning.known_models import KnownModel, KnownModels
 from lmctl.planning.surface import Health, InstanceHealth, ServedRoute, Surface
 
 
@@ -30,6 +31,10 @@ class Box:
         pairs = {k: v if isinstance(v, tuple) else (v, None) for k, v in phases.items()}
         instances = tuple(InstanceHealth(name, *pair) for name, pair in pairs.items())
         self._write("health.json", Health(resident=tuple(phases), instances=instances))
+
+    def models(self, *models: KnownModel) -> None:
+        """Report the models there are."""
+        self._write("models.json", KnownModels(models))
 
     def _write(self, name, value) -> None:
         fresh = self.folder / f"{name}.new"

@@ -47,6 +47,7 @@ class TinyRunner:
 
     socket: str
     script: Script = Script()
+    idle: float = 0.0
     calls: list[Call] = field(default_factory=list)
     open: int = 0
     asked: asyncio.Event = field(default_factory=asyncio.Event)
@@ -122,7 +123,7 @@ class TinyRunner:
         writer.write(frame(Finished(reason, Usage(7, told))))
 
     def _status(self, phase: Phase) -> RunnerStatus:
-        return RunnerStatus("chat", "u1", 1, 0.0, phase, "d1")
+        return RunnerStatus("chat", "u1", 1, 0.0, phase, "d1", idle=self.idle)
 
 
 @asynccontextmanager

@@ -44,6 +44,7 @@ _NO_CACHE: Final = frozenset(
 _LAST_CACHED: Final = {"gemma3n": 20}
 _MOST_BLOCKS: Final = 10_000  # more than any model has; a crafted file may say anything
 _ROWS_OF_A_REPACK: Final = 8
+_TEMPLATE: Final = "tokenizer.chat_template"
 
 
 def facts(paths: Sequence[Path]) -> ModelFacts:
@@ -74,6 +75,9 @@ def facts_of(header: Header, weights_size: int) -> ModelFacts:
         states=tuple(_states(said)),
         widths=_widths(said, header.tensors),
         matrices=_matrices(header.tensors),
+        title=_text(header, "general.name"),
+        tool_use="tools" in _text(header, _TEMPLATE),
+        reasoning=_reasoning(_text(header, _TEMPLATE)),
     )
 
 
@@ -252,3 +256,17 @@ def _length(header: Header, key: str) -> int:
         case list() as found:
             return len(found)
     return 0
+
+
+def _text(header: Header, key: str) -> str:
+    found = header.metadata.get(key)
+    return found if isinstance(found, str) else ""
+
+
+def _reasoning(template: str) -> tuple[str, ...]:
+    """Return how much thinking a chat template can be told to do; nothing where it never thinks."""
+    if "reasoning_effort" in template:
+        return ("low", "medium", "high")
+    if "enable_thinking" in template:
+        return ("off", "on")
+    return ("on",) if "<think>" in template else ()

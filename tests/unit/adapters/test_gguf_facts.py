@@ -121,3 +121,18 @@ def test_states_of_every_family(architecture, more, expected):
         **{f"{architecture}.{name}": value for name, value in more.items()},
     }
     assert facts_of(Header(3, metadata, ()), 0).states == (StateLayers(2, expected),)
+
+
+@pytest.mark.parametrize(
+    ("template", "tool_use", "reasoning"),
+    [
+        ("{% if tools %}{{ tools }}{% endif %}", True, ()),
+        ("{% if enable_thinking %}<think>{% endif %}", False, ("off", "on")),
+        ("{{ reasoning_effort }}", False, ("low", "medium", "high")),
+        ("{{ messages }}<think>", False, ("on",)),
+        (7, False, ()),
+    ],
+)
+def test_a_chat_template_tells_what_a_model_was_made_for(template, tool_use, reasoning):
+    found = said({"tokenizer.chat_template": template, "general.name": "Tiny"})
+    assert (found.tool_use, found.reasoning, found.title) == (tool_use, reasoning, "Tiny")

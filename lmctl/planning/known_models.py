@@ -1,0 +1,176 @@
+"""What clients are told of models: those that are here, and the instances they are loaded as.
+
+Listing models must not need the control plane, so the daemon writes this down after every turn
+(`run/models.json`) and gateway workers read it when they are asked. Nothing acts on it.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Final, Literal
+
+import msgspec
+
+from lmctl.base.spec import Phase
+from lmctl.planning.desired import DesiredState, WantedInstance
+from lmctl.planning.gguf_names import is_projector, quantization
+from lmctl.planning.model_facts import ModelFacts
+from lmctl.planning.observed import ObservedState, SeenRunner
+from lmctl.planning.weights_values import Weights
+
+MODELS_FILE: Final = "models.json"
+
+# Architectures that turn a text into one vector (llama.cpp 0.3.36, encoder-only models).
+_EMBEDDING: Final = frozenset(
+    {
+        "bert", "eurobert", "gemma-embedding", "jina-bert-v2", "jina-bert-v3", "modern-bert",
+        "neo-bert", "nomic-bert", "nomic-bert-moe",
+    }
+)  # fmt: skip
+_BITS: Final = re.compile(r"\d+")
+
+
+class ModelInstance(msgspec.Struct, frozen=True):
+    """An instance of a model. `ttl` are idle seconds after which it is unloaded, None for never;
+    `flash_attention` None leaves it to the engine.
+    """
+
+    name: str
+    identifier: str
+    loaded: bool
+    engine: str
+    runtime_version: str
+    context_length: int
+    parallel: int
+    eval_batch_size: int
+    flash_attention: bool | None
+    offload_kv_cache_to_gpu: bool
+    ttl: float | None = None
+
+
+class KnownModel(msgspec.Struct, frozen=True):
+    """A model, or one variant of it (`publisher/name@quantization`). Sizes are in bytes, lengths in
+    tokens; 0, "" and an empty `reasoning` where nothing is known or there is none.
+    """
+
+    key: str
+    type: Literal["llm", "embedding"] = "llm"
+    title: str = ""
+    architecture: str = ""
+    quantization: str = ""
+    size: int = 0
+    parameters: str = ""
+    context_length: int = 0
+    format: Literal["gguf", ""] = ""
+    vision: bool = False
+    tool_use: bool = False
+    reasoning: tuple[str, ...] = ()
+    instances: tuple[ModelInstance, ...] = ()
+
+    @property
+    def bits(self) -> int | None:
+        """Return the bits per weight that the quantization is named after."""
+        found = _BITS.search(self.quantization)
+        return int(found.group()) if found else None
+
+
+class KnownModels(msgspec.Struct, frozen=True):
+    """All of them, sorted by key."""
+
+    models: tuple[KnownModel, ...] = ()
+
+    def instance(self, name: str) -> tuple[KnownModel, ModelInstance] | None:
+        """Return an instance with its model, None when nothing is known of it."""
+        for model in self.models:
+            for each in model.instances:
+                if each.name == name:
+                    return model, each
+        return None
+
+
+def known_models(
+    desired: DesiredState,
+    observed: ObservedState,
+    others: Mapping[str, ModelFacts | None],
+) -> KnownModels:
+    """Return the models whose weights are here or loaded; `others` are those in the models folder
+    that no manifest names, with what their headers say.
+    """
+    found = {each.key: each for each in _wanted(desired, observed)}
+    for key, facts in others.items():
+        name = key.partition("@")[2]
+        found.setdefault(key, _model(key, facts or ModelFacts(quantization=name.upper())))
+    return KnownModels(tuple(found[key] for key in sorted(found)))
+
+
+def _wanted(desired: DesiredState, observed: ObservedState) -> Iterator[KnownModel]:
+    for weights in desired.weights:
+        instances = tuple(
+            _instance(each, observed)
+            for each in desired.instances
+            if each.weights.key == weights.key
+        )
+        if observed.seen_weights(weights.key).stored or any(each.loaded for each in instances):
+            yield _of_weights(weights, observed, instances)
+
+
+def _of_weights(
+    weights: Weights, observed: ObservedState, instances: tuple[ModelInstance, ...]
+) -> KnownModel:
+    stored = observed.seen_weights(weights.key).stored
+    files = stored.files if stored else ()
+    facts = observed.facts.get(weights.key) or ModelFacts(
+        weights_size=sum(each.size for each in files),
+        quantization=quantization(files[0].name) or "" if files else "",
+    )
+    model = _model(weights.model, facts, instances)
+    return msgspec.structs.replace(model, vision=any(is_projector(each.name) for each in files))
+
+
+def _model(key: str, facts: ModelFacts, instances: tuple[ModelInstance, ...] = ()) -> KnownModel:
+    longest = max((each.context_length for each in instances), default=0)
+    return KnownModel(
+        key=key,
+        type="embedding" if facts.architecture in _EMBEDDING else "llm",
+        title=facts.title,
+        architecture=facts.architecture,
+        quantization=facts.quantization,
+        size=facts.weights_size,
+        parameters=_people_say(facts.parameters),
+        context_length=facts.context_length or longest,
+        format="gguf" if facts.known else "",
+        tool_use=facts.tool_use,
+        reasoning=facts.reasoning,
+        instances=instances,
+    )
+
+
+def _instance(want: WantedInstance, observed: ObservedState) -> ModelInstance:
+    serving = [each for each in observed.runners_of(want.name) if each.phase is Phase.READY]
+    load = serving[0].load if serving else want.load
+    version = observed.runtimes.get(want.runtime)
+    return ModelInstance(
+        name=want.name,
+        identifier=want.identifier,
+        loaded=bool(serving),
+        engine=want.engine,
+        runtime_version=version.version if version else "",
+        context_length=load.context_length,
+        parallel=_slots(serving) or load.parallel,
+        eval_batch_size=load.batch_size,
+        flash_attention=load.flash_attention,
+        offload_kv_cache_to_gpu=load.offload_kv,
+        ttl=want.ttl,
+    )
+
+
+def _slots(serving: list[SeenRunner]) -> int:
+    return serving[0].parallel if serving else 0
+
+
+def _people_say(parameters: int) -> str:
+    """Return a number of parameters as people say it: `7B`, `0.5B`, `135M`."""
+    if parameters >= 10**10:
+        return f"{parameters / 10**9:.0f}B"
+    if parameters >= 10**8 * 4:
+        return f"{parameters / 10**9:.1f}B".replace(".0B", "B")
+    return f"{parameters / 10**6:.0f}M" if parameters >= 10**6 else ""

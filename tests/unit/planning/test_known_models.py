@@ -1,0 +1,44 @@
+"""What clients are told of models follows from what is wanted and seen."""
+
+import pytest
+from msgspec.structs import replace
+
+from lmctl.planning.known_models import known_models
+from lmctl.planning.model_facts import ModelFacts
+from tests.support.worlds import desired, observed, seen, stored, want
+
+WANTED = want()
+GOAL = desired(WANTED)
+WORLD = observed(seen(WANTED), weights=(stored(WANTED.weights),))
+
+
+def test_a_model_that_is_here_is_known_with_the_instances_it_is_loaded_as():
+    facts = ModelFacts(architecture="llama", context_length=8192, parameters=494_000_000)
+    world = replace(WORLD, facts={WANTED.weights.key: replace(facts, tool_use=True)})
+    [model] = known_models(GOAL, world, {}).models
+    assert (model.key, model.parameters, model.context_length) == ("acme/w1", "0.5B", 8192)
+    assert (model.format, model.tool_use) == ("gguf", True)
+    [instance] = model.instances
+    assert (instance.loaded, instance.context_length) == (True, 4096)
+    assert instance.runtime_version == "0.3.36"
+
+
+def test_what_is_not_stored_yet_is_not_known():
+    assert known_models(GOAL, observed(), {}).models == ()
+
+
+def test_models_no_manifest_names_are_known_too_and_all_are_sorted():
+    facts = ModelFacts(architecture="nomic-bert", quantization="F16")
+    found = known_models(GOAL, WORLD, {"aa/e": facts, "zz/x@q4_k_m": None})
+    assert [each.key for each in found.models] == ["aa/e", "acme/w1", "zz/x@q4_k_m"]
+    assert (found.models[0].type, found.models[0].bits) == ("embedding", 16)
+    assert (found.models[2].quantization, found.models[2].bits) == ("Q4_K_M", 4)
+
+
+@pytest.mark.parametrize(
+    ("number", "words"),
+    [(7_600_000_000, "7.6B"), (8_000_000_000, "8B"), (135_000_000, "135M"), (31e9, "31B"), (9, "")],
+)
+def test_parameters_are_told_as_people_say_them(number, words):
+    facts = ModelFacts(architecture="llama", parameters=int(number))
+    assert known_models(GOAL, WORLD, {"aa/a": facts}).models[0].parameters == words
