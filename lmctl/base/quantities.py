@@ -2,6 +2,7 @@
 
 import re
 from datetime import UTC, datetime
+from functools import lru_cache
 from math import inf
 from typing import Final
 
@@ -93,6 +94,7 @@ def format_duration(seconds: float) -> str:
     return f"{whole // 3600}h{whole % 3600 // 60:02d}m"
 
 
+@lru_cache(maxsize=4_096)
 def format_time(seconds: float) -> str:
     """Return seconds since the epoch as RFC 3339: `2026-11-25T08:30:00Z`."""
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -323,17 +323,13 @@ class Plan:
     def empty(self) -> bool:
         return not self.steps
 
-    @property
-    def keys(self) -> frozenset[str]:
-        return frozenset(each.key for each in self.steps)
-
-    def find(self, key: str) -> Planned | None:
-        """Return the step with that key, if it is in the plan."""
-        return next((each for each in self.steps if each.key == key), None)
+    def by_key(self) -> dict[str, Planned]:
+        """Return every step by its key, in order."""
+        return {each.key: each for each in self.steps}
 
     def ready(self) -> tuple[Planned, ...]:
         """Return the steps that wait for no other step of this plan and are not held."""
-        keys = self.keys
+        keys = self.by_key().keys()
         return tuple(each for each in self.steps if not each.held and keys.isdisjoint(each.after))
 
     def doable(self) -> Iterator[Planned]:

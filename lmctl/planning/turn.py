@@ -71,7 +71,12 @@ class Turn:
         return replace(self, standings=tuple(found), box=box)
 
 
+def planned(reading: Reading, observed: ObservedState) -> Turn:
+    """Return the plan, with nothing judged yet."""
+    plan = make_plan(reading.desired, observed) if reading.desired is not None else Plan(0)
+    return Turn(reading, observed, plan)
+
+
 def take_turn(reading: Reading, observed: ObservedState) -> Turn:
     """Plan and judge; nothing has been tried yet."""
-    plan = make_plan(reading.desired, observed) if reading.desired is not None else Plan(0)
-    return Turn(reading, observed, plan).judged({}, {})
+    return planned(reading, observed).judged({}, {})

@@ -146,6 +146,10 @@ class Weights:
     pinned: tuple[Pinned, ...] = ()
     known_as: str = ""
 
+    def __hash__(self) -> int:
+        """Return what equal weights share; their sources say more and cost more to hash."""
+        return hash((self.model, self.known_as))
+
     @property
     def key(self) -> str:
         """The identity of these weights (64 hex characters).

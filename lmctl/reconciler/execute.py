@@ -113,7 +113,8 @@ class Executor:
             self._generation = plan.generation
             self.forgive()  # an edit is a person asking for another try
         self._forget_old(now)
-        pauses = [self._let_go(each, plan, now) for each in self._running.values()]
+        steps = plan.by_key()
+        pauses = [self._let_go(each, steps, now) for each in self._running.values()]
         for planned in plan.ready():
             if planned.key in self._running or self._touched(planned.step.subject):
                 continue
@@ -131,20 +132,20 @@ class Executor:
             self._cancel(each, "the daemon stops")
         await asyncio.gather(*(each.task for each in running), return_exceptions=True)
 
-    def _let_go(self, running: _Running, plan: Plan, now: float) -> float | None:
+    def _let_go(self, running: _Running, steps: Mapping[str, Planned], now: float) -> float | None:
         """Cancel a step that left the plan: at once when another step wants its subject. So is one
         before which something else must now happen to the same subject: it would never end.
         """
-        planned = plan.find(running.planned.key)
+        planned = steps.get(running.planned.key)
         if planned is not None:
             running.unplanned_since = None
-            if _too_early(planned, plan):
+            if _too_early(planned, steps):
                 self._cancel(running, "something else must be done first")
             return None
         if running.unplanned_since is None:
             running.unplanned_since = now
         subject = running.planned.step.subject
-        wanted = any(each.step.subject == subject and not each.held for each in plan.steps)
+        wanted = any(each.step.subject == subject and not each.held for each in steps.values())
         left = running.unplanned_since + LAST_WORDS - now
         if wanted or left <= 0:
             self._cancel(running, "no longer planned")
@@ -230,8 +231,6 @@ class Executor:
                 del self._accounts[key]
 
 
-def _too_early(planned: Planned, plan: Plan) -> bool:
-    return any(
-        each.key in planned.after and each.step.subject == planned.step.subject and not each.held
-        for each in plan.steps
-    )
+def _too_early(planned: Planned, steps: Mapping[str, Planned]) -> bool:
+    before = (steps[key] for key in planned.after if key in steps)
+    return any(each.step.subject == planned.step.subject and not each.held for each in before)

@@ -13,11 +13,12 @@ from lmctl.planning.conditions import Progress
 from lmctl.planning.desired import DesiredState
 from lmctl.planning.observed import ObservedState
 from lmctl.planning.outcome import Outcome
-from lmctl.planning.turn import Reading, Turn, take_turn
+from lmctl.planning.turn import Reading, Turn, planned
 from lmctl.reconciler.bell import Bell
 from lmctl.reconciler.execute import Executor
 
 AFTER_TROUBLE = 5.0  # seconds after a turn that broke
+LONGEST_REST = 0.25  # seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,13 +63,17 @@ class Reconciler:
 
     async def run(self) -> None:
         """Turn for ever."""
+        clock = asyncio.get_running_loop().time
         while True:
+            begun = clock()
             self._bell.clear()
             try:
                 pause = await self.turn()
             except Exception as error:  # noqa: BLE001 # a full disk must not end the control plane
                 self._broke(error)
                 pause = AFTER_TROUBLE
+            # Half of the time is left to others, and what many steps tell meanwhile is one turn.
+            await asyncio.sleep(min(clock() - begun, LONGEST_REST))
             await self._bell.wait(pause)
 
     async def turn(self) -> float:
@@ -78,7 +83,7 @@ class Reconciler:
 
     async def _turn(self) -> float:
         reading = await self._read()
-        turn = take_turn(reading, await self._observe(reading.desired or DesiredState(0)))
+        turn = planned(reading, await self._observe(reading.desired or DesiredState(0)))
         pause = self._executor.settle(turn.plan)
         self.last = turn.judged(self._executor.outcomes, self._progress())
         self._record(self.last)

@@ -41,8 +41,30 @@ class ReadResult:
         return any(each.fatal for each in self.problems)
 
 
+ReadFiles = Callable[[Mapping[str, bytes]], bundles.Reading]
+
+
+class LastRead:
+    """Reads files like `bundles.read`, and gives the same files the same answer at once: most turns
+    find every manifest as the turn before did.
+    """
+
+    def __init__(self) -> None:
+        self._last: tuple[Mapping[str, bytes], bundles.Reading] | None = None
+
+    def __call__(self, files: Mapping[str, bytes]) -> bundles.Reading:
+        last = self._last
+        if last is None or last[0] != files:
+            last = self._last = files, bundles.read(files)
+        return last[1]
+
+
 def read_folders(
-    roots: Sequence[Path], host: HostFacts, *, may_be_empty: bool = False
+    roots: Sequence[Path],
+    host: HostFacts,
+    *,
+    may_be_empty: bool = False,
+    read: ReadFiles = bundles.read,
 ) -> ReadResult:
     """Read, check and resolve everything under the roots; problems are collected, not raised."""
     trouble: tuple[Diagnostic, ...] = ()
@@ -59,11 +81,16 @@ def read_folders(
         trouble = (
             error(Place(str(roots[0])), "no manifests in this folder", hint, code=pruning.BLOCKED),
         )
-    return _interpret(files, trouble, host)
+    return _interpret(files, trouble, host, read)
 
 
 def read_guarded(
-    roots: Sequence[Path], host: HostFacts, before: ReadResult | None, *, allowed: int = 0
+    roots: Sequence[Path],
+    host: HostFacts,
+    before: ReadResult | None,
+    *,
+    allowed: int = 0,
+    read: ReadFiles = bundles.read,
 ) -> ReadResult:
     """Read the folders; that they lost too much since `before` is a problem like any other.
 
@@ -71,7 +98,7 @@ def read_guarded(
     """
     known = before.bundle if before is not None else None
     may_be_empty = pruning.may_be_empty(known, allowed=allowed)
-    newest = read_folders(roots, host, may_be_empty=may_be_empty)
+    newest = read_folders(roots, host, may_be_empty=may_be_empty, read=read)
     if newest.fatal or known is None:
         return newest
     refused = pruning.refusal(known, newest.bundle, [str(each) for each in roots], allowed=allowed)
@@ -79,9 +106,12 @@ def read_guarded(
 
 
 def _interpret(
-    files: Mapping[str, bytes], trouble: tuple[Diagnostic, ...], host: HostFacts
+    files: Mapping[str, bytes],
+    trouble: tuple[Diagnostic, ...],
+    host: HostFacts,
+    read: ReadFiles = bundles.read,
 ) -> ReadResult:
-    reading = bundles.read(files)
+    reading = read(files)
     problems = (*trouble, *reading.diagnostics)
     if any(each.fatal for each in problems):
         return ReadResult(reading.bundle, DesiredState(0), problems, files)
@@ -189,6 +219,7 @@ class FolderReader:
         self._last_good = last_good
         self._wishes = wishes
         self._vanishing = vanishing or Vanishing(0.0, lambda: 0.0)
+        self._read_files = LastRead()
         self._good: ReadResult | None = None
         self._earlier: ReadResult | None = None
         self.digest = ""  # of what is in force
@@ -242,7 +273,7 @@ class FolderReader:
     def _read(self, roots: Sequence[Path]) -> _InForce:
         host = self._host()
         self._good = self._good or self._last_good.read(host)
-        newest = read_guarded(roots, host, self._good, allowed=self._allowed)
+        newest = read_guarded(roots, host, self._good, allowed=self._allowed, read=self._read_files)
         early = self._too_early(newest, roots)
         if early or newest.fatal:
             self._good = _resolved_anew(self._good, host)

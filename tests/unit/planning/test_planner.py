@@ -314,7 +314,7 @@ def test_a_plan_never_starts_what_it_says_must_wait():
         plan = make_plan(goal, start)
         done: set[str] = set()
         for planned in plan.steps:
-            assert done.issuperset(set(planned.after) & plan.keys)
+            assert done.issuperset(set(planned.after) & plan.by_key().keys())
             done.add(planned.key)
 
 

@@ -91,7 +91,7 @@ def test_whatever_the_order_exactly_the_plan_is_done_and_nothing_is_left(seed):
             assert len(done) <= len(first.steps), (seed, number, done, first)
             check_step(goal, before, world, planned.key)
             plan = make_plan(goal, world)
-        assert sorted(done) == sorted(first.keys), (seed, number)
+        assert sorted(done) == sorted(first.by_key()), (seed, number)
         for each in goal.instances:
             rollout = rollouts(goal, world)[each.name]
             assert rollout.proven
