@@ -7,7 +7,7 @@ lock          held by the daemon while it lives (flock: the kernel frees it)
 blobs/ partial/ quarantine/ weights/ models/     weights, see adapters/weights
 blobs.json    when each blob was last hashed, damaged, needed
 runners/NAME@DIGEST/spec.json                    one folder per runner
-run/          surface.json, health.json, models.json, gateway.json
+run/          surface.json, health.json, tokens.json, models.json, gateway.json
 logs/         daemon.log, gateway.log, runner-NAME.log
 """
 

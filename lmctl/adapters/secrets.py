@@ -40,9 +40,10 @@ class Secret:
         """Return the secret itself, to hand it to the one place that needs it."""
         return self._value
 
-    def same(self, shown: str) -> bool:
-        """Say whether somebody showed this very secret, in a time that tells nothing."""
-        return hmac.compare_digest(self._value.encode(), shown.encode())
+    @property
+    def sha256(self) -> str:
+        """Return what a token is known by to those who must not have it."""
+        return hashlib.sha256(self._value.encode()).hexdigest()
 
     def __repr__(self) -> str:
         return f"Secret({self.where})"

@@ -7,6 +7,7 @@ import falcon.asgi
 
 from lmctl.api import control, errors
 from lmctl.api.anthropic_messages import CountTokens, Messages
+from lmctl.api.auth import Guard
 from lmctl.api.closing import closing
 from lmctl.api.control import Control
 from lmctl.api.cors import CorsMiddleware
@@ -23,30 +24,39 @@ from lmctl.base.errors import LmctlError
 from lmctl.serving.gateway import Gateway
 
 
+def routes_of(gateway: Gateway) -> dict[str, tuple[str | None, object]]:
+    """Return every path with the scope a token must have for it (None: it is open) and what answers."""
+    v0 = partial(V0Writer, gateway)
+    return {
+        "/v1/chat/completions": ("inference", ChatCompletions(gateway)),
+        "/v1/completions": ("inference", Completions(gateway)),
+        "/v1/messages": ("inference", Messages(gateway)),
+        "/v1/messages/count_tokens": ("inference", CountTokens(gateway)),
+        "/v1/models": ("models:read", Models(gateway)),
+        "/v1/models/{model:path}": ("models:read", Model(gateway)),
+        "/api/v1/models": ("models:read", NativeModels(gateway)),
+        "/api/v1/models/load": ("models:write", LoadModel(gateway)),
+        "/api/v1/models/unload": ("models:write", UnloadModel(gateway)),
+        "/api/v0/models": ("models:read", V0Models(gateway)),
+        "/api/v0/models/{model:path}": ("models:read", V0Model(gateway)),
+        "/api/v0/chat/completions": ("inference", ChatCompletions(gateway, dress=v0)),
+        "/api/v0/completions": ("inference", Completions(gateway, dress=v0)),
+        "/lmstudio-greeting": (None, Greeting()),
+        "/livez": (None, Alive()),
+        "/readyz": (None, Ready(gateway)),
+        "/metrics": (None, Metrics(gateway)),
+    }
+
+
 def create_app(gateway: Gateway, *, silence: float = 10.0) -> AsgiApp:
     """Return the ASGI app; event streams are pinged after `silence` seconds without a byte."""
-    app = falcon.asgi.App(middleware=[CorsMiddleware(gateway)])
+    routes = routes_of(gateway)
+    scopes = {path: scope for path, (scope, _) in routes.items()}
+    app = falcon.asgi.App()
+    app.add_middleware(CorsMiddleware(gateway))
+    app.add_middleware(Guard(gateway, scopes))
     app.req_options.strip_url_path_trailing_slash = True
-    routes = {
-        "/v1/chat/completions": ChatCompletions(gateway),
-        "/v1/completions": Completions(gateway),
-        "/v1/messages": Messages(gateway),
-        "/v1/messages/count_tokens": CountTokens(gateway),
-        "/v1/models": Models(gateway),
-        "/v1/models/{model:path}": Model(gateway),
-        "/api/v1/models": NativeModels(gateway),
-        "/api/v1/models/load": LoadModel(gateway),
-        "/api/v1/models/unload": UnloadModel(gateway),
-        "/api/v0/models": V0Models(gateway),
-        "/api/v0/models/{model:path}": V0Model(gateway),
-        "/api/v0/chat/completions": ChatCompletions(gateway, dress=partial(V0Writer, gateway)),
-        "/api/v0/completions": Completions(gateway, dress=partial(V0Writer, gateway)),
-        "/lmstudio-greeting": Greeting(),
-        "/livez": Alive(),
-        "/readyz": Ready(gateway),
-        "/metrics": Metrics(gateway),
-    }
-    for path, resource in routes.items():
+    for path, (_, resource) in routes.items():
         app.add_route(path, resource)
     app.add_sink(Control(gateway).forward, prefix=control.PREFIX + "/")
     app.add_error_handler(LmctlError, errors.on_lmctl_error)

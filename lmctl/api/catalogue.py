@@ -56,6 +56,14 @@ class ControlPlaneDown(Unreachable):
     """Only the control plane can answer this, and it does not."""
 
 
+class UnknownCaller(Refused):
+    """Nobody may ask here without a token, and none that is known was shown."""
+
+
+class MissingScope(Refused):
+    """The token that was shown is known and does not allow this."""
+
+
 class NoSuchModel(NotFound):
     """The native API knows no model, or no loaded instance, of this name."""
 
@@ -119,6 +127,8 @@ TABLE: tuple[tuple[type[LmctlError], Row], ...] = (
     (UnrecognizedKeys, _asker(400, "unrecognized_keys")),
     (Conflict, _asker(409, "declared")),
     (BadRequest, _asker(400, None)),
+    (UnknownCaller, _asker(401, "invalid_api_key", anthropic="authentication_error")),
+    (MissingScope, _asker(403, "missing_scope", anthropic="permission_error")),
     (Refused, _asker(403, "refused", anthropic="permission_error")),
     (
         Busy,

@@ -23,6 +23,7 @@ from falcon.asgi import Request
 
 from lmctl.api.asked import Asked
 from lmctl.api.leaving import AsgiApp, Client, Event, Receive, Scope, Send
+from lmctl.api.principal import ANYBODY, Principal
 from lmctl.api.request_id import request_id_of
 
 PING = b": ping\n\n"
@@ -36,7 +37,7 @@ _log = structlog.get_logger("lmctl.access")
 @dataclass(slots=True)
 class Exchange:
     """One request and its answer: `stack` closes what it holds, `notes` go to its log line, `asked`
-    counts it when it asks for text. A stream is pinged after `silence` seconds without a byte.
+    counts it when it asks for text, `principal` is who asks. A stream is pinged after `silence` seconds without a byte.
     """
 
     stack: AsyncExitStack
@@ -44,6 +45,7 @@ class Exchange:
     silence: float
     notes: dict[str, object] = field(default_factory=dict)
     asked: Asked | None = None
+    principal: Principal = ANYBODY
 
 
 def exchange_of(req: Request) -> Exchange:

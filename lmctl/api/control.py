@@ -5,7 +5,6 @@ passed on, and what is said while the daemon is down.
 """
 
 import asyncio
-import ipaddress
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import Any
@@ -19,6 +18,7 @@ from lmctl.api.catalogue import ControlPlaneDown
 from lmctl.api.closing import exchange_of
 from lmctl.api.errors import JSON_TYPE
 from lmctl.api.reading import read_body
+from lmctl.base.addresses import is_loopback
 from lmctl.base.errors import Refused
 from lmctl.serving.gateway import Gateway
 
@@ -78,14 +78,14 @@ def refuse_strangers(req: Request) -> None:
     `Host` must be local as well; a proxy on this machine speaks for somebody else.
     """
     peer = req.scope.get("client")
-    local = peer is None or _is_loopback(peer[0])  # a unix socket has no peer address
+    local = peer is None or is_loopback(peer[0])  # a unix socket has no peer address
     if req.get_header("Forwarded") or req.get_header("X-Forwarded-For"):
         local = False
     origin = req.get_header("Origin")
     if origin is not None:
-        local = local and _is_loopback(urlsplit(origin).hostname or "")
+        local = local and is_loopback(urlsplit(origin).hostname or "")
     if peer is not None:
-        local = local and _is_loopback(urlsplit(f"//{req.get_header('Host') or ''}").hostname or "")
+        local = local and is_loopback(urlsplit(f"//{req.get_header('Host') or ''}").hostname or "")
     if not local:
         raise Refused(
             "the control API answers this machine itself only",
@@ -171,14 +171,3 @@ def _down() -> ControlPlaneDown:
         "the control plane is down; loaded models go on being served",
         hint="start it with `lmctl daemon up`; `GET /lmctl/v1/status` tells what was last known",
     )
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        address = ipaddress.ip_address(host)
-    except ValueError:
-        return False
-    mapped = getattr(address, "ipv4_mapped", None)
-    return (mapped or address).is_loopback

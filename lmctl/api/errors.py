@@ -9,7 +9,14 @@ import msgspec
 import structlog
 from falcon.asgi import Request, Response
 
-from lmctl.api.catalogue import UnknownPath, WrongMethod, code_of, renderer_of, row_of
+from lmctl.api.catalogue import (
+    UnknownCaller,
+    UnknownPath,
+    WrongMethod,
+    code_of,
+    renderer_of,
+    row_of,
+)
 from lmctl.api.closing import exchange_of
 from lmctl.base.errors import BadRequest, LmctlError, NotReady
 
@@ -24,6 +31,8 @@ async def on_lmctl_error(req: Request, resp: Response, error: LmctlError, _param
     resp.data = msgspec.json.encode(renderer_of(req.path)(error))
     if isinstance(error, NotReady):
         resp.set_header("retry-after", str(max(1, math.ceil(error.retry_after))))
+    if isinstance(error, UnknownCaller):
+        resp.set_header("www-authenticate", "Bearer")
     exchange = exchange_of(req)
     exchange.notes["error"] = str(error)
     if exchange.asked is not None:

@@ -57,15 +57,15 @@ def set_fields(
     edits, folders = _split(words)
     roots = meant(home, folders)
     found = read(roots)
-    declared = _declared(printer, found, target)
+    declared = declared_as(printer, found, target)
     file = declared.place().file
     before = found.files[file]
     after = edited(declared, before, edits)
-    _check(printer, found, file, after)
-    _show(printer, {file: (before, after)})
+    check_edit(printer, found, file, after)
+    show_changes(printer, {file: (before, after)})
     if before != after and not dry_run:
         replace_content(Path(file), before, after)
-        printer.note(f"wrote {file}{_what_follows(home, roots)}")
+        printer.note(f"wrote {file}{what_follows(home, roots)}")
 
 
 def _split(words: Sequence[str]) -> tuple[list[Edit], list[Path]]:
@@ -84,7 +84,7 @@ def _split(words: Sequence[str]) -> tuple[list[Edit], list[Path]]:
     return edits, folders
 
 
-def _declared(printer: Printer, found: Folders, target: str) -> Declared:
+def declared_as(printer: Printer, found: Folders, target: str) -> Declared:
     """Return the object meant. Raises NotFound; exits with 2 when broken files may hide it."""
     word, _, name = target.partition("/")
     kind = _KINDS.get(word.lower().removesuffix("s"))
@@ -102,7 +102,7 @@ def _declared(printer: Printer, found: Folders, target: str) -> Declared:
     raise NotFound(f"no `{target}` in these folders", hint=names)
 
 
-def _check(printer: Printer, found: Folders, file: str, after: bytes) -> None:
+def check_edit(printer: Printer, found: Folders, file: str, after: bytes) -> None:
     """Exit with 2, having told what is wrong, when the edit breaks what was not broken."""
     files = {**found.files, file: after}
     known = {_said(each) for each in found.problems}
@@ -118,7 +118,7 @@ def _said(problem: Diagnostic) -> tuple[str, str]:
     return problem.place.file, problem.message
 
 
-def _show(printer: Printer, changes: Mapping[str, tuple[bytes, bytes]]) -> None:
+def show_changes(printer: Printer, changes: Mapping[str, tuple[bytes, bytes]]) -> None:
     """Print what changes as a unified diff."""
     differing = {file: pair for file, pair in changes.items() if pair[0] != pair[1]}
     texts = {file: _diff(file, *pair) for file, pair in differing.items()}
@@ -150,7 +150,8 @@ def replace_content(path: Path, before: bytes, after: bytes) -> None:
         raise Refused(f"{path}: {problem.strerror}", hint="nothing was changed") from problem
 
 
-def _what_follows(home: Home, roots: Sequence[Path]) -> str:
+def what_follows(home: Home, roots: Sequence[Path]) -> str:
+    """Return what to say behind "wrote FILE": whether a box acts on it."""
     followed = Followed(home.root / "roots.json").roots()
     if home.holder() is not None and {str(each) for each in roots} <= set(followed):
         return "; the box follows it: `lmctl status` shows what it does about it"

@@ -32,6 +32,7 @@ from lmctl.cli import (
     secrets,
     state,
     storing,
+    tokens,
     why,
 )
 from lmctl.cli.printer import Printer
@@ -72,6 +73,7 @@ app.command()(pausing.resume)
 app.command()(pausing.reconcile)
 app.command(name="why")(why.why)
 app.command()(completing.completion)
+app.add_typer(tokens.app, name="token")
 app.add_typer(history.app, name="history")
 app.add_typer(state.app, name="state")
 app.add_typer(daemon.app, name="daemon")

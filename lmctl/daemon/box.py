@@ -19,7 +19,7 @@ from lmctl.adapters.pauses import Pauses
 from lmctl.adapters.processes import Processes
 from lmctl.adapters.revisions import Revisions
 from lmctl.adapters.runner_folders import forgive_failures
-from lmctl.adapters.secrets import without_secrets
+from lmctl.adapters.secrets import SecretResolver, fingerprint_key, without_secrets
 from lmctl.adapters.state.store import open_store
 from lmctl.adapters.systemd import ServiceManager
 from lmctl.adapters.weights.scrubbing import Scrubber
@@ -33,6 +33,7 @@ from lmctl.daemon.publishing import Publishing
 from lmctl.daemon.recording import Recorder
 from lmctl.daemon.scrubbing import BUSY_RATE, IDLE_RATE, Scrub
 from lmctl.daemon.telling import Telling
+from lmctl.daemon.tokens import TokenKeeper
 from lmctl.daemon.vitals import Vitals
 from lmctl.daemon.wiring import eyes
 from lmctl.planning.desired import DesiredState
@@ -107,6 +108,13 @@ class Box:
             clock=time.time,
             tell=self.recorder.event,
             ring=self._bell.ring,
+        )
+        self._tokens = TokenKeeper(
+            home.run / "tokens.json",
+            SecretResolver(fingerprint_key(home.root)),
+            clock=time.monotonic,
+            period=self.periods.resync,
+            tell=self.recorder.event,
         )
         self.history = History(
             self.store.generations,
@@ -262,7 +270,10 @@ class Box:
 
     async def _read(self) -> Reading:
         self.metrics.turn_began()
-        return await self.reader.read()
+        reading = await self.reader.read()
+        if reading.desired is not None:
+            await self._tokens.renew(self.reader.token_secrets)
+        return reading
 
     def _broke(self, error: Exception) -> None:
         log.error("turn broke", exc_info=error)

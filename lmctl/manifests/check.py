@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Set
 
 from lmctl.base import diagnostics
+from lmctl.base.addresses import is_loopback
 from lmctl.base.diagnostics import Diagnostic
 from lmctl.manifests.chain import follow
 from lmctl.manifests.check_names import Origins, check_names
@@ -69,12 +70,18 @@ def _chain(
 
 
 def _unprotected(each: Declared, server: Server) -> Iterator[Diagnostic]:
-    if server.spec.auth.required:
-        yield diagnostics.error(
+    auth, host = server.spec.auth, server.spec.listen.host
+    if auth.required and not auth.tokens:
+        yield diagnostics.warning(
             each.place(("spec", "auth", "required")),
-            "this version cannot check tokens; refusing to serve unprotected what you asked to protect",
-            "set `auth.required: false` and keep `listen.host` at 127.0.0.1, "
-            "or put a proxy that checks tokens in front",
+            "every call needs a token, and there is none: nobody can call",
+            "`lmctl token create NAME` makes one",
+        )
+    if not auth.required and not is_loopback(host):
+        yield diagnostics.warning(
+            each.place(("spec", "listen", "host")),
+            f"whoever reaches `{host}` may use what is served, without a token",
+            "set `auth.required: true`, or listen on 127.0.0.1",
         )
 
 

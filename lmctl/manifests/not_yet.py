@@ -25,7 +25,6 @@ class NotYet:
 
 
 FIELDS: Final = (
-    NotYet("Server", ("spec", "auth", "tokens"), []),
     NotYet("Server", ("spec", "secrets"), {}),
     NotYet("Server", ("spec", "jit", "enabled"), quiet=False),
     NotYet("Server", ("spec", "jit", "ttl"), 3600.0),

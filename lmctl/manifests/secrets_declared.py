@@ -10,6 +10,7 @@ def secrets_declared(bundle: Bundle) -> Iterator[tuple[str, SecretRef]]:
     """Yield where each reference stands (`auth.tokens.ci`, `secrets.github`), and the reference."""
     spec = bundle.server.spec
     for token in spec.auth.tokens:
-        yield f"auth.tokens.{token.name}", token.secret_ref
+        if token.secret_ref is not None:
+            yield f"auth.tokens.{token.name}", token.secret_ref
     for name, reference in spec.secrets.items():
         yield f"secrets.{name}", reference

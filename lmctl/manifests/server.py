@@ -22,6 +22,7 @@ from lmctl.manifests.envelope import (
 )
 from lmctl.manifests.secret_ref import SecretRef
 
+TokenHash = Annotated[str, Field(pattern=r"^sha256:[0-9a-f]{64}$")]
 SecretName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$")]
 Scope = Literal["models:read", "models:write", "inference", "mcp:ephemeral", "mcp:local", "admin"]
 
@@ -44,8 +45,17 @@ class Token(Node):
     """Name of the token, for people and logs."""
     scopes: Items[Scope] = ()
     """What its holder may do."""
-    secret_ref: SecretRef
-    """Where the token itself is found."""
+    hash: TokenHash | None = None
+    """What the token is known by, as `lmctl token create` writes it: `sha256:` and the token's SHA-256."""
+    secret_ref: SecretRef | None = None
+    """Where the token itself is found, in place of `hash`."""
+
+    @model_validator(mode="after")
+    def _known_one_way(self) -> Self:
+        if (self.hash is None) == (self.secret_ref is None):
+            found = "none" if self.hash is None else "both"
+            raise ValueError(f"give `hash` or `secretRef`, found {found}")
+        return self
 
 
 class Auth(Node):

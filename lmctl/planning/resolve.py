@@ -15,7 +15,7 @@ from lmctl.manifests.instance import Instance
 from lmctl.manifests.route import Route
 from lmctl.manifests.runtime import BUNDLED
 from lmctl.manifests.runtime import DEFAULT as DEFAULT_RUNTIME
-from lmctl.manifests.server import Listen
+from lmctl.manifests.server import Auth, Listen
 from lmctl.manifests.settings_keys import Section
 from lmctl.manifests.suggest import closest
 from lmctl.planning.desired import (
@@ -31,7 +31,16 @@ from lmctl.planning.layers import Settings, layered, path_of, values_of
 from lmctl.planning.load_settings import load_settings
 from lmctl.planning.manual_loads import ManualLoad, with_loads
 from lmctl.planning.sources import weights_of
-from lmctl.planning.surface import AliasTarget, Cors, Limits, ServedAlias, ServedRoute, Surface
+from lmctl.planning.surface import (
+    Access,
+    AliasTarget,
+    Cors,
+    Limits,
+    ServedAlias,
+    ServedRoute,
+    ServedToken,
+    Surface,
+)
 from lmctl.planning.weights_values import Weights
 
 _SECTIONS = (Section.LOAD, Section.OPERATION)
@@ -96,6 +105,7 @@ class _Resolver:
                 generation=generation,
                 routes=tuple(_route(each) for each in instances),
                 aliases=tuple(map(_alias, self._bundle.routes.values())),
+                access=_access(server.auth),
                 cors=Cors(enabled=server.cors.enabled, origins=tuple(server.cors.origins)),
                 limits=Limits(
                     body_size=server.limits.body_size,
@@ -273,6 +283,14 @@ def _check(declared: DeclaredCheck) -> Check:
 def _gateway(listen: Listen) -> WantedGateway:
     fields = {"host": listen.host, "port": listen.port, "workers": listen.workers}
     return WantedGateway(listen.host, listen.port, listen.workers, digest(fields))
+
+
+def _access(auth: Auth) -> Access:
+    tokens = (
+        ServedToken(each.name, each.scopes, (each.hash or "").removeprefix("sha256:"))
+        for each in auth.tokens
+    )
+    return Access(auth.required, tuple(tokens))
 
 
 def _alias(route: Route) -> ServedAlias:

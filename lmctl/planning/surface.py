@@ -1,7 +1,7 @@
 """What the gateway serves: routes, settings, limits; pure data the gateway reads from one file.
 
-The daemon writes `surface.json` as a plan step and `health.json` after every turn; gateway
-workers stat both on each request and read them again when they changed, so the data plane needs
+The daemon writes `surface.json` as a plan step, `health.json` after every turn and `tokens.json`
+before it; gateway workers stat them on each request and read them again when they changed, so the data plane needs
 no connection to the control plane.
 """
 
@@ -51,6 +51,40 @@ class Cors(msgspec.Struct, frozen=True):
     origins: tuple[str, ...] = ("*",)
 
 
+class ServedToken(msgspec.Struct, frozen=True):
+    """A token clients may show. `hash` is its SHA-256 in hexadecimal; empty where the control plane
+    finds the token itself and tells its hash in `tokens.json`.
+    """
+
+    name: str
+    scopes: tuple[str, ...] = ()
+    hash: str = ""
+
+    def __str__(self) -> str:
+        known = f" (sha256 {self.hash[:8]})" if self.hash else ""
+        return f"{self.name}{known}: {', '.join(self.scopes) or 'nothing'}"
+
+
+class Access(msgspec.Struct, frozen=True):
+    """Who may ask."""
+
+    required: bool = False
+    tokens: tuple[ServedToken, ...] = ()
+
+
+class FoundToken(msgspec.Struct, frozen=True):
+    """The hash of a token that was found where `reference` says."""
+
+    hash: str
+    reference: str
+
+
+class FoundTokens(msgspec.Struct, frozen=True):
+    """What is known of tokens that manifests only refer to, by name."""
+
+    tokens: dict[str, FoundToken] = {}
+
+
 class Limits(msgspec.Struct, frozen=True):
     """Bounds of one gateway worker: body in bytes, deadlines in seconds."""
 
@@ -65,6 +99,7 @@ class Surface(msgspec.Struct, frozen=True):
     generation: int = 0
     routes: tuple[ServedRoute, ...] = ()
     aliases: tuple[ServedAlias, ...] = ()
+    access: Access = Access()
     cors: Cors = Cors()
     limits: Limits = Limits()
     log_prompts: bool = False

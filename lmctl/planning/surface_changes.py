@@ -100,6 +100,8 @@ def _settings(surface: Surface) -> dict[str, object]:
     """Return the settings that are not routes, by their path in server.yaml."""
     limits = msgspec.structs.asdict(surface.limits)
     return {
+        "auth.required": surface.access.required,
+        "auth.tokens": [str(each) for each in surface.access.tokens],
         **{f"cors.{key}": value for key, value in msgspec.structs.asdict(surface.cors).items()},
         "limits.bodySize": limits["body_size"],
         "limits.queue": limits["queue"],

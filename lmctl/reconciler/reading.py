@@ -17,6 +17,7 @@ from lmctl.base.errors import LmctlError
 from lmctl.manifests import bundle as bundles
 from lmctl.manifests.bundle import Bundle
 from lmctl.manifests.lock import is_lock
+from lmctl.manifests.secret_ref import SecretRef
 from lmctl.planning import pruning
 from lmctl.planning.desired import DesiredState
 from lmctl.planning.pauses import Hold, suspend
@@ -223,6 +224,7 @@ class FolderReader:
         self._good: ReadResult | None = None
         self._earlier: ReadResult | None = None
         self.digest = ""  # of what is in force
+        self.token_secrets: Mapping[str, SecretRef] = {}  # where its tokens are found, by name
         self._problems: tuple[Diagnostic, ...] = ()
         self._believe = False
         self._allowed = 0
@@ -255,6 +257,8 @@ class FolderReader:
             return Reading(None, now.problems, hold=now.hold)
         bundle = now.result.bundle
         self.digest = bundle.digest
+        tokens = bundle.server.spec.auth.tokens
+        self.token_secrets = {each.name: each.secret_ref for each in tokens if each.secret_ref}
         number = await self._history.number(
             InForce(
                 digest=bundle.digest,

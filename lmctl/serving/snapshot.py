@@ -1,7 +1,7 @@
 """What the control plane last wrote, read from files, without asking anybody.
 
-`surface.json`, `health.json` and `models.json` are replaced whole by the daemon. A `stat` of the
-first two per request is some microseconds, so a change is served by the next request and no watcher
+`surface.json`, `health.json`, `tokens.json` and `models.json` are replaced whole by the daemon. A `stat` of the
+first three per request is some microseconds, so a change is served by the next request and no watcher
 has to live in every worker. A file that is missing or broken changes nothing: the last good one goes on being served.
 """
 
@@ -14,10 +14,11 @@ import msgspec
 import structlog
 
 from lmctl.planning.known_models import MODELS_FILE, KnownModels
-from lmctl.planning.surface import Health, Surface
+from lmctl.planning.surface import FoundTokens, Health, Surface
 
 SURFACE_FILE = "surface.json"
 HEALTH_FILE = "health.json"
+TOKENS_FILE = "tokens.json"
 
 _log = structlog.get_logger("lmctl.serving")
 _Content = TypeVar("_Content", bound=msgspec.Struct)
@@ -25,12 +26,13 @@ _Content = TypeVar("_Content", bound=msgspec.Struct)
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """One reading of both files. `written_at` is when the surface was written, in unix seconds,
+    """One reading of the files. `written_at` is when the surface was written, in unix seconds,
     0 before there was one.
     """
 
     surface: Surface
     health: Health
+    tokens: FoundTokens
     written_at: int
 
 
@@ -40,20 +42,25 @@ class Snapshots:
     def __init__(self, folder: Path) -> None:
         self._surface = _File(folder / SURFACE_FILE, Surface())
         self._health = _File(folder / HEALTH_FILE, Health())
+        self._tokens = _File(folder / TOKENS_FILE, FoundTokens())
         self._models = _File(folder / MODELS_FILE, KnownModels())
-        self._last = Snapshot(self._surface.value, self._health.value, 0)
+        self._last = self._together()
 
     def now(self) -> Snapshot:
         """Return the newest good reading; the same object as long as nothing changed."""
-        changed = self._surface.refresh()
-        if self._health.refresh() or changed:
-            self._last = Snapshot(self._surface.value, self._health.value, self._surface.written_at)
+        changed = [each.refresh() for each in (self._surface, self._health, self._tokens)]
+        if any(changed):
+            self._last = self._together()
         return self._last
 
     def models(self) -> KnownModels:
         """Return the models that are known; read only when somebody asks for them."""
         self._models.refresh()
         return self._models.value
+
+    def _together(self) -> Snapshot:
+        surface = self._surface
+        return Snapshot(surface.value, self._health.value, self._tokens.value, surface.written_at)
 
 
 class _File(Generic[_Content]):

@@ -67,6 +67,12 @@ def secretive(box):
         "server.yaml",
         f"""\
         listen: {{host: 127.0.0.1, port: {box.port}}}
+        auth:
+          required: true
+          tokens:
+            - {{name: ci, scopes: [admin], secretRef: {{env: LMCTL_CI_TOKEN}}}}
+            - {{name: laptop, scopes: [inference], secretRef: {{file: {secret}}}}}
+            - {{name: phone, scopes: [inference], secretRef: {{command: [cat, {secret}]}}}}
         secrets:
           ci: {{env: LMCTL_CI_TOKEN}}
           laptop: {{file: {secret}}}
@@ -114,7 +120,11 @@ def test_no_canary_is_ever_seen(secretive):
     headers = {"authorization": f"Bearer {CANARIES['client']}"}
     body = {"model": "chat", "messages": [{"role": "user", "content": CANARIES["prompt"]}]}
     with httpx2.Client(base_url=box.url, headers=headers, timeout=60) as client:
-        assert client.post("/v1/chat/completions", json=body).status_code == 200
+        assert client.post("/v1/chat/completions", json=body).status_code == 401
+        for kind in ("env", "file"):
+            known = {"authorization": f"Bearer {CANARIES[kind]}"}
+            done = client.post("/v1/chat/completions", json=body, headers=known)
+            assert done.status_code == 200
         client.post(f"/v1/chat/completions?key={CANARIES['client']}", content=b"{")
         client.get(f"/nowhere?key={CANARIES['client']}")
         told["metrics"] = seen_in(client.get("/metrics").content)

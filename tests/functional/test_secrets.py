@@ -47,7 +47,6 @@ def test_each_of_the_four_ways_leads_to_the_secret(tmp_path: Path):
 
     assert [each.reveal() for each in found] == [CANARY] * 5
     assert len({each.fingerprint for each in found}) == 1
-    assert all(each.same(CANARY) and not each.same(CANARY[:-1]) for each in found)
 
 
 def test_a_secret_prints_as_where_it_is_and_is_written_nowhere():

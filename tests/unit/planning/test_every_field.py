@@ -107,6 +107,14 @@ HAND_MADE = (
     server("listen.host", "127.0.0.2", "0.0.0.0"),
     server("listen.port", 4321, 4322, bad=70_000),
     server("listen.workers", 2, 3, bad=0),
+    server("auth.required", True, False, bad="perhaps"),
+    server(
+        "auth.tokens",
+        [{"name": "a", "hash": "sha256:" + "a" * 64}],
+        [{"name": "a", "hash": "sha256:" + "b" * 64, "scopes": ["inference"]}],
+        bad=[{"name": "a", "hash": "sha256:" + "a" * 64, "secretRef": {"env": "A"}}],
+    ),
+    server("mcp.allowFile", True, False, beside={"spec.auth.required": True}),
     server("cors.enabled", True, False),
     server("cors.origins", ["http://a"], ["http://b"], bad="*"),
     server("jit.enabled", False, True),
@@ -361,10 +369,9 @@ ALONE = {
     ("*", "apiVersion"), ("*", "kind"), ("*", "metadata"), ("*", "metadata.name"), ("*", "spec"),
     ("model", "model"), ("preset", "identifier"),
     ("instance", "spec.residency.ttl"),  # needs mode: jit, which is not honoured alone
-    ("server", "spec.auth.required"), ("server", "spec.mcp.allowFile"),  # need tokens
     ("instance", "spec.load.parallel"),  # another name of maxParallelPredictions
     ("instance", "spec.operation.preset"), ("route", "spec.preset"), ("mcp", "mcpServers.*.url"), ("mcp", "mcpServers.*.headers"),
-    ("server", "spec.auth.tokens"), ("model", "customFields"), ("model", "suggestions"),
+    ("model", "customFields"), ("model", "suggestions"),
 }  # fmt: skip
 
 
