@@ -143,14 +143,22 @@ class EchoEngine:
     def copy(self, source: int, target: int) -> None:
         self._read[target] = list(self._read[source])
 
+    def cuttable(self, sequence: int) -> int:
+        del sequence  # every word is kept
+        return 0
+
     def cut(self, sequence: int, begin: int) -> None:
         del self._read[sequence][begin:]
 
     def shift(self, sequence: int, *, keep: int, discard: int) -> None:
         del self._read[sequence][keep : keep + discard]
 
+    def rest(self, sequence: int) -> None:
+        del self._choosing[sequence]
+
     def forget(self, sequence: int) -> None:
-        del self._read[sequence], self._choosing[sequence]
+        del self._read[sequence]
+        self._choosing.pop(sequence, None)
 
     def close(self) -> None:
         self._read.clear()

@@ -27,6 +27,7 @@ class Job:
     how many likely tokens to tell beside each token, None for not even its own probability.
 
     `tokens` is what its sequence is to hold: the prompt and the answer; the first `fed` it holds.
+    `cached` of the prompt were there before it came; until it is `fresh` no more, it was not fed.
     """
 
     id: str
@@ -41,6 +42,8 @@ class Job:
     sequence: int = -1
     tokens: list[int] = field(init=False)
     fed: int = 0
+    cached: int = 0
+    fresh: bool = True
     produced: int = 0
     first_token_at: float = 0.0
     ended: bool = False
@@ -65,7 +68,7 @@ class Job:
         events: list[Event] = []
         if found and not self.first_token_at:
             self.first_token_at = now
-            events.append(Started(len(self.prompt)))
+            events.append(Started(len(self.prompt), self.cached))
         for sampled in found:
             if not self.ended:
                 events += self._take(sampled, engine, now)
@@ -113,7 +116,7 @@ class Job:
         """Return the last events: what was held back, and Finished."""
         self.ended = True
         last = [] if stop_string is not None else self._delta(Shown(self.text.finish()))
-        usage = Usage(prompt_tokens=len(self.prompt), completion_tokens=self.produced)
+        usage = Usage(len(self.prompt), self.produced, cached_tokens=self.cached)
         begun = self.first_token_at or now
         finished = Finished(
             reason,

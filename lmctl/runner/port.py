@@ -21,7 +21,7 @@ class Facts:
     many tokens one step takes without splitting; `chat_template` is the model's own Jinja text.
 
     `can_copy`, `can_cut` and `can_shift` say which of those three the model's memory allows: a
-    recurrent state cannot be cut, some positions cannot be moved.
+    recurrent state cannot be cut, some positions cannot be moved. Everything can be cut to nothing.
     """
 
     architecture: str
@@ -160,8 +160,14 @@ class Engine(Protocol):
         """Let an empty sequence have read all that another has. Only where `Facts.can_copy`."""
         ...
 
+    def cuttable(self, sequence: int) -> int:
+        """Return the least position a sequence can be cut to, other than 0: how much it has read
+        where nothing can be taken back, more than 0 where only a window of it is kept.
+        """
+        ...
+
     def cut(self, sequence: int, begin: int) -> None:
-        """Forget what a sequence read from position `begin` on. Only where `Facts.can_cut`."""
+        """Forget what a sequence read from position `begin` on: 0, or what `cuttable` allows."""
         ...
 
     def shift(self, sequence: int, *, keep: int, discard: int) -> None:
@@ -171,8 +177,12 @@ class Engine(Protocol):
         """
         ...
 
+    def rest(self, sequence: int) -> None:
+        """Choose no more tokens for a sequence; what it has read stays, for `begin` and `copy`."""
+        ...
+
     def forget(self, sequence: int) -> None:
-        """Free a sequence and everything kept for it."""
+        """Free a sequence and everything kept for it, at rest or not."""
         ...
 
     def close(self) -> None:

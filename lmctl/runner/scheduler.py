@@ -5,7 +5,6 @@ and go between steps; what a step produced leaves in one call of `emit`, whateve
 requests. With nothing to do the thread blocks on its inbox and uses no processor time.
 """
 
-import heapq
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -17,6 +16,7 @@ from lmctl.base.errors import Busy, LmctlError
 from lmctl.base.talk import Event
 from lmctl.runner.job import Job
 from lmctl.runner.port import Bell, Engine, Feed, Full, Interrupted, Sampled
+from lmctl.runner.prefix_cache import PrefixCache, common_prefix
 
 PREFILL_BESIDE_DECODING: Final = 128
 """Prompt tokens per step while others decode: 64-128 keeps throughput and cuts stalls 3-5 times."""
@@ -65,7 +65,7 @@ class Scheduler:
         self._stopping = False
         self._waiting: deque[Job] = deque()
         self._running: dict[int, Job] = {}
-        self._free = list(range(engine.facts.slots))  # a heap: low numbers first keeps ids dense
+        self._cache = PrefixCache(engine)
         self._outputs: list[Output] = []
         self._produced = 0
         self._widest = 0
@@ -128,14 +128,16 @@ class Scheduler:
 
     def _expire(self) -> None:
         now = self._clock()
-        for job in [each for each in self._waiting if each.deadline <= now and not self._free]:
+        for job in [
+            each for each in self._waiting if each.deadline <= now and not self._cache.idle
+        ]:
             waited = f"no slot became free within {now - job.asked_at:.1f} seconds"
             self._end(job, [], error=Busy(waited, hint="raise `parallel` or ask less at once"))
 
     def _start_waiting(self) -> None:
-        while self._waiting and self._free:
+        while self._waiting and self._cache.idle:
             job = self._waiting.popleft()
-            job.sequence = heapq.heappop(self._free)
+            job.sequence, job.fed = self._cache.claim(job.tokens, self._running.values())
             self._running[job.sequence] = job
             self._engine.begin(
                 job.sequence,
@@ -175,6 +177,8 @@ class Scheduler:
             room = min(room, PREFILL_BESIDE_DECODING)
         found: list[tuple[Job, Feed]] = []
         for job in self._running.values():
+            if job.fresh and not self._freshen(job, found):
+                continue
             feed = job.feed(max(room, 0))
             if not feed.tokens:
                 continue
@@ -183,6 +187,21 @@ class Scheduler:
             found.append((job, feed))
         found.sort(key=lambda each: each[0].sequence)
         return found
+
+    def _freshen(self, job: Job, found: list[tuple[Job, Feed]]) -> bool:
+        """Say whether a job can begin to read, having taken what others have read before it.
+
+        Where one that reads in this step is about to read more of what it needs, it waits.
+        """
+        can_share = self._engine.facts.can_copy and self._engine.facts.can_cut
+        for other, feed in found:
+            if can_share and len(feed.tokens) > 1:
+                shared = common_prefix(job.tokens, other.tokens, len(job.tokens) - 1)
+                if shared - max(job.fed, other.fed) >= self._cache.least_copied:
+                    return False
+        job.fed = job.cached = self._cache.improve(job, self._running.values())
+        job.fresh = False
+        return True
 
     def _accept(self, job: Job, sampled: Sequence[Sampled], now: float) -> None:
         before = job.produced
@@ -194,7 +213,11 @@ class Scheduler:
             self._outputs.append(Output(job, events))
 
     def _make_room(self) -> None:
-        """End the longest sequence as if its context were full: the rest can go on."""
+        """Forget what nobody is at work in; else end the longest sequence as if its context were
+        full: the rest can go on.
+        """
+        if self._cache.evict():
+            return
         longest = max(self._running.values(), key=lambda job: len(job.tokens))
         self._end(longest, longest.finish("length", self._clock()))
 
@@ -203,8 +226,7 @@ class Scheduler:
         if self._running.pop(job.sequence, None) is None:
             self._waiting.remove(job)
         else:
-            self._engine.forget(job.sequence)
-            heapq.heappush(self._free, job.sequence)
+            self._cache.rest(job.sequence, job.tokens[: job.fed])
         self._outputs.append(Output(job, events, ended=True, error=error))
 
     def _flush(self) -> None:

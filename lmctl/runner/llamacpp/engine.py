@@ -113,6 +113,9 @@ class LlamaEngine:
     def copy(self, source: int, target: int) -> None:
         self._memory.copy(source, target)
 
+    def cuttable(self, sequence: int) -> int:
+        return self._memory.cuttable(sequence)
+
     def cut(self, sequence: int, begin: int) -> None:
         self._memory.cut(sequence, begin)
 
@@ -120,11 +123,15 @@ class LlamaEngine:
         self._memory.shift(sequence, keep=keep, discard=discard)
         self._moved = True
 
-    def forget(self, sequence: int) -> None:
-        self._memory.forget(sequence)
+    def rest(self, sequence: int) -> None:
         self._samplers.pop(sequence).close()
         if not self._samplers:
             self._cores.leave()
+
+    def forget(self, sequence: int) -> None:
+        if sequence in self._samplers:
+            self.rest(sequence)
+        self._memory.forget(sequence)
 
     def close(self) -> None:
         self._cores.close()

@@ -20,6 +20,7 @@ class Memory:
         # A recurrent state is of the last token only: nothing of it can be taken back.
         recurrent = library.llama_model_is_recurrent(model) or library.llama_model_is_hybrid(model)
         self.can_cut = not recurrent
+        self._window = int(library.llama_model_n_swa(model))
         # In a shared cache a copied token is one cell of two sequences: it cannot move for one.
         self.can_shift = not shared and bool(library.llama_memory_can_shift(self._native))
 
@@ -47,6 +48,15 @@ class Memory:
         """Copy whole: a part of a sequence that has cells of its own would abort the process."""
         library.llama_memory_seq_cp(self._native, source, target, _ALL, _ALL)
         self._read[target] = self._read[source]
+
+    def cuttable(self, sequence: int) -> int:
+        """Return the least position to cut to: the next token looks back through a window, and all
+        it sees there must still be kept.
+        """
+        if not self.can_cut:
+            return self._read[sequence]
+        oldest = int(library.llama_memory_seq_pos_min(self._native, sequence))
+        return oldest + self._window if oldest > 0 else 0
 
     def cut(self, sequence: int, begin: int) -> None:
         """Drop what was read from a position on."""

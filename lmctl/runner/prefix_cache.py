@@ -1,0 +1,157 @@
+"""What sequences have read stays, so that a prompt that begins the same is not read again.
+
+A sequence whose answer has ended rests: it keeps what it read until its place is needed, the
+longest unused one first. A prompt that goes on where one rests takes its place over; one that only
+begins like another, resting or at work, gets a copy of it, cut to what both share.
+"""
+
+import heapq
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from lmctl.runner.job import Job
+from lmctl.runner.port import Engine
+
+LEAST_COPIED: Final = 32
+"""Tokens that are worth a copy in a short context."""
+CONTEXT_PER_COPIED: Final = 128
+"""A copy moves room for the whole context, so a long one must save more: one token per so many."""
+LOST_AT_MOST: Final = 4
+"""A sequence is taken over when it loses less than what is shared divided by this."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Match:
+    """How many tokens of a prompt a sequence has read, and how many others behind them."""
+
+    sequence: int
+    shared: int
+    lost: int
+
+
+_NOTHING: Final = _Match(-1, 0, 0)
+
+
+class PrefixCache:
+    """The places of an engine's sequences that nobody is at work in. Used by the engine's thread."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._empty = list(range(engine.facts.slots))  # a heap: low numbers keep the batch dense
+        self._resting: dict[int, list[int]] = {}  # the longest unused first
+        context = engine.facts.context_length
+        self.least_copied = max(LEAST_COPIED, context // CONTEXT_PER_COPIED)
+
+    @property
+    def idle(self) -> int:
+        """How many sequences nobody is at work in."""
+        return len(self._empty) + len(self._resting)
+
+    @property
+    def resting(self) -> dict[int, int]:
+        """How many tokens each sequence at rest keeps."""
+        return {sequence: len(tokens) for sequence, tokens in self._resting.items()}
+
+    def claim(self, prompt: Sequence[int], running: Iterable[Job]) -> tuple[int, int]:
+        """Return an idle sequence, and how many tokens of the prompt it has read already.
+
+        There must be an idle one.
+        """
+        match = self._best(prompt, running)
+        if match.sequence in self._resting and self._taken_over(match):
+            del self._resting[match.sequence]
+            if match.lost:
+                self._engine.cut(match.sequence, match.shared)
+            return match.sequence, match.shared
+        target = self._emptied(besides=match.sequence)
+        return target, self._copied(match, target)
+
+    def improve(self, job: Job, running: Iterable[Job]) -> int:
+        """Return how many tokens a claimed sequence has read, after a copy if that saves some.
+
+        For a job that was not fed yet: meanwhile others have read what it needs.
+        """
+        others = [other for other in running if other is not job]
+        match = self._best(job.tokens, others)
+        if not self._engine.facts.can_copy or match.shared - job.fed < self.least_copied:
+            return job.fed
+        self._engine.cut(job.sequence, 0)
+        return self._copied(match, job.sequence)
+
+    def rest(self, sequence: int, tokens: list[int]) -> None:
+        """Keep what a sequence has read, now that nobody is at work in it."""
+        self._engine.rest(sequence)
+        if tokens:
+            self._resting[sequence] = tokens
+        else:
+            self._engine.forget(sequence)
+            heapq.heappush(self._empty, sequence)
+
+    def evict(self) -> bool:
+        """Forget the sequence that rests for the longest time; say whether there was one."""
+        if not self._resting:
+            return False
+        heapq.heappush(self._empty, self._forgotten(next(iter(self._resting))))
+        return True
+
+    def _best(self, prompt: Sequence[int], running: Iterable[Job]) -> _Match:
+        """Return where most of a prompt can be had; of equal ones the longest unused."""
+        best = _NOTHING
+        for sequence, tokens in self._resting.items():
+            best = self._better(best, prompt, sequence, tokens, len(tokens))
+        if self._engine.facts.can_copy:
+            for job in running:
+                best = self._better(best, prompt, job.sequence, job.tokens, job.fed)
+        return best
+
+    def _better(
+        self, best: _Match, prompt: Sequence[int], sequence: int, tokens: Sequence[int], read: int
+    ) -> _Match:
+        """Return the better of two matches; the last token of a prompt is always read anew."""
+        most = min(read, len(prompt) - 1)
+        shared = common_prefix(prompt, tokens, most)
+        if shared <= best.shared:
+            return best
+        if shared < read and shared < self._engine.cuttable(sequence):
+            return best
+        return _Match(sequence, shared, read - shared)
+
+    def _taken_over(self, match: _Match) -> bool:
+        if not self._empty and next(iter(self._resting)) == match.sequence:
+            return True  # it would be the one to go
+        return match.lost * LOST_AT_MOST <= match.shared
+
+    def _emptied(self, *, besides: int) -> int:
+        """Return an empty sequence, made empty if none is."""
+        if self._empty:
+            return heapq.heappop(self._empty)
+        return self._forgotten(next(each for each in self._resting if each != besides))
+
+    def _forgotten(self, sequence: int) -> int:
+        self._engine.forget(sequence)
+        del self._resting[sequence]
+        return sequence
+
+    def _copied(self, match: _Match, target: int) -> int:
+        """Copy what is shared, if that is worth it; return how many tokens that are."""
+        if match.shared < self.least_copied or not self._engine.facts.can_copy:
+            return 0
+        self._engine.copy(match.sequence, target)
+        if match.lost:
+            self._engine.cut(target, match.shared)
+        if match.sequence in self._resting:  # it was of use: the others go first
+            self._resting[match.sequence] = self._resting.pop(match.sequence)
+        return match.shared
+
+
+def common_prefix(one: Sequence[int], other: Sequence[int], most: int) -> int:
+    """Return how many tokens two lists begin with alike, `most` at most."""
+    alike, stride = 0, 32
+    while alike < most and stride:
+        end = min(alike + stride, most)
+        if one[alike:end] == other[alike:end]:
+            alike, stride = end, stride * 2
+        else:
+            stride = (end - alike) // 2
+    return alike
