@@ -31,8 +31,9 @@ _TICK = 0.05
 class SurfaceActuator:
     """The gateway is a process of its own: it outlives the daemon and is found again by its note."""
 
-    def __init__(self, run: Path, logs: Path, processes: Processes) -> None:
+    def __init__(self, run: Path, logs: Path, processes: Processes, *, conversations: Path) -> None:
         self._run = run
+        self._conversations = conversations
         self._log = logs / "gateway.log"
         self._processes = processes
 
@@ -68,6 +69,7 @@ class SurfaceActuator:
             log=self._log,
             env={
                 "LMCTL_RUN": str(self._run),
+                "LMCTL_CONVERSATIONS": str(self._conversations),
                 "LMCTL_GATEWAY_DIGEST": want.digest,
                 "LMCTL_LOG": "json",
             },

@@ -1,6 +1,7 @@
 """Where things lie on this machine: everything under one folder, sockets in a short one.
 
 state.db      generations, journal, events, conditions (a cache: rebuilt when lost)
+conversations.db     what clients asked to have remembered; written by the gateway
 revisions/    the files of the last generations, by digest
 roots.json hold.json suspended.json              wishes: what is followed, held, left alone
 lock          held by the daemon while it lives (flock: the kernel frees it)
@@ -51,6 +52,10 @@ class Home:
     @property
     def database(self) -> Path:
         return self.root / "state.db"
+
+    @property
+    def conversations(self) -> Path:
+        return self.root / "conversations.db"
 
     @property
     def lock(self) -> Path:

@@ -81,7 +81,14 @@ class Collector:
                 pass
         return None
 
+    def so_far(self) -> tuple[Part, ...]:
+        """Return the parts of an answer that broke off."""
+        self._close()
+        return tuple(self._parts)
+
     def _say(self, kind: type[Said] | type[Thought], text: str) -> None:
+        if not text:
+            return
         if kind is not self._kind:
             self._close()
             self._kind = kind

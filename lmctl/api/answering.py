@@ -8,7 +8,7 @@ several answers at once, what the metrics and the log are told.
 import asyncio
 import secrets
 import string
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing
 from functools import partial
 from typing import Protocol
@@ -56,6 +56,7 @@ class Writer(Protocol):
 
 
 Dress = Callable[[Writer, str], Writer]
+Keep = Callable[[str, tuple[Answered, ...]], Awaitable[None]]
 
 
 def plain(writer: Writer, _model: str) -> Writer:
@@ -71,7 +72,8 @@ def new_id(prefix: str) -> str:
 class Asking:
     """One request on its way: which model, which calls, and how its answers are written.
 
-    `writer` makes the writer once the id of the answering instance is known.
+    `writer` makes the writer once the id of the answering instance is known. `keep` remembers the
+    answers once all are complete, before the last word of a stream is written.
     """
 
     def __init__(
@@ -81,11 +83,13 @@ class Asking:
         model: str | None,
         makes: Sequence[MakeCall],
         writer: Callable[[str], Writer],
+        keep: Keep | None = None,
     ) -> None:
         self._gateway = gateway
         self._model = model
         self._makes = makes
         self._writer = writer
+        self._keep = keep
 
     async def answer(self, req: Request, resp: Response, *, stream: bool) -> None:
         """Answer whole or as a stream."""
@@ -98,16 +102,16 @@ class Asking:
         """Answer with one JSON body when every answer is complete."""
         exchange = exchange_of(req)
         first = await self._open(exchange)
-        collectors = [Collector() for _ in self._makes]
-        answers: dict[int, Answered] = {}
+        answers = _Answers(len(self._makes))
         tally = _Tally(exchange)
         async with aclosing(self._events(exchange, first)) as events:
             async for index, event in events:
                 tally.add(index, event)
-                if (answer := collectors[index].add(event)) is not None:
-                    answers[index] = answer
+                answers.add(index, event)
+        if self._keep is not None:
+            await self._keep(first.model, answers.all())
         resp.content_type = JSON_TYPE
-        resp.data = self._writer(first.model).whole(tuple(answers[n] for n in sorted(answers)))
+        resp.data = self._writer(first.model).whole(answers.all())
 
     async def stream(self, req: Request, resp: Response) -> None:
         """Answer with an event stream.
@@ -153,11 +157,16 @@ class Asking:
             if begin := writer.begin():
                 yield begin
             tally = _Tally(exchange)
+            answers = _Answers(len(self._makes)) if self._keep is not None else None
             async with aclosing(self._events(exchange, first)) as events:
                 async for index, event in events:
                     tally.add(index, event)
+                    if answers is not None:
+                        answers.add(index, event)
                     if frame := writer.event(index, event):
                         yield frame
+            if answers is not None and self._keep is not None:
+                await self._keep(first.model, answers.all())
             if end := writer.end():
                 yield end
         except LmctlError as error:
@@ -173,6 +182,21 @@ class Asking:
             exchange.asked.broke()
         # Nobody answered: the name that was asked for is all there is to call it by.
         return (writer or self._writer(self._model or "")).broken(error)
+
+
+class _Answers:
+    """The answers to one request, put together as their events come."""
+
+    def __init__(self, count: int) -> None:
+        self._collectors = [Collector() for _ in range(count)]
+        self._complete: dict[int, Answered] = {}
+
+    def add(self, index: int, event: Event) -> None:
+        if (answer := self._collectors[index].add(event)) is not None:
+            self._complete[index] = answer
+
+    def all(self) -> tuple[Answered, ...]:
+        return tuple(self._complete[index] for index in sorted(self._complete))
 
 
 class _Tally:

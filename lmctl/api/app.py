@@ -13,6 +13,7 @@ from lmctl.api.control import Control
 from lmctl.api.cors import CorsMiddleware
 from lmctl.api.leaving import AsgiApp
 from lmctl.api.metrics import Metrics
+from lmctl.api.native_chat import NativeChat
 from lmctl.api.native_listing import NativeModels
 from lmctl.api.native_models import LoadModel, UnloadModel
 from lmctl.api.openai_chat import ChatCompletions
@@ -22,9 +23,12 @@ from lmctl.api.probes import Alive, Greeting, Ready
 from lmctl.api.v0 import V0Model, V0Models, V0Writer
 from lmctl.base.errors import LmctlError
 from lmctl.serving.gateway import Gateway
+from lmctl.serving.stored import Conversations
 
 
-def routes_of(gateway: Gateway) -> dict[str, tuple[str | None, object]]:
+def routes_of(
+    gateway: Gateway, conversations: Conversations
+) -> dict[str, tuple[str | None, object]]:
     """Return every path with the scope a token must have for it (None: it is open) and what answers."""
     v0 = partial(V0Writer, gateway)
     return {
@@ -34,6 +38,7 @@ def routes_of(gateway: Gateway) -> dict[str, tuple[str | None, object]]:
         "/v1/messages/count_tokens": ("inference", CountTokens(gateway)),
         "/v1/models": ("models:read", Models(gateway)),
         "/v1/models/{model:path}": ("models:read", Model(gateway)),
+        "/api/v1/chat": ("inference", NativeChat(gateway, conversations)),
         "/api/v1/models": ("models:read", NativeModels(gateway)),
         "/api/v1/models/load": ("models:write", LoadModel(gateway)),
         "/api/v1/models/unload": ("models:write", UnloadModel(gateway)),
@@ -48,9 +53,9 @@ def routes_of(gateway: Gateway) -> dict[str, tuple[str | None, object]]:
     }
 
 
-def create_app(gateway: Gateway, *, silence: float = 10.0) -> AsgiApp:
+def create_app(gateway: Gateway, conversations: Conversations, *, silence: float = 10.0) -> AsgiApp:
     """Return the ASGI app; event streams are pinged after `silence` seconds without a byte."""
-    routes = routes_of(gateway)
+    routes = routes_of(gateway, conversations)
     scopes = {path: scope for path, (scope, _) in routes.items()}
     app = falcon.asgi.App()
     app.add_middleware(CorsMiddleware(gateway))

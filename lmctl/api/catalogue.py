@@ -26,6 +26,7 @@ from lmctl.base.errors import (
     Unreachable,
 )
 from lmctl.serving.routes import UnknownModel
+from lmctl.serving.stored import UnknownTurn
 
 
 class UnknownPath(NotFound):
@@ -66,6 +67,10 @@ class MissingScope(Refused):
 
 class NoSuchModel(NotFound):
     """The native API knows no model, or no loaded instance, of this name."""
+
+
+class NoIntegrations(Refused):
+    """The server lets requests use no tool servers."""
 
 
 class MissingParameter(BadRequest):
@@ -118,6 +123,7 @@ TABLE: tuple[tuple[type[LmctlError], Row], ...] = (
     (NotListed, _asker(404, "model_not_found", anthropic=_MISSING)),
     (UnknownPath, _asker(404, "unknown_endpoint", anthropic=_MISSING)),
     (NoSuchModel, _asker(404, "model_not_found", native="model_not_found", anthropic=_MISSING)),
+    (UnknownTurn, _asker(404, "previous_response_not_found", anthropic=_MISSING)),
     (NotFound, _asker(404, "not_found", anthropic=_MISSING)),
     (WrongMethod, _asker(405, "method_not_allowed")),
     (TooSlow, _asker(408, "request_timeout", anthropic="timeout_error")),
@@ -129,6 +135,7 @@ TABLE: tuple[tuple[type[LmctlError], Row], ...] = (
     (BadRequest, _asker(400, None)),
     (UnknownCaller, _asker(401, "invalid_api_key", anthropic="authentication_error")),
     (MissingScope, _asker(403, "missing_scope", anthropic="permission_error")),
+    (NoIntegrations, _asker(403, None)),
     (Refused, _asker(403, "refused", anthropic="permission_error")),
     (
         Busy,
@@ -158,6 +165,10 @@ def param_of(error: LmctlError) -> str | None:
     """Return the field an error is about."""
     if isinstance(error, UnknownModel | NotListed):
         return "model"
+    if isinstance(error, NoIntegrations):
+        return "integrations"
+    if isinstance(error, UnknownTurn):
+        return "previous_response_id"
     return error.param if isinstance(error, BadRequest) else None
 
 

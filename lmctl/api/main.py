@@ -4,6 +4,7 @@ Settings come from the environment, because workers are forked and reloaded by g
 
     LMCTL_RUN              the folder of surface.json and health.json (needed)
     LMCTL_GATEWAY_DIGEST   the digest of what this gateway was started for, told in gateway.json
+    LMCTL_CONVERSATIONS    the file of stored conversations; by default in that folder
     LMCTL_LOG=json         JSON log lines
 
 Workers share what they count in a folder beside those files, which goes when the gateway ends.
@@ -66,14 +67,18 @@ def run(arguments: Sequence[str] | None = None) -> None:
 @cache
 def _built() -> Any:
     from lmctl import logs
+    from lmctl.adapters.conversations import CONVERSATIONS_FILE, TurnFile
     from lmctl.adapters.runner_client import ask
     from lmctl.api.app import create_app
     from lmctl.serving.gateway import Gateway
     from lmctl.serving.snapshot import Snapshots
+    from lmctl.serving.stored import Conversations
 
     logs.configure()
-    snapshots = Snapshots(Path(os.environ["LMCTL_RUN"]))
-    return create_app(Gateway(snapshots, ask))
+    run = Path(os.environ["LMCTL_RUN"])
+    stored = os.environ.get("LMCTL_CONVERSATIONS") or run / CONVERSATIONS_FILE
+    conversations = Conversations(TurnFile(Path(stored)))
+    return create_app(Gateway(Snapshots(run), ask), conversations)
 
 
 def _open_standard_streams() -> None:

@@ -9,13 +9,14 @@ from typing import Any, TypeVar
 
 import msgspec
 from falcon.asgi import Request, Response
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
-from lmctl.api.catalogue import MissingParameter, NoSuchModel, UnrecognizedKeys
+from lmctl.api.catalogue import NoSuchModel
 from lmctl.api.closing import exchange_of
 from lmctl.api.control import call_daemon, refuse_strangers
 from lmctl.api.errors import JSON_TYPE
-from lmctl.api.reading import parse, read_body
+from lmctl.api.native_reading import parse_native
+from lmctl.api.reading import read_body
 from lmctl.base.errors import BadRequest, Conflict, EngineFailed, LmctlError
 from lmctl.serving.gateway import Gateway
 
@@ -100,22 +101,12 @@ class UnloadModel:
 
 
 async def _body(req: Request, gateway: Gateway, kind: type[_Body]) -> _Body:
-    """Return the body. Raises with the codes the native API has for what is wrong with one."""
+    """Return the body. Raises as `parse_native` does, and Refused for an unknown caller who is not on
+    this machine.
+    """
     if not exchange_of(req).principal.proven:
         refuse_strangers(req)
-    data = await read_body(req, gateway.snapshot().surface.limits.body_size)
-    try:
-        return kind.model_validate_json(data)
-    except ValidationError as error:
-        problems = error.errors(include_url=False, include_input=False, include_context=False)
-    unknown = [str(each["loc"][0]) for each in problems if each["type"] == "extra_forbidden"]
-    if unknown:
-        raise UnrecognizedKeys(f"unrecognized keys: {', '.join(unknown)}")
-    for each in problems:
-        if each["type"] == "missing":
-            name = str(each["loc"][0])
-            raise MissingParameter(f"`{name}` is required", param=name)
-    return parse(kind, data)
+    return parse_native(kind, await read_body(req, gateway.snapshot().surface.limits.body_size))
 
 
 async def _ask(gateway: Gateway, method: str, path: str, body: Any = None) -> dict[str, Any]:

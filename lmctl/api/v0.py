@@ -11,6 +11,7 @@ from lmctl.api.answered import Answered
 from lmctl.api.answering import Writer
 from lmctl.api.catalogue import NotListed
 from lmctl.api.errors import JSON_TYPE
+from lmctl.api.rates import tokens_per_second
 from lmctl.base.errors import LmctlError
 from lmctl.base.talk import Drafted, Event, Finished
 from lmctl.planning.known_models import KnownModel, ModelInstance
@@ -134,12 +135,6 @@ def _stats(finished: Finished) -> dict[str, Any]:
         "stop_reason": _stop_reason(finished),
     }
     return stats | (_drafted(finished.drafted) if finished.drafted else {})
-
-
-def tokens_per_second(finished: Finished) -> float:
-    """Return how fast an answer was written; 0 where it was too short to tell."""
-    seconds = finished.generation_time
-    return finished.usage.completion_tokens / seconds if seconds > 0 else 0.0
 
 
 def _stop_reason(finished: Finished) -> str:

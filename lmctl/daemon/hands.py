@@ -37,7 +37,9 @@ def hands(home: Home, see: Eyes, board: ProgressBoard, *, hang_after: float) -> 
         ),
         runtimes=see.runtimes,
         strays=StrayActuator(see.processes),
-        surfaces=SurfaceActuator(home.run, home.logs, see.processes),
+        surfaces=SurfaceActuator(
+            home.run, home.logs, see.processes, conversations=home.conversations
+        ),
         weights=WeightsActuator(see.weights, see.tree),
         board=board,
     )

@@ -118,6 +118,15 @@ class LimitRules(Node):
     """Largest request body."""
 
 
+class ConversationRules(Node):
+    """How long conversations are stored for requests that go on from them."""
+
+    keep: Annotated[Duration, Field(gt=0)] = 30 * 86400.0
+    """How long after it was last gone on from."""
+    most: Annotated[int, Field(ge=1)] = 100_000
+    """Most turns stored; the ones last used stay."""
+
+
 class Logging(Node):
     """What is written down about requests."""
 
@@ -142,6 +151,8 @@ class ServerSpec(Node):
     """How careful loading is with memory."""
     limits: LimitRules = LimitRules()
     """Bounds that keep one client from starving the rest."""
+    conversations: ConversationRules = ConversationRules()
+    """How long conversations are stored for requests that go on from them."""
     secrets: Mapping[SecretName, SecretRef] = Field(default_factory=dict)
     """Secrets by the name other manifests use: `${secret:NAME}` in mcp.json and in a Runtime."""
     reconcile: Reconcile = Reconcile()

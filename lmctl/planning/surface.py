@@ -93,6 +93,15 @@ class Limits(msgspec.Struct, frozen=True):
     queue_deadline: float = 30.0
 
 
+class Retention(msgspec.Struct, frozen=True):
+    """How long stored turns are kept: `keep` seconds after they were last gone on from, `most` of
+    them at a time.
+    """
+
+    keep: float = 30 * 86400.0
+    most: int = 100_000
+
+
 class Surface(msgspec.Struct, frozen=True):
     """Everything a gateway needs to serve, and the generation it came from."""
 
@@ -102,6 +111,7 @@ class Surface(msgspec.Struct, frozen=True):
     access: Access = Access()
     cors: Cors = Cors()
     limits: Limits = Limits()
+    retention: Retention = Retention()
     log_prompts: bool = False
     control_socket: str = ""
 

@@ -106,5 +106,7 @@ def _settings(surface: Surface) -> dict[str, object]:
         "limits.bodySize": limits["body_size"],
         "limits.queue": limits["queue"],
         "limits.queueDeadline": limits["queue_deadline"],
+        "conversations.keep": surface.retention.keep,
+        "conversations.most": surface.retention.most,
         "logging.prompts": surface.log_prompts,
     }

@@ -49,6 +49,12 @@ def resolve(surface: Surface, asked: str | None) -> Destination:
     return Destination(route.instance, ((route, None),))
 
 
+def is_known(surface: Surface, asked: str) -> bool:
+    """Say whether a name is served as such: a public name, or a model key in any case."""
+    named = _named(surface, asked) or _alias(surface, asked) or _of_model(surface, asked)
+    return named is not None
+
+
 def public_names(surface: Surface) -> list[str]:
     """Return every name that clients may ask for, in order."""
     aliases = {name for each in surface.aliases for name in each.names}

@@ -51,7 +51,7 @@ DOORS = {
     "pydantic": ("manifests/", "api/"),
     "rich": ("cli/",),
     "ruamel": ("manifests/yaml_", "cli/printer.py"),
-    "sqlite3": ("adapters/state/",),
+    "sqlite3": ("adapters/state/", "adapters/conversations.py"),
     "subprocess": (
         "adapters/git.py",
         "adapters/processes.py",

@@ -32,6 +32,23 @@ def test_files_become_a_box_that_answers(box):
     assert (loaded["id"], loaded["config"]["context_length"]) == ("chat", 4096)
 
 
+def test_a_conversation_goes_on_after_the_gateway_died(box):
+    box.echo()
+    box.apply()
+    asked = {"model": "chat", "input": "hello"}
+    first = httpx2.post(f"{box.url}/api/v1/chat", json=asked).json()
+    gateway = box.pid("server/gateway")
+    box.kill(gateway)
+    box.until(lambda status: status.ready and _pid_of_gateway(status) not in (None, gateway))
+    more = asked | {"previous_response_id": first["response_id"]}
+    again = httpx2.post(f"{box.url}/api/v1/chat", json=more).json()
+    assert again["stats"]["input_tokens"] > first["stats"]["input_tokens"]
+
+
+def _pid_of_gateway(status):
+    return next(each.facts["pid"] for each in status.objects if each.key == "server/gateway")
+
+
 def test_a_second_apply_has_nothing_to_do(box):
     box.echo()
     box.apply()

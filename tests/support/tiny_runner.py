@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 
 from lmctl.base.spec import Phase, RunnerStatus
-from lmctl.base.talk import Call, Chat, Finished, Started, TextDelta, Usage
+from lmctl.base.talk import Call, Chat, Event, Finished, Started, TextDelta, Usage
 from lmctl.runner.wire import (
     Admitted,
     Ask,
@@ -29,7 +29,8 @@ class Script:
     """How to behave: `refuse` is said instead of an answer; `hold` keeps silent before the first
     word until `TinyRunner.release` is set; `hold_after` does so after that many words;
     `die_after` closes the connection after that many words; `fail_after` says so first; `text` is
-    answered instead of the echo; `flood` answers that many one-letter words at once.
+    answered instead of the echo; `flood` answers that many one-letter words at once; `events` are
+    sent as they are.
     """
 
     refuse: Trouble | None = None
@@ -39,6 +40,7 @@ class Script:
     fail_after: int | None = None
     text: str | None = None
     flood: int = 0
+    events: tuple[Event, ...] = ()
 
 
 @dataclass
@@ -104,6 +106,10 @@ class TinyRunner:
         writer.write(frame(Admitted()))
         if script.hold:
             await self.release.wait()
+        for event in script.events:
+            writer.write(frame(event))
+        if script.events:
+            return
         words = ["x"] * script.flood or _words(call, script.text)
         limit = len(words) if call.max_tokens is None else call.max_tokens
         writer.write(frame(Started(prompt_tokens=7)))

@@ -2,10 +2,12 @@ import asyncio
 
 import pytest
 
+from lmctl.adapters.conversations import TurnFile
 from lmctl.adapters.runner_client import ask as ask_runner
 from lmctl.api.app import create_app
 from lmctl.serving.gateway import Gateway
 from lmctl.serving.snapshot import Snapshots
+from lmctl.serving.stored import Conversations
 from tests.support import asgi
 from tests.support.gateway_box import Box
 from tests.support.tiny_runner import tiny_runner
@@ -19,7 +21,8 @@ class GatewayUnderTest:
     def __init__(self, box: Box) -> None:
         self.box = box
         self.gateway = Gateway(Snapshots(box.folder), ask_runner)
-        self.app = create_app(self.gateway, silence=0.02)
+        self.conversations = Conversations(TurnFile(box.folder / "conversations.db"))
+        self.app = create_app(self.gateway, self.conversations, silence=0.02)
 
     async def ask(self, method, path, **given):
         async with asyncio.timeout(10):

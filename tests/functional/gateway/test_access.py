@@ -247,7 +247,9 @@ async def test_the_control_plane_stays_closed_to_strangers_whatever_they_show(se
 
 def test_every_endpoint_says_what_it_needs(server):
     """A route without a scope in the table would need `admin`: nobody may forget one."""
-    scopes = {path: scope for path, (scope, _) in routes_of(server.gateway).items()}
+    scopes = {
+        path: scope for path, (scope, _) in routes_of(server.gateway, server.conversations).items()
+    }
     assert {path for path, scope in scopes.items() if scope is None} == {
         "/livez",
         "/lmstudio-greeting",

@@ -124,6 +124,8 @@ HAND_MADE = (
     server("mcp.allowPerRequest", True, False),
     server("guardrails.mode", "off", "strict", bad="very"),
     server("guardrails.customThreshold", "1Gi", "2Gi", bad="much"),
+    server("conversations.keep", "1d", "2d", bad=0),
+    server("conversations.most", 1, 2, bad=0),
     server("limits.queue", 1, 2, bad=-1),
     server("limits.queueDeadline", "1s", "2s", bad="0s"),
     server("limits.bodySize", "1Mi", "2Mi", bad="0"),

@@ -1,0 +1,63 @@
+"""Remembers one request's turn once its answer is complete."""
+
+from collections.abc import Callable
+
+from lmctl.api.answered import Answered
+from lmctl.base.stored import StoredTurn
+from lmctl.base.talk import Message
+from lmctl.planning.surface import Retention
+from lmctl.serving.stored import Conversations, new_turn_id, now
+
+Told = Callable[[str, Answered], tuple[bytes, bytes]]
+
+
+class Keeping:
+    """A turn that is to be kept. `id` names it from the beginning; `kept` says whether it is there.
+
+    `told` makes of the model's id and the answer what the dialect can give again later: the response
+    and the items that were asked with.
+    """
+
+    def __init__(
+        self,
+        conversations: Conversations,
+        retention: Retention,
+        *,
+        messages: tuple[Message, ...],
+        system: str,
+        previous: str | None,
+        told: Told = lambda _model, _answer: (b"", b""),
+    ) -> None:
+        self.id = new_turn_id()
+        self.kept = False
+        self._conversations = conversations
+        self._retention = retention
+        self._messages = messages
+        self._system = system
+        self._previous = previous
+        self._told = told
+
+    async def keep(self, model: str, answers: tuple[Answered, ...]) -> None:
+        """Keep what was asked and answered."""
+        [answer] = answers
+        response, items = self._told(model, answer)
+        turn = StoredTurn(
+            id=self.id,
+            at=now(),
+            model=model,
+            messages=(*self._messages, _turn_of(answer)),
+            parent=self._previous,
+            system=self._system,
+            response=response,
+            items=items,
+        )
+        self.kept = await self._conversations.keep(turn, self._retention)
+
+
+def _turn_of(answer: Answered) -> Message:
+    return Message(
+        role="assistant",
+        content=answer.text,
+        reasoning=answer.reasoning or None,
+        tool_calls=answer.tool_calls,
+    )

@@ -1,0 +1,74 @@
+"""POST /api/v1/chat (contract 1.5, 1.6): a turn of a conversation that the server remembers."""
+
+import msgspec
+from falcon.asgi import Request, Response
+
+from lmctl.api.answering import Asking, new_id
+from lmctl.api.asked import Asked
+from lmctl.api.catalogue import NotListed
+from lmctl.api.closing import exchange_of
+from lmctl.api.keeping import Keeping
+from lmctl.api.native_chat_body import NativeChatBody
+from lmctl.api.native_chat_writer import NativeChatWriter
+from lmctl.api.native_reading import parse_native
+from lmctl.api.reading import read_body
+from lmctl.base import talk
+from lmctl.chat.effective import effective, with_system_prompt
+from lmctl.planning.surface import ServedRoute
+from lmctl.serving.gateway import Gateway
+from lmctl.serving.routes import is_known, public_names
+from lmctl.serving.stored import Conversations, Past
+
+
+class NativeChat:
+    """The endpoint."""
+
+    def __init__(self, gateway: Gateway, conversations: Conversations) -> None:
+        self._gateway = gateway
+        self._conversations = conversations
+
+    async def on_post(self, req: Request, resp: Response) -> None:
+        exchange_of(req).asked = Asked(self._gateway.metrics)
+        surface = self._gateway.snapshot().surface
+        body = parse_native(NativeChatBody, await read_body(req, surface.limits.body_size))
+        body.check()
+        self._refuse_unknown(body.model)
+        message = body.to_message()
+        if surface.log_prompts:
+            exchange_of(req).notes["prompt"] = msgspec.to_builtins(message)
+        past = await self._conversations.past(body.previous_response_id)
+        system = past.system if body.system_prompt is None else body.system_prompt
+        keeping = Keeping(
+            self._conversations,
+            surface.retention,
+            messages=(message,),
+            system=system,
+            previous=body.previous_response_id,
+        )
+        said = Past((*past.messages, message), system)
+        asking = Asking(
+            self._gateway,
+            model=body.model,
+            makes=(lambda route: self._call(body, said, route),),
+            writer=lambda model: NativeChatWriter(
+                model, lambda: keeping.id if keeping.kept else None
+            ),
+            keep=keeping.keep if body.store else None,
+        )
+        await asking.answer(req, resp, stream=body.stream)
+
+    def _call(self, body: NativeChatBody, said: Past, route: ServedRoute) -> talk.Call:
+        found = self._gateway.models().instance(route.instance)
+        reasoning = body.to_reasoning(found[0].reasoning if found else ())
+        settings = effective(body.layer(), route.operation)
+        conversation = with_system_prompt(said.messages, said.system or settings.system_prompt)
+        chat = talk.Chat(messages=conversation, reasoning=reasoning)
+        call = settings.call(new_id("chat-"), chat)
+        return msgspec.structs.replace(call, progress=body.stream)
+
+    def _refuse_unknown(self, model: str) -> None:
+        """Raise NotListed for what is not served: the native API serves no other in its place."""
+        surface = self._gateway.snapshot().surface
+        if not is_known(surface, model):
+            known = ", ".join(public_names(surface)[:20]) or "none"
+            raise NotListed(f"no model named `{model}`", hint=f"known: {known}")

@@ -1,0 +1,151 @@
+"""The shapes of the native chat: one result, or the events that lead to it (contract 1.5, 1.6)."""
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from lmctl.api import sse
+from lmctl.api.answered import Answered, Collector, Part, Said, Thought
+from lmctl.api.catalogue import native_error
+from lmctl.api.rates import tokens_per_second
+from lmctl.base.errors import LmctlError
+from lmctl.base.talk import (
+    Event,
+    Finished,
+    PromptProgress,
+    ReasoningDelta,
+    Started,
+    TextDelta,
+    ToolCallEnded,
+    ToolCallStarted,
+    Usage,
+)
+
+_NO_TOOL = "no tool of this name was offered"
+
+
+class NativeChatWriter:
+    """Writes one chat. Reading the prompt, thoughts and text are sections: each is closed before the
+    next begins, and all are before the end, however it comes.
+
+    `response_id` says under which id the turn is kept, None when it is not.
+    """
+
+    def __init__(self, model: str, response_id: Callable[[], str | None]) -> None:
+        self._model = model
+        self._response_id = response_id
+        self._collector = Collector()
+        self._answered: Answered | None = None
+        self._prompt_tokens = 0
+        self._begun = False
+        self._section = ""
+        self._calls: dict[int, str] = {}
+
+    def begin(self) -> bytes:
+        self._begun = True
+        start = _event("chat.start", model_instance_id=self._model)
+        return start + self._open("prompt_processing")
+
+    def event(self, index: int, event: Event) -> bytes:
+        del index  # there is one answer
+        self._answered = self._collector.add(event) or self._answered
+        match event:
+            case PromptProgress(done=done, total=total):
+                return _event("prompt_processing.progress", progress=done / max(total, 1))
+            case Started(prompt_tokens=tokens):
+                self._prompt_tokens = tokens
+                return self._close()
+            case TextDelta(text=text) if text:
+                return self._open("message") + _event("message.delta", content=text)
+            case ReasoningDelta(text=text) if text:
+                return self._open("reasoning") + _event("reasoning.delta", content=text)
+            case ToolCallStarted(index=number, name=name):
+                self._calls[number] = name
+                return self._close() + _event("tool_call.start", tool=name)
+            case ToolCallEnded(index=number, arguments=arguments):
+                return self._called(self._calls[number], arguments)
+            case Finished():
+                return self._close()
+            case _:
+                return b""
+
+    def end(self) -> bytes:
+        return _event("chat.end", result=self._result())
+
+    def broken(self, error: LmctlError) -> bytes:
+        begin = b"" if self._begun else self.begin()
+        told = _event("error", **native_error(error))
+        return begin + self._close() + told + self.end()
+
+    def whole(self, answers: tuple[Answered, ...]) -> bytes:
+        self._answered = answers[0]
+        return msgspec.json.encode(self._result())
+
+    def _open(self, section: str) -> bytes:
+        if self._section == section:
+            return b""
+        before = self._close()
+        self._section = section
+        return before + _event(f"{section}.start")
+
+    def _close(self) -> bytes:
+        section, self._section = self._section, ""
+        return _event(f"{section}.end") if section else b""
+
+    def _called(self, name: str, arguments: str) -> bytes:
+        """Tell of a call as one that failed: a native chat offers no tools of the client's."""
+        given = _event("tool_call.arguments", tool=name, arguments=_object(arguments))
+        return given + _event("tool_call.failure", reason=_NO_TOOL, metadata=_metadata(name))
+
+    def _result(self) -> dict[str, Any]:
+        """Return the whole answer, or as much of it as there was when it broke off."""
+        answer = self._answered
+        parts = answer.parts if answer else self._collector.so_far()
+        finished = answer.finished if answer else Finished("stop", Usage(self._prompt_tokens, 0))
+        result: dict[str, Any] = {
+            "model_instance_id": self._model,
+            "output": [_item(each) for each in parts],
+            "stats": _stats(finished),
+        }
+        response_id = self._response_id() if answer else None
+        return result | ({"response_id": response_id} if response_id else {})
+
+
+def _item(part: Part) -> dict[str, Any]:
+    match part:
+        case Said(text=text):
+            return {"type": "message", "content": text}
+        case Thought(text=text):
+            return {"type": "reasoning", "content": text}
+        case _:
+            metadata = _metadata(part.name)
+            return {"type": "invalid_tool_call", "reason": _NO_TOOL, "metadata": metadata}
+
+
+def _metadata(name: str) -> dict[str, Any]:
+    return {"type": "invalid_name", "tool_name": name}
+
+
+def _stats(finished: Finished) -> dict[str, Any]:
+    usage = finished.usage
+    return {
+        "input_tokens": usage.prompt_tokens,
+        "total_output_tokens": usage.completion_tokens,
+        "reasoning_output_tokens": usage.reasoning_tokens,
+        "tokens_per_second": tokens_per_second(finished),
+        "time_to_first_token_seconds": finished.time_to_first_token,
+    }
+
+
+def _object(arguments: str) -> dict[str, Any]:
+    """Return arguments as an object; those that are none as they stand."""
+    try:
+        given: dict[str, Any] = msgspec.json.decode(arguments or "{}", type=dict[str, Any])
+    except msgspec.DecodeError:
+        return {"arguments": arguments}
+    return given
+
+
+def _event(name: str, **told: Any) -> bytes:
+    return b"event: " + name.encode() + b"\n" + sse.event({"type": name} | told)
