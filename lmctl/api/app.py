@@ -20,6 +20,7 @@ from lmctl.api.openai_chat import ChatCompletions
 from lmctl.api.openai_completions import Completions
 from lmctl.api.openai_models import Model, Models
 from lmctl.api.probes import Alive, Greeting, Ready
+from lmctl.api.responses import CancelResponse, InputItems, Responses, StoredResponse
 from lmctl.api.v0 import V0Model, V0Models, V0Writer
 from lmctl.base.errors import LmctlError
 from lmctl.serving.gateway import Gateway
@@ -36,6 +37,10 @@ def routes_of(
         "/v1/completions": ("inference", Completions(gateway)),
         "/v1/messages": ("inference", Messages(gateway)),
         "/v1/messages/count_tokens": ("inference", CountTokens(gateway)),
+        "/v1/responses": ("inference", Responses(gateway, conversations)),
+        "/v1/responses/{response_id}": ("inference", StoredResponse(conversations)),
+        "/v1/responses/{response_id}/input_items": ("inference", InputItems(conversations)),
+        "/v1/responses/{response_id}/cancel": ("inference", CancelResponse(conversations)),
         "/v1/models": ("models:read", Models(gateway)),
         "/v1/models/{model:path}": ("models:read", Model(gateway)),
         "/api/v1/chat": ("inference", NativeChat(gateway, conversations)),

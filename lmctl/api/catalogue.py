@@ -69,6 +69,10 @@ class NoSuchModel(NotFound):
     """The native API knows no model, or no loaded instance, of this name."""
 
 
+class NoSuchResponse(NotFound):
+    """No response of this id is remembered."""
+
+
 class NoIntegrations(Refused):
     """The server lets requests use no tool servers."""
 
@@ -124,6 +128,7 @@ TABLE: tuple[tuple[type[LmctlError], Row], ...] = (
     (UnknownPath, _asker(404, "unknown_endpoint", anthropic=_MISSING)),
     (NoSuchModel, _asker(404, "model_not_found", native="model_not_found", anthropic=_MISSING)),
     (UnknownTurn, _asker(404, "previous_response_not_found", anthropic=_MISSING)),
+    (NoSuchResponse, _asker(404, "response_not_found", anthropic=_MISSING)),
     (NotFound, _asker(404, "not_found", anthropic=_MISSING)),
     (WrongMethod, _asker(405, "method_not_allowed")),
     (TooSlow, _asker(408, "request_timeout", anthropic="timeout_error")),

@@ -8,14 +8,14 @@ from lmctl.base.talk import Message
 from lmctl.planning.surface import Retention
 from lmctl.serving.stored import Conversations, new_turn_id, now
 
-Told = Callable[[str, Answered], tuple[bytes, bytes]]
+Told = Callable[[Answered], tuple[bytes, bytes]]
 
 
 class Keeping:
     """A turn that is to be kept. `id` names it from the beginning; `kept` says whether it is there.
 
-    `told` makes of the model's id and the answer what the dialect can give again later: the response
-    and the items that were asked with.
+    `told` makes of the answer what the dialect can give again later: the response and the items it
+    was asked with.
     """
 
     def __init__(
@@ -26,7 +26,7 @@ class Keeping:
         messages: tuple[Message, ...],
         system: str,
         previous: str | None,
-        told: Told = lambda _model, _answer: (b"", b""),
+        told: Told = lambda _answer: (b"", b""),
     ) -> None:
         self.id = new_turn_id()
         self.kept = False
@@ -40,7 +40,7 @@ class Keeping:
     async def keep(self, model: str, answers: tuple[Answered, ...]) -> None:
         """Keep what was asked and answered."""
         [answer] = answers
-        response, items = self._told(model, answer)
+        response, items = self._told(answer)
         turn = StoredTurn(
             id=self.id,
             at=now(),

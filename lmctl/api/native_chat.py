@@ -17,7 +17,7 @@ from lmctl.chat.effective import effective, with_system_prompt
 from lmctl.planning.surface import ServedRoute
 from lmctl.serving.gateway import Gateway
 from lmctl.serving.routes import is_known, public_names
-from lmctl.serving.stored import Conversations, Past
+from lmctl.serving.stored import Conversations, headed
 
 
 class NativeChat:
@@ -45,7 +45,7 @@ class NativeChat:
             system=system,
             previous=body.previous_response_id,
         )
-        said = Past((*past.messages, message), system)
+        said = headed((*past.messages, message), system)
         asking = Asking(
             self._gateway,
             model=body.model,
@@ -57,11 +57,13 @@ class NativeChat:
         )
         await asking.answer(req, resp, stream=body.stream)
 
-    def _call(self, body: NativeChatBody, said: Past, route: ServedRoute) -> talk.Call:
+    def _call(
+        self, body: NativeChatBody, said: tuple[talk.Message, ...], route: ServedRoute
+    ) -> talk.Call:
         found = self._gateway.models().instance(route.instance)
         reasoning = body.to_reasoning(found[0].reasoning if found else ())
         settings = effective(body.layer(), route.operation)
-        conversation = with_system_prompt(said.messages, said.system or settings.system_prompt)
+        conversation = with_system_prompt(said, settings.system_prompt)
         chat = talk.Chat(messages=conversation, reasoning=reasoning)
         call = settings.call(new_id("chat-"), chat)
         return msgspec.structs.replace(call, progress=body.stream)

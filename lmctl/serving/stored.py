@@ -86,6 +86,18 @@ class Conversations:
         return await asyncio.get_running_loop().run_in_executor(self._thread, work)
 
 
+def headed(messages: tuple[Message, ...], system: str) -> tuple[Message, ...]:
+    """Return a conversation with all its system prompts as one turn at the head, `system` first.
+
+    Many templates know a system prompt in no other place. Nothing said at all is one empty turn.
+    """
+    prompts = [system, *(each.content for each in messages if each.role == "system")]
+    told = "\n\n".join(each for each in prompts if isinstance(each, str) and each)
+    rest = tuple(each for each in messages if each.role != "system")
+    head = (Message(role="system", content=told),) if told else ()
+    return head + (rest or (Message(role="user"),))
+
+
 def new_turn_id() -> str:
     """Return an id as contract 1.1 has it."""
     return f"resp_{secrets.token_hex(24)}"

@@ -1,0 +1,172 @@
+"""/v1/responses (contract 1.19): answers that are remembered, and what is remembered of them."""
+
+from typing import Any, Final
+
+import msgspec
+from falcon.asgi import Request, Response
+
+from lmctl.api.answered import Answered
+from lmctl.api.answering import Asking
+from lmctl.api.asked import Asked
+from lmctl.api.catalogue import NoSuchResponse
+from lmctl.api.closing import exchange_of
+from lmctl.api.errors import JSON_TYPE
+from lmctl.api.keeping import Keeping
+from lmctl.api.reading import parse, read_body
+from lmctl.api.responses_body import ResponsesBody
+from lmctl.api.responses_items import stored_items
+from lmctl.api.responses_shape import ResponseShape
+from lmctl.api.responses_writer import ResponsesWriter
+from lmctl.base import talk
+from lmctl.base.errors import BadRequest
+from lmctl.base.stored import StoredTurn
+from lmctl.chat.effective import effective, with_system_prompt
+from lmctl.planning.surface import ServedRoute
+from lmctl.serving.gateway import Gateway
+from lmctl.serving.stored import Conversations, Past, UnknownTurn, headed
+
+_MOST_LISTED: Final = 100
+
+
+class Responses:
+    """Makes a response."""
+
+    def __init__(self, gateway: Gateway, conversations: Conversations) -> None:
+        self._gateway = gateway
+        self._conversations = conversations
+
+    async def on_post(self, req: Request, resp: Response) -> None:
+        exchange_of(req).asked = Asked(self._gateway.metrics)
+        surface = self._gateway.snapshot().surface
+        body = parse(ResponsesBody, await read_body(req, surface.limits.body_size))
+        body.check()
+        brought = body.to_messages()
+        if surface.log_prompts:
+            exchange_of(req).notes["prompt"] = msgspec.to_builtins(brought)
+        past = await self._past(body.previous_response_id)
+        keeping = Keeping(
+            self._conversations,
+            surface.retention,
+            messages=brought,
+            system=body.instructions or "",
+            previous=body.previous_response_id,
+            told=lambda answer: _told(shape, answer, body.input),
+        )
+        shape = ResponseShape(keeping.id, body.echo())
+        said = headed((*past.messages, *brought), body.instructions or "")
+        asking = Asking(
+            self._gateway,
+            model=body.model,
+            makes=(lambda route: _call(body, said, route, shape),),
+            writer=lambda model: ResponsesWriter(shape, model),
+            keep=keeping.keep if body.stored else None,
+        )
+        await asking.answer(req, resp, stream=bool(body.stream))
+
+    async def _past(self, previous: str | None) -> Past:
+        """Return what it goes on from; instructions are not inherited."""
+        try:
+            return await self._conversations.past(previous)
+        except UnknownTurn as error:
+            raise BadRequest(
+                str(error),
+                param="previous_response_id",
+                code="previous_response_not_found",
+                hint=error.hint,
+            ) from error
+
+
+class StoredResponse:
+    """One response that is remembered."""
+
+    def __init__(self, conversations: Conversations) -> None:
+        self._conversations = conversations
+
+    async def on_get(self, _req: Request, resp: Response, response_id: str) -> None:
+        resp.content_type = JSON_TYPE
+        resp.data = (await _stored(self._conversations, response_id)).response
+
+    async def on_delete(self, _req: Request, resp: Response, response_id: str) -> None:
+        try:
+            await self._conversations.forget(response_id)
+        except UnknownTurn as error:
+            raise NoSuchResponse(str(error), hint=error.hint) from error
+        deleted = {"id": response_id, "object": "response", "deleted": True}
+        resp.content_type = JSON_TYPE
+        resp.data = msgspec.json.encode(deleted)
+
+
+class InputItems:
+    """What a response was asked with, the last item first unless `order` is `asc`."""
+
+    def __init__(self, conversations: Conversations) -> None:
+        self._conversations = conversations
+
+    async def on_get(self, req: Request, resp: Response, response_id: str) -> None:
+        turn = await _stored(self._conversations, response_id)
+        items: list[dict[str, Any]] = msgspec.json.decode(turn.items)
+        limit = req.get_param_as_int("limit", min_value=1, max_value=_MOST_LISTED, default=20)
+        order = req.get_param("order", default="desc")
+        if order not in ("asc", "desc"):
+            raise BadRequest('`order` should be "asc" or "desc"', param="order")
+        page = _after(items if order == "asc" else items[::-1], req.get_param("after"))
+        shown = page[:limit]
+        listed = {
+            "object": "list",
+            "data": shown,
+            "first_id": shown[0]["id"] if shown else None,
+            "last_id": shown[-1]["id"] if shown else None,
+            "has_more": len(shown) < len(page),
+        }
+        resp.content_type = JSON_TYPE
+        resp.data = msgspec.json.encode(listed)
+
+
+class CancelResponse:
+    """Cancels a response in the background; as none is, a remembered one is always over."""
+
+    def __init__(self, conversations: Conversations) -> None:
+        self._conversations = conversations
+
+    async def on_post(self, _req: Request, _resp: Response, response_id: str) -> None:
+        await _stored(self._conversations, response_id)
+        raise BadRequest(
+            f"`{response_id}` is over, it cannot be cancelled",
+            hint="hang up to cancel a response that is still being written",
+        )
+
+
+async def _stored(conversations: Conversations, response_id: str) -> StoredTurn:
+    """Return a response of this dialect. Raises NoSuchResponse."""
+    try:
+        turn = await conversations.get(response_id)
+    except UnknownTurn as error:
+        raise NoSuchResponse(str(error), hint=error.hint) from error
+    if not turn.response:
+        raise NoSuchResponse(f"`{response_id}` is a turn of the native chat, not a response")
+    return turn
+
+
+def _call(
+    body: ResponsesBody, said: tuple[talk.Message, ...], route: ServedRoute, shape: ResponseShape
+) -> talk.Call:
+    settings = effective(body.layer(), route.operation)
+    shape.sampled(settings.sampling)
+    messages = with_system_prompt(said, settings.system_prompt)
+    return settings.call(shape.id, talk.Chat(messages=messages, reasoning=body.to_reasoning()))
+
+
+def _told(shape: ResponseShape, answer: Answered, asked: Any) -> tuple[bytes, bytes]:
+    """Return the response and the items it was asked with as they are remembered."""
+    items = stored_items(asked, shape.id)
+    return msgspec.json.encode(shape.complete(answer)), msgspec.json.encode(items)
+
+
+def _after(items: list[dict[str, Any]], item_id: str | None) -> list[dict[str, Any]]:
+    """Return the items behind the one of that id. Raises BadRequest when there is none."""
+    if item_id is None:
+        return items
+    for number, item in enumerate(items):
+        if item["id"] == item_id:
+            return items[number + 1 :]
+    raise BadRequest(f"`after`: there is no item `{item_id}`", param="after")

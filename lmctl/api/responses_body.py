@@ -1,0 +1,133 @@
+"""The request body of `/v1/responses`, and what it means in our own words (contract 1.19).
+
+The schema is open. What is known and cannot be done is refused by name, never silently ignored.
+"""
+
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from lmctl.api.fields import Number, Share, layer_of
+from lmctl.api.responses_items import messages_of
+from lmctl.base import talk
+from lmctl.base.errors import BadRequest
+
+_KEYS: Final = {
+    "temperature": "temperature",
+    "top_p": "topPSampling",
+    "max_output_tokens": "maxPredictedTokens",
+}
+# Echoed, and without effect here, as in LM Studio.
+_ECHOED: Final = (
+    "truncation", "metadata", "service_tier", "max_tool_calls", "safety_identifier",
+    "prompt_cache_key", "max_output_tokens", "top_logprobs",
+)  # fmt: skip
+
+
+class ReasoningFields(BaseModel):
+    """`reasoning`: how much to think; no summaries are made."""
+
+    model_config = ConfigDict(strict=True, frozen=True)
+
+    effort: Literal["none", "minimal", "low", "medium", "high", "xhigh"] | None = None
+    summary: str | None = None
+
+
+class TextFields(BaseModel):
+    """`text`: what the answer looks like."""
+
+    model_config = ConfigDict(strict=True, frozen=True)
+
+    format: dict[str, Any] | None = None
+
+
+class ResponsesBody(BaseModel):
+    """The request body."""
+
+    model_config = ConfigDict(strict=True, frozen=True)
+
+    model: str | None = None
+    input: Any = None
+    instructions: str | None = None
+    previous_response_id: str | None = None
+    conversation: Any = None
+    prompt: Any = None
+    store: bool | None = None
+    stream: bool | None = None
+    background: bool | None = None
+    temperature: Annotated[Number, Field(ge=0)] | None = None
+    top_p: Share | None = None
+    max_output_tokens: Annotated[int, Field(ge=1)] | None = None
+    reasoning: ReasoningFields | None = None
+    text: TextFields | None = None
+    tools: Any = None
+    tool_choice: Any = None
+    parallel_tool_calls: bool | None = None
+    include: tuple[str, ...] | None = None
+    top_logprobs: Annotated[int, Field(ge=0, le=20)] | None = None
+    truncation: Literal["auto", "disabled"] | None = None
+    metadata: dict[str, Any] | None = None
+    max_tool_calls: int | None = None
+    service_tier: str | None = None
+    safety_identifier: str | None = None
+    prompt_cache_key: str | None = None
+
+    @property
+    def stored(self) -> bool:
+        """Whether it is to be remembered."""
+        return self.store is not False
+
+    def check(self) -> None:
+        """Raise BadRequest naming a field that asks for what this version cannot do."""
+        if self.background:
+            raise _refused("background", "this version answers while the client waits")
+        if self.conversation is not None:
+            raise _refused("conversation", "send `previous_response_id` to go on")
+        if self.prompt is not None:
+            raise _refused("prompt", "there are no prompts stored here; send `input`")
+        if self.top_logprobs or "message.output_text.logprobs" in (self.include or ()):
+            raise _refused("include", "this version does not report log probabilities here")
+        if self.tools and self.tool_choice != "none":
+            raise _refused("tools", "this version cannot call tools here")
+        form = (self.text.format if self.text else None) or {"type": "text"}
+        if form.get("type") != "text":
+            raise _refused("text.format", "this version cannot constrain its output here")
+
+    def to_messages(self) -> tuple[talk.Message, ...]:
+        """Return the input in our own words. Raises BadRequest naming the item that is wrong."""
+        return messages_of(self.input)
+
+    def to_reasoning(self) -> talk.Reasoning:
+        """Return how much to think."""
+        effort = self.reasoning.effort if self.reasoning else None
+        if effort == "none":
+            return talk.Reasoning(enabled=False)
+        return talk.Reasoning(enabled=None if effort is None else True, effort=effort)
+
+    def layer(self) -> dict[str, Any]:
+        """Return what the request itself says about prediction, by full key."""
+        return layer_of(self, _KEYS)
+
+    def echo(self) -> dict[str, Any]:
+        """Return what a response repeats of its request."""
+        reasoning = self.reasoning or ReasoningFields()
+        format_ = (self.text.format if self.text else None) or {"type": "text"}
+        return {name: getattr(self, name) for name in _ECHOED} | {
+            "previous_response_id": self.previous_response_id,
+            "instructions": self.instructions,
+            "tools": self.tools or [],
+            "tool_choice": self.tool_choice or "auto",
+            "truncation": self.truncation or "disabled",
+            "parallel_tool_calls": self.parallel_tool_calls is not False,
+            "text": {"format": format_},
+            "top_logprobs": self.top_logprobs or 0,
+            "reasoning": {"effort": reasoning.effort, "summary": reasoning.summary},
+            "store": self.stored,
+            "background": False,
+            "service_tier": "default",
+            "metadata": self.metadata or {},
+        }
+
+
+def _refused(field: str, why: str) -> BadRequest:
+    return BadRequest(f"`{field}`: {why}", param=field)

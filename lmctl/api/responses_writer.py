@@ -1,0 +1,150 @@
+"""The events of a response, in the order of contract 1.19."""
+
+from typing import Any
+
+import msgspec
+
+from lmctl.api import sse
+from lmctl.api.answered import Answered, Collector, Part, Said, Thought
+from lmctl.api.catalogue import code_of, message_of, param_of
+from lmctl.api.responses_shape import ResponseShape, text_part
+from lmctl.base.errors import LmctlError
+from lmctl.base.talk import (
+    Event,
+    Finished,
+    ReasoningDelta,
+    TextDelta,
+    ToolCall,
+    ToolCallDelta,
+    ToolCallEnded,
+    ToolCallStarted,
+)
+
+
+class ResponsesWriter:
+    """Writes one response. Items follow one another, each open until the next begins."""
+
+    def __init__(self, shape: ResponseShape, model: str) -> None:
+        shape.model = model
+        self._shape = shape
+        self._collector = Collector()
+        self._answered: Answered | None = None
+        self._begun = False
+        self._number = 0
+        self._index = -1
+        self._item_id = ""
+        self._open: Part | None = None
+        self._pieces: list[str] = []
+
+    def begin(self) -> bytes:
+        self._begun = True
+        response = self._shape.running()
+        created = self._event("response.created", response=response)
+        return created + self._event("response.in_progress", response=response)
+
+    def event(self, index: int, event: Event) -> bytes:
+        del index  # there is one answer
+        self._answered = self._collector.add(event) or self._answered
+        match event:
+            case TextDelta(text=text) if text:
+                return self._say(Said(""), text)
+            case ReasoningDelta(text=text) if text:
+                return self._say(Thought(""), text)
+            case ToolCallStarted(id=call, name=name):
+                return self._close() + self._begin(ToolCall(call, name, ""))
+            case ToolCallDelta(arguments=piece):
+                return self._argue(piece)
+            case ToolCallEnded(arguments=arguments):
+                rest = b"" if self._pieces else self._argue(arguments)
+                return rest + self._close(arguments)
+            case Finished(reason=reason):
+                return self._close(status="incomplete" if reason == "length" else "completed")
+            case _:
+                return b""
+
+    def end(self) -> bytes:
+        if self._answered is None:
+            return b""
+        response = self._shape.complete(self._answered)
+        return self._event(f"response.{response['status']}", response=response)
+
+    def broken(self, error: LmctlError) -> bytes:
+        begin = b"" if self._begun else self.begin()
+        parts = self._collector.so_far()
+        told = {"code": code_of(error), "message": message_of(error), "param": param_of(error)}
+        failed = self._shape.failed(parts, error)
+        return (
+            begin + self._event("error", **told) + self._event("response.failed", response=failed)
+        )
+
+    def whole(self, answers: tuple[Answered, ...]) -> bytes:
+        return msgspec.json.encode(self._shape.complete(answers[0]))
+
+    def _say(self, kind: Said | Thought, text: str) -> bytes:
+        begin = b"" if type(self._open) is type(kind) else self._close() + self._begin(kind)
+        self._pieces.append(text)
+        if isinstance(kind, Thought):
+            return begin + self._in_part("response.reasoning_text.delta", delta=text)
+        return begin + self._in_part("response.output_text.delta", delta=text, logprobs=[])
+
+    def _argue(self, piece: str) -> bytes:
+        if not piece:
+            return b""
+        self._pieces.append(piece)
+        return self._in_item("response.function_call_arguments.delta", delta=piece)
+
+    def _begin(self, part: Part) -> bytes:
+        self._open = part
+        self._index += 1
+        item = self._shape.item(self._index, part, "in_progress")
+        self._item_id = item["id"]
+        if isinstance(part, ToolCall):
+            return self._event("response.output_item.added", output_index=self._index, item=item)
+        item["content"] = []
+        added = self._event("response.output_item.added", output_index=self._index, item=item)
+        return added + self._in_part("response.content_part.added", part=_content(part))
+
+    def _close(self, whole: str | None = None, *, status: str = "completed") -> bytes:
+        """Return what ends the open item; `whole` is its text where it is known better."""
+        part, self._open = self._open, None
+        text = "".join(self._pieces) if whole is None else whole
+        self._pieces = []
+        match part:
+            case None:
+                return b""
+            case Said():
+                done = self._in_part("response.output_text.done", text=text, logprobs=[])
+                return done + self._done(Said(text), status)
+            case Thought():
+                done = self._in_part("response.reasoning_text.done", text=text)
+                return done + self._done(Thought(text), status)
+            case ToolCall(id=call, name=name):
+                done = self._in_item(
+                    "response.function_call_arguments.done", name=name, arguments=text
+                )
+                return done + self._item_done(ToolCall(call, name, text), status)
+
+    def _done(self, part: Said | Thought, status: str) -> bytes:
+        content = self._in_part("response.content_part.done", part=_content(part))
+        return content + self._item_done(part, status)
+
+    def _item_done(self, part: Part, status: str) -> bytes:
+        item = self._shape.item(self._index, part, status)
+        return self._event("response.output_item.done", output_index=self._index, item=item)
+
+    def _in_part(self, event: str, /, **told: Any) -> bytes:
+        return self._in_item(event, content_index=0, **told)
+
+    def _in_item(self, event: str, /, **told: Any) -> bytes:
+        return self._event(event, item_id=self._item_id, output_index=self._index, **told)
+
+    def _event(self, name: str, /, **told: Any) -> bytes:
+        number, self._number = self._number, self._number + 1
+        event = {"type": name, "sequence_number": number} | told
+        return b"event: " + name.encode() + b"\n" + sse.event(event)
+
+
+def _content(part: Said | Thought) -> dict[str, Any]:
+    if isinstance(part, Thought):
+        return {"type": "reasoning_text", "text": part.text}
+    return text_part(part.text)

@@ -1,0 +1,56 @@
+"""The official openai client's Responses against a real gateway: streaming helper, memory, errors."""
+
+import pytest
+from openai import BadRequestError, NotFoundError
+
+from lmctl.base.talk import Finished, ReasoningDelta, Started, TextDelta, Usage
+from tests.contract.conftest import running_gateway
+
+ASK = {"model": "chat", "input": "one two three"}
+THINKS = (
+    Started(9),
+    ReasoningDelta("hm"),
+    TextDelta("fo"),
+    TextDelta("ur"),
+    Finished("stop", Usage(9, 3, reasoning_tokens=1)),
+)
+
+
+async def test_a_response_is_parsed_read_again_listed_and_deleted(client):
+    made = await client.responses.create(**ASK, instructions="be brief")
+    assert (made.output_text, made.status) == ("one two three", "completed")
+    assert made.usage.total_tokens == 10
+    again = await client.responses.retrieve(made.id)
+    assert again.to_dict() == made.to_dict()
+    items = [each async for each in client.responses.input_items.list(made.id)]
+    assert items[0].content[0].text == "one two three"
+    await client.responses.delete(made.id)
+    with pytest.raises(NotFoundError):
+        await client.responses.retrieve(made.id)
+
+
+async def test_the_streaming_helper_builds_what_was_said(client, runner):
+    runner.behave(events=THINKS)
+    async with client.responses.stream(**ASK) as stream:
+        kinds = [event.type async for event in stream]
+        final = await stream.get_final_response()
+    assert kinds[:2] == ["response.created", "response.in_progress"]
+    assert kinds[-1] == "response.completed"
+    assert kinds.count("response.output_text.delta") == 2
+    assert final.output_text == "four"
+    assert [each.type for each in final.output] == ["reasoning", "message"]
+    assert final.output[0].content[0].text == "hm"
+
+
+async def test_a_conversation_goes_on_whichever_worker_answers(box, runner):
+    async with running_gateway(box, workers=2) as gateway, gateway.client() as client:
+        made = await client.responses.create(**ASK)
+        for count in range(2, 6):
+            made = await client.responses.create(**ASK, previous_response_id=made.id)
+            assert len(runner.calls[-1].input.messages) == 2 * count - 1
+
+
+async def test_an_unknown_past_is_a_bad_request(client):
+    with pytest.raises(BadRequestError) as caught:
+        await client.responses.create(**ASK, previous_response_id="resp_none")
+    assert caught.value.code == "previous_response_not_found"
