@@ -42,6 +42,7 @@ from lmctl.daemon.control_wishes import (
     SuspendResource,
 )
 from lmctl.planning.plan_file import PlanFile
+from lmctl.planning.report import BoxStatus
 
 _QUIET = 1.0  # seconds after which a watcher gets a line although nothing changed
 _CALM = 0.1  # seconds between two lines, however much changes
@@ -56,10 +57,12 @@ class StatusResource:
 
     def __init__(self, box: Box) -> None:
         self._box = box
+        self._written: tuple[BoxStatus, bytes] | None = None
 
     async def on_get(self, req: Request, resp: Response) -> None:
         if not req.get_param_as_bool("watch"):
-            resp.media = self._box.status()
+            resp.content_type = falcon.MEDIA_JSON
+            resp.data = self._status()
             return
         resp.content_type = _LINES
         resp.stream = self._lines()
@@ -68,12 +71,19 @@ class StatusResource:
         clock = asyncio.get_running_loop().time
         while True:
             number, begun = self._box.changes.number, clock()
-            line = msgspec.json.encode(self._box.status()) + b"\n"
+            line = self._status() + b"\n"
             took = clock() - begun
             yield line
             # Of a large box that changes all the time a watcher costs a fifth of a core at most.
             await asyncio.sleep(max(_CALM, 4 * took))
             await self._box.changes.after(number, seconds=_QUIET)
+
+    def _status(self) -> bytes:
+        """Return the status as JSON, written once for as long as it stays the same."""
+        status = self._box.status()
+        if self._written is None or self._written[0] is not status:
+            self._written = status, msgspec.json.encode(status)
+        return self._written[1]
 
 
 class EventsResource:

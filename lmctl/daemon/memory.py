@@ -18,13 +18,17 @@ class StandingMemory:
         self._table = table
         self._clock = clock
         self._known = self._kept = table.read()
+        self._last: tuple[Turn, Turn] | None = None
 
     def dated(self, turn: Turn) -> Turn:
         """Return the turn with times; a turn without anything desired changes no memory."""
+        if self._last is not None and self._last[0] is turn:
+            return self._last[1]
         if turn.desired is not None:
             seen = (turn.box, *turn.standings)
             self._known = remember(self._known, seen, now=self._clock())
-        return turn.dated(self._known)
+        self._last = turn, turn.dated(self._known)
+        return self._last[1]
 
     def keep(self) -> None:
         """Write down what changed. Raises StateUnwritable."""

@@ -6,6 +6,7 @@ Names are all a repository shows before a download, and all a folder shows befor
 import re
 from collections.abc import Iterable, Sequence
 from fnmatch import fnmatchcase
+from functools import lru_cache
 from typing import Final
 
 _SPLIT: Final = re.compile(r"(?P<stem>.+)-(?P<part>\d{5})-of-(?P<count>\d{5})\.gguf", re.IGNORECASE)
@@ -61,6 +62,7 @@ def base_name(path: str) -> str:
     return path.rpartition("/")[2]
 
 
+@lru_cache(maxsize=4_096)
 def quantization(name: str) -> str | None:
     """Return the quantization a file name ends with (`Q4_K_M`), in upper case, or None."""
     upper = base_name(split_stem(name)).upper()

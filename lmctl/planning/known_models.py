@@ -103,12 +103,11 @@ def known_models(
 
 
 def _wanted(desired: DesiredState, observed: ObservedState) -> Iterator[KnownModel]:
+    loaded: dict[str, list[ModelInstance]] = {}
+    for each in desired.instances:
+        loaded.setdefault(each.weights.key, []).append(_instance(each, observed))
     for weights in desired.weights:
-        instances = tuple(
-            _instance(each, observed)
-            for each in desired.instances
-            if each.weights.key == weights.key
-        )
+        instances = tuple(loaded.get(weights.key, ()))
         if observed.seen_weights(weights.key).stored or any(each.loaded for each in instances):
             yield _of_weights(weights, observed, instances)
 

@@ -72,8 +72,9 @@ class Reconciler:
             except Exception as error:  # noqa: BLE001 # a full disk must not end the control plane
                 self._broke(error)
                 pause = AFTER_TROUBLE
-            # Half of the time is left to others, and what many steps tell meanwhile is one turn.
-            await asyncio.sleep(min(clock() - begun, LONGEST_REST))
+            if self._executor.running:
+                # Half of the time is left to the steps, and what many tell meanwhile is one turn.
+                await asyncio.sleep(min(clock() - begun, LONGEST_REST))
             await self._bell.wait(pause)
 
     async def turn(self) -> float:
@@ -85,8 +86,8 @@ class Reconciler:
         reading = await self._read()
         turn = planned(reading, await self._observe(reading.desired or DesiredState(0)))
         pause = self._executor.settle(turn.plan)
-        self.last = turn.judged(self._executor.outcomes, self._progress())
-        self._record(self.last)
+        self.last = turn
+        self._record(self.now())
         return min((each for each in (pause, reading.due) if each is not None), default=inf)
 
     def now(self) -> Turn:

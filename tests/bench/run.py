@@ -53,7 +53,7 @@ DEADLINE = 480  # seconds
 EDITING = 120.0  # seconds all edits together may take
 ROUNDS = 20.0  # seconds after which a ratio is measured no more often
 ROUND = 20.0  # seconds all answers of one round may take
-LOOK = 0.002  # seconds between two looks at the daemon's status
+LOOK = 0.01  # seconds between two looks at the daemon's status
 MIB = 1024 * 1024
 
 STREAMS = (1, 4, 8)
