@@ -11,6 +11,7 @@ from lmctl.api.asked import Asked
 from lmctl.api.closing import exchange_of
 from lmctl.api.openai_body import Refusals, TextBody, nothing
 from lmctl.api.openai_chat_writer import ChatWriter
+from lmctl.api.openai_tools import OfferedTool, choice_of, tools_of
 from lmctl.api.reading import parse, read_body
 from lmctl.base import talk
 from lmctl.base.errors import BadRequest
@@ -73,13 +74,8 @@ class ChatBody(TextBody):
 
     refusals: ClassVar[Refusals] = (
         ("top_logprobs", nothing, "this version does not report log probabilities"),
-        ("tools", nothing, "this version cannot call tools"),
-        ("functions", nothing, "this version cannot call tools"),
-        (
-            "tool_choice",
-            lambda choice: choice in (None, "none", "auto"),
-            'should be "none" or "auto": this version cannot call tools',
-        ),
+        ("functions", nothing, "long deprecated; send `tools`"),
+        ("function_call", nothing, "long deprecated; send `tool_choice`"),
         (
             "response_format",
             lambda form: form is None or (isinstance(form, dict) and form.get("type") == "text"),
@@ -99,16 +95,24 @@ class ChatBody(TextBody):
 
     messages: Annotated[tuple[ChatMessage, ...], Field(min_length=1)]
     top_logprobs: Any = None
-    tools: Any = None
-    functions: Any = None
+    tools: tuple[OfferedTool, ...] | None = None
     tool_choice: Any = None
+    parallel_tool_calls: bool | None = None
+    functions: Any = None
+    function_call: Any = None
     response_format: Any = None
     modalities: Any = None
     reasoning_effort: Any = None
 
-    def to_messages(self) -> tuple[talk.Message, ...]:
-        """Return the conversation in our own words."""
-        return tuple(each.to_talk(f"messages[{n}]") for n, each in enumerate(self.messages))
+    def to_chat(self) -> talk.Chat:
+        """Return the conversation in our own words. Raises BadRequest naming what is wrong."""
+        tools = tools_of(self.tools)
+        parallel = self.parallel_tool_calls is not False
+        return talk.Chat(
+            messages=tuple(each.to_talk(f"messages[{n}]") for n, each in enumerate(self.messages)),
+            tools=tools,
+            tool_choice=choice_of(self.tool_choice, parallel=parallel, tools=tools),
+        )
 
 
 class ChatCompletions:
@@ -123,15 +127,15 @@ class ChatCompletions:
         surface = self._gateway.snapshot().surface
         body = parse(ChatBody, await read_body(req, surface.limits.body_size))
         body.check()
-        messages = body.to_messages()
+        chat = body.to_chat()
         if surface.log_prompts:
-            exchange_of(req).notes["prompt"] = [msgspec.to_builtins(each) for each in messages]
+            exchange_of(req).notes["prompt"] = [msgspec.to_builtins(each) for each in chat.messages]
         answer_id = new_id("chatcmpl-")
 
         def make(route: ServedRoute) -> talk.Call:
             settings = effective(body.layer(), route.operation)
-            conversation = with_system_prompt(messages, settings.system_prompt)
-            return settings.call(answer_id, talk.Chat(messages=conversation))
+            messages = with_system_prompt(chat.messages, settings.system_prompt)
+            return settings.call(answer_id, msgspec.structs.replace(chat, messages=messages))
 
         asking = Asking(
             self._gateway,

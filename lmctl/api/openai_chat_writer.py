@@ -108,7 +108,7 @@ class ChatWriter:
         )
 
     def _choice(self, index: int, answer: Answered) -> dict[str, Any]:
-        message: dict[str, Any] = {"role": "assistant", "content": answer.text}
+        message: dict[str, Any] = {"role": "assistant", "content": _content(answer)}
         if answer.reasoning:
             message["reasoning_content"] = answer.reasoning
         message["tool_calls"] = [_tool_call(each) for each in answer.tool_calls]
@@ -118,6 +118,11 @@ class ChatWriter:
             "logprobs": None,
             "finish_reason": answer.finished.reason,
         }
+
+
+def _content(answer: Answered) -> str | None:
+    """Return the text; a message that only calls tools has none, which OpenAI writes as null."""
+    return answer.text or (None if answer.tool_calls else "")
 
 
 def _tool_call(call: ToolCall) -> dict[str, Any]:

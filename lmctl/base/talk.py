@@ -69,6 +69,9 @@ class ToolChoice(msgspec.Struct, frozen=True, omit_defaults=True):
     parallel: bool = True
 
 
+ToolNaming = Literal["removeSpecial", "passThrough", "snakeCase", "camelCase"]
+
+
 class Reasoning(msgspec.Struct, frozen=True, omit_defaults=True):
     """Thinking before the answer. None leaves a choice to the model's template; `budget` is in
     tokens. `start` and `end` frame it in the model's text; not `separate` leaves it in the content.
@@ -156,11 +159,13 @@ class Chat(msgspec.Struct, frozen=True, tag=True):
     """A conversation to continue; rendered with the model's own template.
 
     `continues` goes on with the last assistant message instead of beginning a new one.
+    `tool_naming` is how names of tools are written for the model; calls have the tools' own names.
     """
 
     messages: tuple[Message, ...]
     tools: tuple[Tool, ...] = ()
     tool_choice: ToolChoice = ToolChoice()
+    tool_naming: ToolNaming = "removeSpecial"
     reasoning: Reasoning = Reasoning()
     template_variables: dict[str, Any] = {}
     continues: bool = False
@@ -194,8 +199,8 @@ class Call(msgspec.Struct, frozen=True):
     many others it may wait for a slot and `queue_deadline` for how many seconds; None leaves
     both to the runner's spec.
 
-    The runner does not act yet on `constraint`, `overflow`, `drafting` and `progress`, nor
-    on `tool_choice`, `reasoning`, `continues` and the images of a chat.
+    The runner does not act yet on `constraint`, `overflow`, `drafting` and `progress`, nor on a
+    tool choice that is `required`, a reasoning `budget`, `continues` and the images of a chat.
     """
 
     id: str

@@ -9,7 +9,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from lmctl.base.talk import Call, Chat, Message, Prompt, Sampling
+import msgspec
+
+from lmctl.base.talk import Call, Chat, Message, Prompt, Sampling, ToolNaming
 
 PREFIX: Final = "llm.prediction."
 
@@ -26,6 +28,7 @@ DEFAULTS: Final[Mapping[str, Any]] = {
     "stopStrings": (),
     "llama.logitBias": (),
     "systemPrompt": "",
+    "toolNaming": "removeSpecial",
 }
 
 
@@ -37,9 +40,12 @@ class Effective:
     max_tokens: int | None
     stop: tuple[str, ...]
     system_prompt: str
+    tool_naming: ToolNaming
 
     def call(self, call_id: str, asked: Chat | Prompt) -> Call:
         """Return the call these settings make of what was asked."""
+        if isinstance(asked, Chat):
+            asked = msgspec.structs.replace(asked, tool_naming=self.tool_naming)
         return Call(
             id=call_id,
             input=asked,
@@ -70,6 +76,7 @@ def effective(*layers: Mapping[str, Any]) -> Effective:
         # An empty string would stop every answer before its first character.
         stop=tuple(each for each in chosen["stopStrings"] if each),
         system_prompt=chosen["systemPrompt"],
+        tool_naming=chosen["toolNaming"],
     )
 
 

@@ -15,7 +15,7 @@ from functools import lru_cache
 from typing import Any, Final, NoReturn, cast
 
 import jinja2
-from jinja2 import nodes
+from jinja2 import meta, nodes
 from jinja2.ext import Extension
 from jinja2.parser import Parser
 from jinja2.sandbox import ImmutableSandboxedEnvironment
@@ -88,8 +88,10 @@ class _Sandbox(ImmutableSandboxedEnvironment):
         return _bounded_joins(tree)
 
     def is_safe_attribute(self, obj: Any, attr: str, value: Any) -> bool:
-        """Allow `list.append`: real templates collect with it, and what they are given is theirs."""
-        if isinstance(obj, list) and attr == "append":
+        """Allow `list.append` and `pop`: real templates collect with them, and what they are given
+        is theirs.
+        """
+        if isinstance(obj, list) and attr in {"append", "pop"}:
             return True
         return super().is_safe_attribute(obj, attr, value)
 
@@ -153,7 +155,7 @@ def render(
     """
     names = dict(variables or {}) | {
         "messages": [_plain(message) for message in messages],
-        "tools": [_tool(each) for each in tools] or None,
+        "tools": [tool_shape(each) for each in tools] or None,
         "bos_token": markers.bos,
         "eos_token": markers.eos,
         "add_generation_prompt": add_generation_prompt,
@@ -166,6 +168,15 @@ def render(
         raise _refusal(error) from error
     except (AttributeError, RecursionError) as error:
         raise _refusal(error) from error
+
+
+@lru_cache(maxsize=8)
+def variables_of(template: str) -> frozenset[str]:
+    """Return the names a template asks for; none of one that is broken."""
+    try:
+        return frozenset(meta.find_undeclared_variables(_environment().parse(template)))
+    except jinja2.TemplateSyntaxError:
+        return frozenset()
 
 
 def _bounded_text(template: jinja2.Template, names: Mapping[str, Any]) -> str:
@@ -279,7 +290,7 @@ def _content(content: str | tuple[Text | Image, ...]) -> str | list[dict[str, An
     ]
 
 
-def _tool(tool: Tool) -> dict[str, Any]:
+def tool_shape(tool: Tool) -> dict[str, Any]:
     """Return a tool in OpenAI's shape, the one templates are written for."""
     function: dict[str, Any] = {"name": tool.name}
     if tool.description is not None:

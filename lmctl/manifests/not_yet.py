@@ -77,6 +77,7 @@ HONOURED: Final = frozenset(
                 "stopStrings",
                 "systemPrompt",
                 "temperature",
+                "toolNaming",
                 "topKSampling",
                 "topPSampling",
             )

@@ -11,9 +11,9 @@ from lmctl.base.talk import (
     FinishReason,
     Sampling,
     Started,
-    TextDelta,
     Usage,
 )
+from lmctl.runner.answer_reader import AnswerReader
 from lmctl.runner.port import Engine, Feed, Matcher, Sampled
 from lmctl.runner.text import Shown, TextAssembler
 
@@ -36,6 +36,7 @@ class Job:
     max_tokens: int | None
     text: TextAssembler
     deadline: float
+    reader: AnswerReader = field(default_factory=AnswerReader)
     matcher: Matcher | None = None
     logprobs: int | None = None
     asked_at: float = field(default_factory=time.monotonic)
@@ -81,23 +82,23 @@ class Job:
         self.produced += 1
         if sampled.chosen is not None:
             self.unsent.append(sampled.chosen)
-        shown = self.text.push(engine.piece(sampled.token))
-        events = self._delta(shown)
+        shown = self.text.push(self.reader.piece(sampled.token, engine))
+        events = self._told(shown)
         if shown.stop is not None:
             return events + self.finish("stop", now, stop_string=shown.stop)
-        if self.matcher is not None and self.matcher.ended:
+        if self.reader.over or (self.matcher is not None and self.matcher.ended):
             return events + self.finish("stop", now)
         if self._at_limit(engine.facts.context_length):
             return events + self.finish("length", now)
         return events
 
-    def _delta(self, shown: Shown) -> list[Event]:
-        """Return text to show, if any, with the tokens it was made of."""
-        if not shown.text:
-            return []
-        told = self._shown_tokens(shown.text) if shown.stop is not None else self.unsent
-        self.unsent = []
-        return [TextDelta(shown.text, tuple(told))]
+    def _told(self, shown: Shown) -> list[Event]:
+        """Return what the asker hears of more text, with the tokens it was made of."""
+        tokens = self._shown_tokens(shown.text) if shown.stop is not None else self.unsent
+        events = self.reader.push(shown.text, tokens)
+        if events:
+            self.unsent = []
+        return events
 
     def _shown_tokens(self, text: str) -> list[ChosenToken]:
         """Return the tokens that begin in a text which ends before a stop string."""
@@ -115,11 +116,17 @@ class Job:
     ) -> list[Event]:
         """Return the last events: what was held back, and Finished."""
         self.ended = True
-        last = [] if stop_string is not None else self._delta(Shown(self.text.finish()))
-        usage = Usage(len(self.prompt), self.produced, cached_tokens=self.cached)
+        last = [] if stop_string is not None else self._told(Shown(self.text.finish()))
+        last += self.reader.finish()
+        usage = Usage(
+            len(self.prompt),
+            self.produced,
+            cached_tokens=self.cached,
+            reasoning_tokens=self.reader.reasoning_tokens,
+        )
         begun = self.first_token_at or now
         finished = Finished(
-            reason,
+            self.reader.reason(reason),
             usage,
             stop_string=stop_string,
             time_to_first_token=begun - self.asked_at,

@@ -5,7 +5,10 @@ from datetime import datetime
 
 from lmctl.base.errors import BadRequest
 from lmctl.base.talk import Call, Chat, Prompt, Sampling, Texts
-from lmctl.chat.template import Markers, render
+from lmctl.chat.conversation import Conversation, conversation
+from lmctl.chat.template import Markers
+from lmctl.runner.answer_reader import AnswerReader, marks_of
+from lmctl.runner.format_files import shipped
 from lmctl.runner.job import Job
 from lmctl.runner.port import Engine
 from lmctl.runner.text import TextAssembler
@@ -32,7 +35,8 @@ def prepare(
             param="model",
             hint="ask an embedding model for embeddings",
         )
-    tokens = tokens_of(engine, call.input, chat_template=chat_template, now=now)
+    prompt, reader = _prompted(engine, call.input, chat_template=chat_template, now=now)
+    tokens = _tokens(engine, prompt)
     _check_size(len(tokens), engine.facts.context_length, param=_param(call.input))
     return Job(
         id=call.id,
@@ -41,6 +45,7 @@ def prepare(
         max_tokens=call.max_tokens,
         text=TextAssembler(call.stop),
         deadline=deadline,
+        reader=reader,
         logprobs=call.logprobs,
     )
 
@@ -49,15 +54,30 @@ def tokens_of(
     engine: Engine, given: Chat | Prompt, *, chat_template: str | None, now: datetime
 ) -> list[int]:
     """Return the prompt as the model will read it. Raises BadRequest when its template refuses it."""
-    text = _text(engine, given, chat_template=chat_template, now=now)
+    if isinstance(given, Prompt):
+        return _tokens(engine, given.text)
+    return _tokens(engine, _conversed(engine, given, chat_template, now=now).prompt)
+
+
+def _prompted(
+    engine: Engine, given: Chat | Prompt, *, chat_template: str | None, now: datetime
+) -> tuple[str, AnswerReader]:
+    """Return the text of the prompt, and what will read the answer."""
+    if isinstance(given, Prompt):
+        return given.text, AnswerReader()
+    found = _conversed(engine, given, chat_template, now=now)
+    return found.prompt, AnswerReader(found.reading, marks=marks_of(engine, found.marks))
+
+
+def _tokens(engine: Engine, text: str) -> list[int]:
     facts = engine.facts
     add_bos = facts.adds_bos and not (facts.bos and text.startswith(facts.bos))
     return engine.tokenize(text, add_bos=add_bos, parse_special=True)
 
 
-def _text(engine: Engine, given: Chat | Prompt, *, chat_template: str | None, now: datetime) -> str:
-    if isinstance(given, Prompt):
-        return given.text
+def _conversed(
+    engine: Engine, chat: Chat, chat_template: str | None, *, now: datetime
+) -> Conversation:
     facts = engine.facts
     template = chat_template if chat_template is not None else facts.chat_template
     if template is None:
@@ -66,13 +86,8 @@ def _text(engine: Engine, given: Chat | Prompt, *, chat_template: str | None, no
             param="messages",
             hint="set `promptTemplate` of the instance, or send a raw prompt (`/v1/completions`)",
         )
-    return render(
-        template,
-        given.messages,
-        now=now,
-        markers=Markers(facts.bos, facts.eos),
-        tools=given.tools,
-        variables=given.template_variables,
+    return conversation(
+        chat, template, now=now, markers=Markers(facts.bos, facts.eos), formats=shipped()
     )
 
 

@@ -2,6 +2,8 @@
 
 import pytest
 
+ADD = {"type": "function", "function": {"name": "add"}}
+
 
 @pytest.mark.parametrize(
     ("body", "param", "word"),
@@ -19,9 +21,23 @@ import pytest
         pytest.param({"n": 2}, "n", "only 1", id="two choices"),
         pytest.param({"logprobs": True}, "logprobs", "log prob", id="logprobs"),
         pytest.param({"top_logprobs": 3}, "top_logprobs", "log prob", id="top_logprobs"),
-        pytest.param({"tools": [{"type": "function"}]}, "tools", "cannot call", id="tools"),
-        pytest.param({"tool_choice": "required"}, "tool_choice", "auto", id="required tool"),
+        pytest.param({"tools": [{"type": "function"}]}, "tools[0].function", "required", id="tool"),
+        pytest.param(
+            {"tools": [{"type": "web_search"}]}, "tools[0].type", "'function'", id="tool kind"
+        ),
+        pytest.param({"tools": [ADD, ADD]}, "tools[1].function.name", "two tools", id="same name"),
+        pytest.param({"tool_choice": "required"}, "tool_choice", "there is none", id="no tool"),
         pytest.param({"tool_choice": {"type": "f"}}, "tool_choice", "auto", id="tool object"),
+        pytest.param(
+            {
+                "tools": [ADD],
+                "tool_choice": {"type": "function", "function": {"name": "sub"}},
+            },
+            "tool_choice.function.name",
+            "no tool named sub",
+            id="no such tool",
+        ),
+        pytest.param({"functions": [{"name": "add"}]}, "functions", "`tools`", id="functions"),
         pytest.param(
             {"response_format": {"type": "json_object"}}, "response_format", "constrain", id="json"
         ),

@@ -1,0 +1,122 @@
+"""From a conversation to what the model reads, and to how its answer is to be read."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+import msgspec
+
+from lmctl.base.talk import Chat, Message, ToolCall
+from lmctl.chat import thinking
+from lmctl.chat.ability import Ability, ability
+from lmctl.chat.described import described
+from lmctl.chat.formats import Format, Formats
+from lmctl.chat.parse.calls import Offered
+from lmctl.chat.parse.parser import Reading
+from lmctl.chat.template import Markers, render
+from lmctl.chat.tool_names import told_names
+
+
+@dataclass(frozen=True, slots=True)
+class Conversation:
+    """The prompt, how the answer is read, and the marks in it that may be tokens of their own."""
+
+    prompt: str
+    reading: Reading
+    marks: tuple[str, ...]
+
+
+def conversation(
+    chat: Chat, template: str, *, now: datetime, markers: Markers, formats: Formats
+) -> Conversation:
+    """Return the conversation as this template writes it. Raises BadRequest when it refuses."""
+    able = ability(template, formats)
+    names = _names(chat)
+    offered = chat.tools if chat.tool_choice.mode != "none" else ()
+    tools = tuple(msgspec.structs.replace(each, name=names[each.name]) for each in offered)
+    messages = _renamed(chat.messages, names, able)
+    if not able.tools:
+        messages, tools = described(messages, tools, formats.described), ()
+    told = thinking.variables(chat.reasoning, able, formats.thoughts, template=template)
+    prompt = render(
+        template,
+        messages,
+        now=now,
+        markers=markers,
+        tools=tools,
+        variables=told | chat.template_variables,
+    )
+    return _read_as(chat, _ended(prompt, chat, able, formats), names, able, formats)
+
+
+def _ended(prompt: str, chat: Chat, able: Ability, formats: Formats) -> str:
+    """Return the prompt with the end that keeps the model from thinking, where that is wanted."""
+    if not thinking.off(chat.reasoning):
+        return prompt
+    channels = able.format.channels if able.format else None
+    if channels is not None:
+        return prompt + channels.skipped
+    thought = thinking.thought_of(chat.reasoning, able, formats.thoughts)
+    return thinking.closed(prompt, thought, able, formats.thoughts)
+
+
+def _read_as(
+    chat: Chat, prompt: str, names: Mapping[str, str], able: Ability, formats: Formats
+) -> Conversation:
+    offered = chat.tools if chat.tool_choice.mode != "none" else ()
+    thought = thinking.thought_of(chat.reasoning, able, formats.thoughts)
+    known = _known(able, formats) if offered else ()
+    channels = able.format.channels if able.format else None
+    reading = Reading(
+        formats=known,
+        thought=thought,
+        channels=channels,
+        tools={names[each.name]: Offered(each.name, each.parameters or {}) for each in offered},
+        inside=prompt.rstrip().endswith(thought.begin),
+        separate=chat.reasoning.separate,
+        single=not chat.tool_choice.parallel,
+    )
+    marks = [mark for each in known for mark in each.marks()]
+    if channels is not None and able.format is not None:
+        marks += able.format.marks()
+    marks += (thought.begin, thought.end, *thought.drops)
+    return Conversation(prompt, reading, tuple(dict.fromkeys(marks)))
+
+
+def _known(able: Ability, formats: Formats) -> tuple[Format, ...]:
+    """Return every format the answer may have calls in: the model's own counts first."""
+    own = (able.format,) if able.format else ()
+    return (*own, formats.plain, formats.lenient)
+
+
+def _names(chat: Chat) -> Mapping[str, str]:
+    said = (call.name for message in chat.messages for call in message.tool_calls)
+    every = dict.fromkeys((*(each.name for each in chat.tools), *said))
+    return told_names(every, chat.tool_naming)
+
+
+def _renamed(
+    messages: tuple[Message, ...], names: Mapping[str, str], able: Ability
+) -> tuple[Message, ...]:
+    """Return the turns with names, and ids, as the model was told them."""
+    functions = able.format is not None and able.format.ids == "functions"
+    ids: dict[str, str] = {}
+    answers: dict[str, str] = {}
+    renamed = []
+    for message in messages:
+        calls = []
+        for number, call in enumerate(message.tool_calls, start=len(ids)):
+            name = names[call.name]
+            ids[call.id] = f"functions.{name}:{number}" if functions else call.id
+            answers[call.id] = name
+            calls.append(ToolCall(ids[call.id], name, call.arguments))
+        answered = message.tool_call_id
+        renamed.append(
+            msgspec.structs.replace(
+                message,
+                name=answers.get(answered, message.name) if answered else message.name,
+                tool_calls=tuple(calls),
+                tool_call_id=ids.get(answered, answered) if answered else None,
+            )
+        )
+    return tuple(renamed)

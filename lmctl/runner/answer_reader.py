@@ -1,0 +1,76 @@
+"""From the text of one answer to what its asker hears: thoughts, calls, text, and why it ended."""
+
+import secrets
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+import msgspec
+
+from lmctl.base.talk import ChosenToken, Event, FinishReason, TextDelta
+from lmctl.chat.parse.parser import Parser, Reading
+from lmctl.runner.port import Engine
+
+_DIGITS: Final = 9
+
+
+def new_call_id() -> str:
+    """Return a tool call's id: nine decimal digits (contract 1.1)."""
+    return str(secrets.randbelow(9 * 10 ** (_DIGITS - 1)) + 10 ** (_DIGITS - 1))
+
+
+class AnswerReader:
+    """Reads one answer. `marks` has the text of tokens that an engine shows as nothing and that
+    mean something in the model's format.
+    """
+
+    def __init__(
+        self, reading: Reading | None = None, *, marks: Mapping[int, bytes] | None = None
+    ) -> None:
+        self._parser = Parser(reading or Reading(), new_id=new_call_id)
+        self._marks = marks or {}
+        self.reasoning_tokens = 0
+
+    @property
+    def over(self) -> bool:
+        """Whether nothing that may follow is wanted."""
+        return self._parser.over
+
+    def piece(self, token: int, engine: Engine) -> bytes:
+        """Return the bytes of a token, those of marks included."""
+        return self._marks.get(token) or engine.piece(token)
+
+    def push(self, text: str, tokens: Sequence[ChosenToken] = ()) -> list[Event]:
+        """Take text and the tokens it is made of; return what is certain by now."""
+        before = self._parser.thinking
+        events = self._parser.push(text)
+        self.reasoning_tokens += before or self._parser.thinking
+        return _with_tokens(events, tokens)
+
+    def finish(self) -> list[Event]:
+        """Return what was held back, when no more text comes."""
+        return self._parser.finish()
+
+    def reason(self, reason: FinishReason) -> FinishReason:
+        """Return why the answer ended, seen from outside."""
+        return "tool_calls" if reason == "stop" and self._parser.called else reason
+
+
+def marks_of(engine: Engine, marks: Sequence[str]) -> dict[int, bytes]:
+    """Return the tokens of marks that are control tokens, which an engine shows as nothing."""
+    found: dict[int, bytes] = {}
+    for mark in marks:
+        tokens = engine.tokenize(mark, add_bos=False, parse_special=True)
+        if len(tokens) == 1 and not engine.piece(tokens[0]):
+            found[tokens[0]] = mark.encode()
+    return found
+
+
+def _with_tokens(events: list[Event], tokens: Sequence[ChosenToken]) -> list[Event]:
+    """Put the tokens beside the first text of the answer proper; those of thoughts and calls are
+    not told.
+    """
+    for place, event in enumerate(events):
+        if tokens and isinstance(event, TextDelta):
+            events[place] = msgspec.structs.replace(event, tokens=tuple(tokens))
+            break
+    return events
