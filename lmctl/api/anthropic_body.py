@@ -1,8 +1,7 @@
 """The request body of Anthropic's Messages API, and what it means in our own words (contract 1.20).
 
 The schema is open. What is known and cannot be done is refused by name, never silently ignored;
-`cache_control`, `metadata` and their like ask for nothing that could be missed. `thinking` is checked
-and passed on; the runner does not act on it yet.
+`cache_control`, `metadata` and their like ask for nothing that could be missed.
 """
 
 from collections.abc import Iterator
@@ -11,6 +10,7 @@ from typing import Annotated, Any, Final, Literal
 import msgspec
 from pydantic import BaseModel, ConfigDict, Field
 
+from lmctl.api.anthropic_tools import choice_of, tools_of
 from lmctl.api.fields import Number, Share, Stop, layer_of
 from lmctl.base import talk
 from lmctl.base.errors import BadRequest
@@ -49,7 +49,7 @@ class CountBody(BaseModel):
 
     def to_chat(self) -> talk.Chat:
         """Return the conversation in our own words. Raises BadRequest naming what is wrong."""
-        self._refuse_tools()
+        tools = tools_of(self.tools)
         said = tuple(
             message
             for number, turn in enumerate(self.messages)
@@ -57,12 +57,12 @@ class CountBody(BaseModel):
         )
         system = _text(self.system, "system")
         head = (talk.Message(role="system", content=system),) if system else ()
-        return talk.Chat(messages=head + said, reasoning=_reasoning(self.thinking))
-
-    def _refuse_tools(self) -> None:
-        choice = self.tool_choice.get("type") if isinstance(self.tool_choice, dict) else None
-        if self.tools and choice != "none":
-            raise BadRequest("`tools`: this version cannot call tools", param="tools")
+        return talk.Chat(
+            messages=head + said,
+            tools=tools,
+            tool_choice=choice_of(self.tool_choice, tools),
+            reasoning=_reasoning(self.thinking),
+        )
 
 
 class MessagesBody(CountBody):

@@ -19,7 +19,7 @@ from lmctl.chat.effective import effective, with_system_prompt
 from lmctl.planning.surface import ServedRoute
 from lmctl.serving.gateway import Gateway
 
-_EFFORTS: Final = frozenset({"none", "minimal", "low", "medium", "high", "xhigh"})
+_EFFORTS: Final = ("none", "minimal", "low", "medium", "high", "xhigh")
 
 
 class CalledFunction(BaseModel):
@@ -56,6 +56,7 @@ class ChatMessage(BaseModel):
     tool_calls: tuple[CalledTool, ...] | None = None
     tool_call_id: str | None = None
     reasoning_content: str | None = None
+    reasoning: str | None = None
 
     def to_talk(self, place: str) -> talk.Message:
         """Return the turn in our own words. Raises BadRequest naming the part that is wrong."""
@@ -63,7 +64,7 @@ class ChatMessage(BaseModel):
             role="system" if self.role == "developer" else self.role,
             content=_text_of(self.content, f"{place}.content"),
             name=self.name,
-            reasoning=self.reasoning_content,
+            reasoning=self.reasoning_content or self.reasoning,
             tool_calls=tuple(each.to_talk() for each in self.tool_calls or ()),
             tool_call_id=self.tool_call_id,
         )
@@ -89,7 +90,7 @@ class ChatBody(TextBody):
         (
             "reasoning_effort",
             lambda effort: effort is None or (isinstance(effort, str) and effort in _EFFORTS),
-            f"should be one of {', '.join(sorted(_EFFORTS))}",
+            f"should be one of {', '.join(_EFFORTS)}",
         ),
     )
 
@@ -103,6 +104,7 @@ class ChatBody(TextBody):
     response_format: Any = None
     modalities: Any = None
     reasoning_effort: Any = None
+    chat_template_kwargs: dict[str, Any] | None = None
 
     def to_chat(self) -> talk.Chat:
         """Return the conversation in our own words. Raises BadRequest naming what is wrong."""
@@ -112,7 +114,14 @@ class ChatBody(TextBody):
             messages=tuple(each.to_talk(f"messages[{n}]") for n, each in enumerate(self.messages)),
             tools=tools,
             tool_choice=choice_of(self.tool_choice, parallel=parallel, tools=tools),
+            reasoning=self._reasoning(),
+            template_variables=self.chat_template_kwargs or {},
         )
+
+    def _reasoning(self) -> talk.Reasoning:
+        switch = (self.chat_template_kwargs or {}).get("enable_thinking")
+        enabled = switch if isinstance(switch, bool) else None
+        return talk.Reasoning(enabled=enabled, effort=self.reasoning_effort)
 
 
 class ChatCompletions:

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from lmctl.api.tool_choice import check_names, checked
 from lmctl.base import talk
 from lmctl.base.errors import BadRequest
 
@@ -41,17 +42,8 @@ class OfferedTool(BaseModel):
 def tools_of(offered: tuple[OfferedTool, ...] | None) -> tuple[talk.Tool, ...]:
     """Return the tools in our own words. Raises BadRequest when two have the same name."""
     tools = tuple(each.to_talk() for each in offered or ())
-    check_names(tools, tuple(f"tools[{n}].function.name" for n in range(len(tools))))
+    check_names(tools, "tools[{}].function.name")
     return tools
-
-
-def check_names(tools: tuple[talk.Tool, ...], places: tuple[str, ...]) -> None:
-    """Raise BadRequest naming the place where a name comes a second time."""
-    seen: set[str] = set()
-    for tool, place in zip(tools, places, strict=True):
-        if tool.name in seen:
-            raise BadRequest(f"`{place}`: there are two tools named {tool.name}", param=place)
-        seen.add(tool.name)
 
 
 def choice_of(asked: Any, *, parallel: bool, tools: tuple[talk.Tool, ...]) -> talk.ToolChoice:
@@ -70,20 +62,4 @@ def choice_of(asked: Any, *, parallel: bool, tools: tuple[talk.Tool, ...]) -> ta
         '`tool_choice` should be "none", "auto", "required" or'
         ' {"type": "function", "function": {"name": …}}',
         param="tool_choice",
-    )
-
-
-def checked(choice: talk.ToolChoice, tools: tuple[talk.Tool, ...], place: str) -> talk.ToolChoice:
-    """Return the choice if there is a tool to call. Raises BadRequest."""
-    names = [each.name for each in tools]
-    if not names:
-        raise BadRequest(f"`{place}`: a tool must be called and there is none", param=place)
-    if choice.name is not None and choice.name not in names:
-        raise BadRequest(
-            f"`{place}`: there is no tool named {choice.name}",
-            param=place,
-            hint=f"`tools` has {', '.join(names)}",
-        )
-    raise BadRequest(
-        f"`{place}`: this version cannot make a model call a tool", param=place, hint='send "auto"'
     )

@@ -200,7 +200,7 @@ class Call(msgspec.Struct, frozen=True):
     both to the runner's spec.
 
     The runner does not act yet on `constraint`, `overflow`, `drafting` and `progress`, nor on a
-    tool choice that is `required`, a reasoning `budget`, `continues` and the images of a chat.
+    tool choice that is `required`, `continues` and the images of a chat.
     """
 
     id: str

@@ -19,11 +19,14 @@ from lmctl.chat.tool_names import told_names
 
 @dataclass(frozen=True, slots=True)
 class Conversation:
-    """The prompt, how the answer is read, and the marks in it that may be tokens of their own."""
+    """The prompt, how the answer is read, the marks in it that may be tokens of their own, and
+    what ends a thought that has gone on for long enough.
+    """
 
     prompt: str
     reading: Reading
     marks: tuple[str, ...]
+    enough: str
 
 
 def conversation(
@@ -80,7 +83,8 @@ def _read_as(
     if channels is not None and able.format is not None:
         marks += able.format.marks()
     marks += (thought.begin, thought.end, *thought.drops)
-    return Conversation(prompt, reading, tuple(dict.fromkeys(marks)))
+    enough = channels.enough if channels else thought.empty.removeprefix(thought.begin)
+    return Conversation(prompt, reading, tuple(dict.fromkeys(marks)), enough)
 
 
 def _known(able: Ability, formats: Formats) -> tuple[Format, ...]:

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import msgspec
 
-from lmctl.base.talk import Call, Chat, Message, Prompt, Sampling, ToolNaming
+from lmctl.base.talk import Call, Chat, Message, Prompt, Reasoning, Sampling, ToolNaming
 
 PREFIX: Final = "llm.prediction."
 
@@ -41,11 +41,16 @@ class Effective:
     stop: tuple[str, ...]
     system_prompt: str
     tool_naming: ToolNaming
+    reasoning: Reasoning
 
     def call(self, call_id: str, asked: Chat | Prompt) -> Call:
         """Return the call these settings make of what was asked."""
         if isinstance(asked, Chat):
-            asked = msgspec.structs.replace(asked, tool_naming=self.tool_naming)
+            asked = msgspec.structs.replace(
+                asked,
+                tool_naming=self.tool_naming,
+                reasoning=_together(asked.reasoning, self.reasoning),
+            )
         return Call(
             id=call_id,
             input=asked,
@@ -77,6 +82,7 @@ def effective(*layers: Mapping[str, Any]) -> Effective:
         stop=tuple(each for each in chosen["stopStrings"] if each),
         system_prompt=chosen["systemPrompt"],
         tool_naming=chosen["toolNaming"],
+        reasoning=_reasoning(layers),
     )
 
 
@@ -85,6 +91,40 @@ def with_system_prompt(messages: tuple[Message, ...], prompt: str) -> tuple[Mess
     if not prompt or any(each.role == "system" for each in messages):
         return messages
     return (Message(role="system", content=prompt), *messages)
+
+
+def _reasoning(layers: tuple[Mapping[str, Any], ...]) -> Reasoning:
+    """Return what the settings say about thinking. `parsing` off leaves it in the content."""
+    enabled = _said("reasoning.enableThinking", layers)
+    parsing = _said("reasoning.parsing", layers) or {}
+    usual = Reasoning()
+    return Reasoning(
+        enabled=enabled if isinstance(enabled, bool) else None,
+        budget=_natural(_unchecked(_said("reasoning.budgetTokens", layers)), least=0),
+        separate=parsing.get("enabled", True),
+        start=parsing.get("startString") or usual.start,
+        end=parsing.get("endString") or usual.end,
+    )
+
+
+def _together(asked: Reasoning, settings: Reasoning) -> Reasoning:
+    """Return what the request says about thinking, and the settings where it says nothing."""
+    open_ = asked.enabled is None and asked.effort is None
+    usual = Reasoning()
+    framed = asked if (asked.start, asked.end) != (usual.start, usual.end) else settings
+    return Reasoning(
+        enabled=settings.enabled if open_ else asked.enabled,
+        effort=asked.effort,
+        budget=settings.budget if asked.budget is None else asked.budget,
+        separate=asked.separate and settings.separate,
+        start=framed.start,
+        end=framed.end,
+    )
+
+
+def _said(name: str, layers: tuple[Mapping[str, Any], ...]) -> Any:
+    """Return what the strongest layer that says anything says; None when none does."""
+    return next((layer[PREFIX + name] for layer in layers if PREFIX + name in layer), None)
 
 
 def _choose(name: str, layers: tuple[Mapping[str, Any], ...]) -> Any:

@@ -74,7 +74,7 @@ class Frame(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 class Channels(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """An answer in messages, each with a header that says what it is (gpt-oss harmony). `skipped`
-    at the end of a prompt is a thought already had.
+    at the end of a prompt is a thought already had; `enough` ends one and begins the answer.
     """
 
     start: str
@@ -84,6 +84,7 @@ class Channels(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     thought: str
     recipient_prefix: str
     skipped: str
+    enough: str
 
 
 class Format(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

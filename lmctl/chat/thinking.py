@@ -22,7 +22,7 @@ def thought_of(asked: Reasoning, able: Ability, thoughts: Thoughts) -> Thought:
 
 def off(asked: Reasoning) -> bool:
     """Tell whether the call wants no thinking."""
-    return asked.enabled is False or asked.effort == "none"
+    return asked.enabled is False or asked.effort == "none" or asked.budget == 0
 
 
 def variables(
@@ -30,7 +30,8 @@ def variables(
 ) -> dict[str, Any]:
     """Return what the template is told about thinking; nothing where the call leaves it open."""
     told: dict[str, Any] = {}
-    wants = not off(asked) if asked.enabled is not None or asked.effort else None
+    says = asked.enabled is not None or asked.effort is not None or asked.budget is not None
+    wants = not off(asked) if says else None
     if wants is not None:
         told |= {each: wants for each in thoughts.switches if each in able.variables}
     if asked.effort and wants and thoughts.effort in able.variables:

@@ -1,7 +1,9 @@
 """From the text of one answer to what its asker hears: thoughts, calls, text, and why it ended."""
 
 import secrets
+from collections import deque
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 import msgspec
@@ -18,22 +20,46 @@ def new_call_id() -> str:
     return str(secrets.randbelow(9 * 10 ** (_DIGITS - 1)) + 10 ** (_DIGITS - 1))
 
 
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """How many tokens a model may think, and the tokens that then end its thought."""
+
+    tokens: int
+    ending: tuple[int, ...]
+
+
 class AnswerReader:
     """Reads one answer. `marks` has the text of tokens that an engine shows as nothing and that
     mean something in the model's format.
     """
 
     def __init__(
-        self, reading: Reading | None = None, *, marks: Mapping[int, bytes] | None = None
+        self,
+        reading: Reading | None = None,
+        *,
+        marks: Mapping[int, bytes] | None = None,
+        budget: Budget | None = None,
     ) -> None:
         self._parser = Parser(reading or Reading(), new_id=new_call_id)
         self._marks = marks or {}
+        self._budget = budget
+        self._forced: deque[int] = deque()
         self.reasoning_tokens = 0
 
     @property
     def over(self) -> bool:
         """Whether nothing that may follow is wanted."""
         return self._parser.over
+
+    def instead(self, token: int) -> int:
+        """Return the token that counts: the one that was chosen, or, once the budget for thinking
+        is used up, the next of those that end the thought.
+        """
+        budget = self._budget
+        if budget and self._parser.thinking and self.reasoning_tokens >= budget.tokens:
+            self._forced.extend(budget.ending)
+            self._budget = None
+        return self._forced.popleft() if self._forced else token
 
     def piece(self, token: int, engine: Engine) -> bytes:
         """Return the bytes of a token, those of marks included."""

@@ -71,18 +71,20 @@ class Job:
             self.first_token_at = now
             events.append(Started(len(self.prompt), self.cached))
         for sampled in found:
-            if not self.ended:
-                events += self._take(sampled, engine, now)
+            token = self.reader.instead(sampled.token)
+            events += self._take(token, sampled, engine, now)
+            if self.ended or token != sampled.token:
+                break  # what follows was chosen after a token that does not count
         return events
 
-    def _take(self, sampled: Sampled, engine: Engine, now: float) -> list[Event]:
-        self.tokens.append(sampled.token)
-        if engine.is_end(sampled.token):
+    def _take(self, token: int, sampled: Sampled, engine: Engine, now: float) -> list[Event]:
+        self.tokens.append(token)
+        if engine.is_end(token):
             return self.finish("stop", now)
         self.produced += 1
         if sampled.chosen is not None:
             self.unsent.append(sampled.chosen)
-        shown = self.text.push(self.reader.piece(sampled.token, engine))
+        shown = self.text.push(self.reader.piece(token, engine))
         events = self._told(shown)
         if shown.stop is not None:
             return events + self.finish("stop", now, stop_string=shown.stop)

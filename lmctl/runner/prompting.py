@@ -7,7 +7,7 @@ from lmctl.base.errors import BadRequest
 from lmctl.base.talk import Call, Chat, Prompt, Sampling, Texts
 from lmctl.chat.conversation import Conversation, conversation
 from lmctl.chat.template import Markers
-from lmctl.runner.answer_reader import AnswerReader, marks_of
+from lmctl.runner.answer_reader import AnswerReader, Budget, marks_of
 from lmctl.runner.format_files import shipped
 from lmctl.runner.job import Job
 from lmctl.runner.port import Engine
@@ -66,7 +66,17 @@ def _prompted(
     if isinstance(given, Prompt):
         return given.text, AnswerReader()
     found = _conversed(engine, given, chat_template, now=now)
-    return found.prompt, AnswerReader(found.reading, marks=marks_of(engine, found.marks))
+    reader = AnswerReader(
+        found.reading, marks=marks_of(engine, found.marks), budget=_budget(engine, given, found)
+    )
+    return found.prompt, reader
+
+
+def _budget(engine: Engine, chat: Chat, found: Conversation) -> Budget | None:
+    if not chat.reasoning.budget:
+        return None
+    ending = engine.tokenize(found.enough, add_bos=False, parse_special=True)
+    return Budget(chat.reasoning.budget, tuple(ending))
 
 
 def _tokens(engine: Engine, text: str) -> list[int]:

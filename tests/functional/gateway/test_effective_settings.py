@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from lmctl.base.talk import Message, Sampling
+from lmctl.base.talk import Chat, Message, Reasoning, Sampling
 from lmctl.chat.effective import PREFIX, effective, with_system_prompt
 
 
@@ -92,3 +92,47 @@ def test_a_system_prompt_goes_first_unless_the_conversation_has_one():
     assert with_system_prompt((user,), "be terse") == (Message("system", "be terse"), user)
     assert with_system_prompt(own, "be terse") == own
     assert with_system_prompt((user,), "") == (user,)
+
+
+@pytest.mark.parametrize(
+    ("asked", "settings", "wanted"),
+    [
+        pytest.param(Reasoning(), {}, Reasoning(), id="nothing"),
+        pytest.param(
+            Reasoning(),
+            {"reasoning.enableThinking": False, "reasoning.budgetTokens": 50},
+            Reasoning(enabled=False, budget=50),
+            id="settings",
+        ),
+        pytest.param(
+            Reasoning(effort="high"),
+            {"reasoning.enableThinking": False},
+            Reasoning(effort="high"),
+            id="the request wins",
+        ),
+        pytest.param(
+            Reasoning(enabled=True, budget=9),
+            {"reasoning.budgetTokens": {"checked": True, "value": 50}},
+            Reasoning(enabled=True, budget=9),
+            id="its budget wins",
+        ),
+        pytest.param(
+            Reasoning(),
+            {"reasoning.budgetTokens": {"checked": False, "value": 50}},
+            Reasoning(),
+            id="unchecked budget",
+        ),
+        pytest.param(
+            Reasoning(),
+            {"reasoning.parsing": {"enabled": False, "startString": "<r>", "endString": "</r>"}},
+            Reasoning(separate=False, start="<r>", end="</r>"),
+            id="marks",
+        ),
+    ],
+)
+def test_thinking_is_as_the_request_says_and_else_as_the_settings_say(asked, settings, wanted):
+    layer = {PREFIX + name: value for name, value in settings.items()}
+
+    call = effective({}, layer).call("1", Chat((Message("user", "?"),), reasoning=asked))
+
+    assert call.input.reasoning == wanted

@@ -2,7 +2,7 @@
 
 import pytest
 
-from lmctl.base.talk import Message, Reasoning, ToolCall
+from lmctl.base.talk import Message, Reasoning, Tool, ToolCall, ToolChoice
 
 SAY = {"model": "chat", "max_tokens": 9, "messages": [{"role": "user", "content": "one two"}]}
 
@@ -98,7 +98,17 @@ async def test_blocks_become_turns(server, runner):
     ("body", "word"),
     [
         pytest.param({"max_tokens": None}, "max_tokens", id="no limit"),
-        pytest.param({"tools": [{"name": "add"}]}, "cannot call tools", id="tools"),
+        pytest.param({"tools": [{}]}, "`tools[0].name` is required", id="nameless tool"),
+        pytest.param(
+            {"tools": [{"type": "web_search_20250305", "name": "web_search"}]},
+            "runs at Anthropic",
+            id="server tool",
+        ),
+        pytest.param(
+            {"tools": [{"name": "add", "input_schema": []}]}, "an object", id="tool schema"
+        ),
+        pytest.param({"tool_choice": {"type": "any"}}, "there is none", id="no tool"),
+        pytest.param({"tool_choice": "auto"}, "tool_choice.type", id="choice"),
         pytest.param({"thinking": {"type": "much"}}, "budget_tokens", id="thinking"),
         pytest.param(
             {"messages": [{"role": "user", "content": [{"type": "image"}]}]}, "images", id="image"
@@ -123,3 +133,21 @@ async def test_tokens_are_counted_without_generating(server, runner):
     answer = await ask(server, "/v1/messages/count_tokens", system="be very brief")
     assert answer.json == {"input_tokens": 5}
     assert not runner.calls
+
+
+async def test_tools_and_choice_reach_the_runner(server, runner):
+    schema = {"type": "object", "properties": {"a": {"type": "number"}}}
+    await ask(
+        server,
+        tools=[
+            {"name": "add", "description": "Adds.", "input_schema": schema},
+            {"type": "custom", "name": "now", "cache_control": {"type": "ephemeral"}},
+        ],
+        tool_choice={"type": "auto", "disable_parallel_tool_use": True},
+        thinking={"type": "enabled", "budget_tokens": 2000},
+    )
+
+    (call,) = runner.calls
+    assert call.input.tools == (Tool("add", "Adds.", schema), Tool("now"))
+    assert call.input.tool_choice == ToolChoice(parallel=False)
+    assert call.input.reasoning == Reasoning(enabled=True, budget=2000)
