@@ -11,7 +11,7 @@ import msgspec
 from pydantic import BaseModel, ConfigDict, Field
 
 from lmctl.api.anthropic_tools import choice_of, tools_of
-from lmctl.api.fields import Number, Share, Stop, layer_of
+from lmctl.api.fields import Blocks, Number, Share, Stop, TextBlocks, layer_of
 from lmctl.base import talk
 from lmctl.base.errors import BadRequest
 
@@ -32,7 +32,7 @@ class Turn(BaseModel):
     model_config = ConfigDict(strict=True, frozen=True)
 
     role: Literal["user", "assistant", "system"]
-    content: Any
+    content: Blocks
 
 
 class CountBody(BaseModel):
@@ -42,7 +42,7 @@ class CountBody(BaseModel):
 
     model: str
     messages: Annotated[tuple[Turn, ...], Field(min_length=1)]
-    system: Any = None
+    system: TextBlocks = None
     tools: Any = None
     tool_choice: Any = None
     thinking: Any = None

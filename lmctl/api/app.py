@@ -19,6 +19,7 @@ from lmctl.api.native_models import LoadModel, UnloadModel
 from lmctl.api.openai_chat import ChatCompletions
 from lmctl.api.openai_completions import Completions
 from lmctl.api.openai_models import Model, Models
+from lmctl.api.openapi import OpenApi
 from lmctl.api.probes import Alive, Greeting, Ready
 from lmctl.api.responses import CancelResponse, InputItems, Responses, StoredResponse
 from lmctl.api.v0 import V0Model, V0Models, V0Writer
@@ -51,6 +52,7 @@ def routes_of(
         "/api/v0/models/{model:path}": ("models:read", V0Model(gateway)),
         "/api/v0/chat/completions": ("inference", ChatCompletions(gateway, dress=v0)),
         "/api/v0/completions": ("inference", Completions(gateway, dress=v0)),
+        "/openapi.json": (None, OpenApi()),
         "/lmstudio-greeting": (None, Greeting()),
         "/livez": (None, Alive()),
         "/readyz": (None, Ready(gateway)),

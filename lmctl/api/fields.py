@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, Field
+from pydantic import BaseModel, BeforeValidator, Field, WithJsonSchema
 
 from lmctl.chat.effective import PREFIX
 
@@ -14,9 +14,58 @@ def _stop_list(value: Any) -> Any:
     return tuple(value) if isinstance(value, list) else value
 
 
+def _text_or(part: dict[str, Any], *more: dict[str, Any]) -> WithJsonSchema:
+    """Describe text given as a string or as a list of parts; what is in them is checked later, so
+    that an error can name the part.
+    """
+    parts = {"type": "array", "items": part}
+    return WithJsonSchema({"anyOf": [{"type": "string"}, parts, *more]})
+
+
+def _part(kind: str, **fields: Any) -> dict[str, Any]:
+    """Describe a part that is known by its `type`."""
+    return {
+        "type": "object",
+        "properties": {"type": {"const": kind}, **fields},
+        "required": ["type", *fields],
+    }
+
+
+_NULL = {"type": "null"}
+_STRING = {"type": "string"}
+_TEXT = _part("text", text=_STRING)
+_IMAGE = _part("image_url", image_url={"type": "object"})
+_INPUT = {
+    "type": "object",
+    "properties": {
+        "type": {"enum": ["message"]},
+        "role": {"enum": ["user", "assistant", "system", "developer"]},
+        "content": {
+            "anyOf": [_STRING, {"type": "array", "items": _part("input_text", text=_STRING)}]
+        },
+    },
+    "required": ["role", "content"],
+}
+_CALL = _part("function_call", call_id=_STRING, name=_STRING, arguments=_STRING)
+_RESULT = _part("function_call_output", call_id=_STRING, output=_STRING)
+_THOUGHT = _part(
+    "reasoning", summary={"type": "array", "items": _part("summary_text", text=_STRING)}
+)
+_THINKING = _part("thinking", thinking=_STRING)
+_TOOL_USE = _part("tool_use", id=_STRING, name=_STRING, input={"type": "object"})
+_TOOL_RESULT = _part("tool_result", tool_use_id=_STRING)
+
+ChatContent = Annotated[Any, _text_or({"anyOf": [_TEXT, _IMAGE]}, _NULL)]
+Blocks = Annotated[Any, _text_or({"anyOf": [_TEXT, _THINKING, _TOOL_USE, _TOOL_RESULT]})]
+TextBlocks = Annotated[Any, _text_or(_TEXT, _NULL)]
+Items = Annotated[Any, _text_or({"anyOf": [_INPUT, _CALL, _RESULT, _THOUGHT]}, _NULL)]
+OnePrompt = Annotated[Any, WithJsonSchema(_STRING)]
+
 Number = Annotated[float, Field(allow_inf_nan=False)]
 Share = Annotated[float, Field(ge=0, le=1)]
-Stop = Annotated[tuple[str, ...], BeforeValidator(_stop_list)]
+Stop = Annotated[
+    tuple[str, ...], BeforeValidator(_stop_list, json_schema_input_type=str | tuple[str, ...])
+]
 
 
 def layer_of(body: BaseModel, keys: Mapping[str, str]) -> dict[str, Any]:

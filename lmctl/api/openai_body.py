@@ -24,7 +24,10 @@ def _token_pairs(value: Any) -> Any:
         raise ValueError("should map token ids to numbers") from None
 
 
-LogitBias = Annotated[tuple[tuple[int, Number], ...], BeforeValidator(_token_pairs)]
+LogitBias = Annotated[
+    tuple[tuple[int, Number], ...],
+    BeforeValidator(_token_pairs, json_schema_input_type=dict[str, float]),
+]
 TokenLimit = Annotated[int, Field(ge=-1)]
 
 _KEYS: Final = {

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from lmctl.api.answering import Asking, Dress, new_id, plain
 from lmctl.api.asked import Asked
 from lmctl.api.closing import exchange_of
+from lmctl.api.fields import ChatContent
 from lmctl.api.openai_body import Refusals, TextBody, nothing
 from lmctl.api.openai_chat_writer import ChatWriter
 from lmctl.api.openai_tools import OfferedTool, choice_of, tools_of
@@ -51,7 +52,7 @@ class ChatMessage(BaseModel):
     model_config = ConfigDict(strict=True, frozen=True)
 
     role: Literal["system", "developer", "user", "assistant", "tool"]
-    content: Any = None
+    content: ChatContent = None
     name: str | None = None
     tool_calls: tuple[CalledTool, ...] | None = None
     tool_call_id: str | None = None

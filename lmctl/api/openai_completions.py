@@ -11,6 +11,7 @@ from lmctl.api.answered import Answered, usage_of
 from lmctl.api.answering import Asking, Dress, new_id, plain
 from lmctl.api.asked import Asked
 from lmctl.api.closing import exchange_of
+from lmctl.api.fields import OnePrompt
 from lmctl.api.openai_body import Refusals, TextBody, nothing
 from lmctl.api.openai_shapes import error_event, usage_shape
 from lmctl.api.reading import parse, read_body
@@ -32,7 +33,7 @@ class CompletionBody(TextBody):
         ("best_of", lambda count: count in (None, 0, 1), "only 1 answer is produced"),
     )
 
-    prompt: Any = None
+    prompt: OnePrompt = None
     suffix: Any = None
     echo: Any = None
     best_of: Any = None

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from lmctl.api.fields import Number, Share, layer_of
+from lmctl.api.fields import Items, Number, Share, layer_of
 from lmctl.api.responses_items import messages_of
 from lmctl.base import talk
 from lmctl.base.errors import BadRequest
@@ -47,7 +47,7 @@ class ResponsesBody(BaseModel):
     model_config = ConfigDict(strict=True, frozen=True)
 
     model: str | None = None
-    input: Any = None
+    input: Items = None
     instructions: str | None = None
     previous_response_id: str | None = None
     conversation: Any = None

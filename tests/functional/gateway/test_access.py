@@ -254,6 +254,7 @@ def test_every_endpoint_says_what_it_needs(server):
         "/livez",
         "/lmstudio-greeting",
         "/metrics",
+        "/openapi.json",
         "/readyz",
     }
     assert set(scopes.values()) <= {None, *EVERYTHING}
