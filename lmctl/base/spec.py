@@ -100,6 +100,23 @@ class FailureKind(StrEnum):
     BUG = "bug"
 
 
+class Work(msgspec.Struct, frozen=True):
+    """What a runner did and holds, in tokens. `cached_tokens` of `prompt_tokens` did not have to be
+    read again; `accepted` of `drafted` were right. Its context holds `held` now and has `room` for
+    more than that. `generating` are requests whose prompt is read; `rate` is tokens per second of
+    all of them together, over the last seconds in which there were any.
+    """
+
+    prompt_tokens: int = 0
+    cached_tokens: int = 0
+    drafted: int = 0
+    accepted: int = 0
+    held: int = 0
+    room: int = 0
+    generating: int = 0
+    rate: float = 0.0
+
+
 class RunnerStatus(msgspec.Struct, frozen=True):
     """A runner about itself. `progress` of loading is 0..1; memory is resident bytes;
     `memory_loaded` those right after loading, `memory_peak` the most there ever were, and `widest_step` the most tokens computed together;
@@ -130,3 +147,4 @@ class RunnerStatus(msgspec.Struct, frozen=True):
     failure: FailureKind | None = None
     hung: str | None = None
     idle: float = 0.0
+    work: Work = Work()

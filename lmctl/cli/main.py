@@ -28,6 +28,7 @@ from lmctl.cli import (
     looking,
     pausing,
     plans,
+    running,
     schemas,
     secrets,
     state,
@@ -57,6 +58,7 @@ app.command()(plans.show)
 app.command()(looking.wait)
 app.command()(looking.status)
 app.command()(looking.get)
+app.command()(running.ps)
 app.command()(looking.events)
 app.command(name="explain")(explain.explain)
 app.command(name="set")(editing.set_fields)

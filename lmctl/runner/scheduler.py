@@ -35,13 +35,16 @@ class Output:
 @dataclass(frozen=True, slots=True)
 class Turn:
     """What one step meant for everyone: outputs, slots in use, and tokens produced in it; `widest`
-    is the most tokens any step so far computed together.
+    is the most tokens any step so far computed together. `generating` of those that run have read
+    their prompt; the engine holds `held` tokens, those of sequences at rest included.
     """
 
     outputs: list[Output]
     running: int
     tokens: int
     widest: int = 0
+    generating: int = 0
+    held: int = 0
 
 
 Wish = tuple[Literal["submit", "cancel"], Job] | None
@@ -231,5 +234,16 @@ class Scheduler:
 
     def _flush(self) -> None:
         if self._outputs or self._changed:
-            self._emit(Turn(self._outputs, len(self._running), self._produced, self._widest))
+            self._emit(self._turn())
             self._outputs, self._produced, self._changed = [], 0, False
+
+    def _turn(self) -> Turn:
+        running = self._running.values()
+        return Turn(
+            self._outputs,
+            running=len(running),
+            tokens=self._produced,
+            widest=self._widest,
+            generating=sum(job.decoding for job in running),
+            held=sum(job.fed for job in running) + sum(self._cache.resting.values()),
+        )

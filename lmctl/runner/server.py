@@ -23,6 +23,7 @@ from lmctl.base.talk import Call, Chat, Prompt
 from lmctl.runner import prompting, wire
 from lmctl.runner.admission import Admission
 from lmctl.runner.job import Job
+from lmctl.runner.meter import Meter
 from lmctl.runner.outbox import Outbox
 from lmctl.runner.port import Engine
 from lmctl.runner.scheduler import Scheduler, Turn
@@ -58,6 +59,7 @@ class Server:
         self._connections: set[asyncio.Task[Any]] = set()
         self._prompts = ThreadPoolExecutor(2, thread_name_prefix="prompt")
         self._running = 0
+        self._meter = Meter()
         self._draining: asyncio.TimerHandle | None = None
         self._listener: asyncio.Server | None = None
         self._inode = 0
@@ -81,6 +83,8 @@ class Server:
         """Open the door, to all or to whoever proves it, unless it was told to close while loading."""
         self._loaded = loaded
         facts = loaded.engine.facts
+        sequences = 1 if self._spec.load.unified_kv else facts.slots
+        self._meter = Meter(room=sequences * facts.context_length)
         self._admission.prepare(facts.slots)
         if not self._spec.prove:
             self._admission.open()
@@ -144,6 +148,7 @@ class Server:
             if output.ended:
                 self._ended(output.job)
         self._running = turn.running
+        self.board.did(self._meter.add(turn))
         self.board.widen(turn.widest)
         self._count(tokens=turn.tokens)
         self._end_if_idle()

@@ -12,7 +12,7 @@ from typing import Any, Final
 import msgspec
 import psutil
 
-from lmctl.base.spec import FailureKind, Phase, RunnerSpec, RunnerStatus
+from lmctl.base.spec import FailureKind, Phase, RunnerSpec, RunnerStatus, Work
 
 BETWEEN_COUNTS: Final = 0.5
 """Seconds between two reports that differ in counters only."""
@@ -118,6 +118,10 @@ class Board:
         """Note how many tokens were computed together at most."""
         if step > self._status.widest_step:
             self._status = msgspec.structs.replace(self._status, widest_step=step)
+
+    def did(self, work: Work) -> None:
+        """Note what the engine did and holds."""
+        self._status = msgspec.structs.replace(self._status, work=work)
 
     def count(self, *, running: int, inside: int, requests: int = 0, tokens: int = 0) -> None:
         """Note who is inside, and add requests and tokens to the totals."""

@@ -92,6 +92,38 @@ INSTANCE_TOKENS: Final = Metric(
     "lmctl_instance_tokens_total", "counter", ("instance",),
     "Tokens that its present runner generated, probes included.",
 )  # fmt: skip
+INSTANCE_GENERATING: Final = Metric(
+    "lmctl_instance_requests_generating", "gauge", ("instance",),
+    "Requests being decoded whose prompt is read.",
+)  # fmt: skip
+INSTANCE_PROMPT_TOKENS: Final = Metric(
+    "lmctl_instance_prompt_tokens_total", "counter", ("instance",),
+    "Tokens of prompts that its present runner took, cached ones included.",
+)  # fmt: skip
+INSTANCE_CACHED_TOKENS: Final = Metric(
+    "lmctl_instance_cached_tokens_total", "counter", ("instance",),
+    "Tokens of prompts that did not have to be read again.",
+)  # fmt: skip
+INSTANCE_DRAFTED: Final = Metric(
+    "lmctl_instance_drafted_tokens_total", "counter", ("instance",),
+    "Tokens that were guessed ahead (speculative decoding).",
+)  # fmt: skip
+INSTANCE_ACCEPTED: Final = Metric(
+    "lmctl_instance_accepted_tokens_total", "counter", ("instance",),
+    "Tokens guessed ahead that were right.",
+)  # fmt: skip
+INSTANCE_HELD: Final = Metric(
+    "lmctl_instance_context_held_tokens", "gauge", ("instance",),
+    "Tokens its context holds now, those kept for later included.",
+)  # fmt: skip
+INSTANCE_ROOM: Final = Metric(
+    "lmctl_instance_context_tokens", "gauge", ("instance",),
+    "Tokens its context has room for, of all slots together.",
+)  # fmt: skip
+INSTANCE_RATE: Final = Metric(
+    "lmctl_instance_tokens_per_second", "gauge", ("instance",),
+    "Tokens generated per second, of all requests, over the last ten seconds of generating.",
+)  # fmt: skip
 INSTANCE_STARTED: Final = Metric(
     "lmctl_instance_start_time_seconds", "gauge", ("instance",),
     "When its present runner was started, in unix seconds.",
@@ -170,7 +202,9 @@ GATEWAY: Final = (
 )  # fmt: skip
 RUNNERS: Final = (
     INSTANCE_UP, INSTANCE_PHASE, INSTANCE_RUNNING, INSTANCE_QUEUED, INSTANCE_SLOTS,
-    INSTANCE_MEMORY, INSTANCE_REQUESTS, INSTANCE_TOKENS, INSTANCE_STARTED,
+    INSTANCE_MEMORY, INSTANCE_REQUESTS, INSTANCE_TOKENS, INSTANCE_GENERATING,
+    INSTANCE_PROMPT_TOKENS, INSTANCE_CACHED_TOKENS, INSTANCE_DRAFTED, INSTANCE_ACCEPTED,
+    INSTANCE_HELD, INSTANCE_ROOM, INSTANCE_RATE, INSTANCE_STARTED,
 )  # fmt: skip
 CONTROL: Final = (
     TURNS, TURN_DURATION, STEPS, STEP_DURATION, QUEUE_DEPTH, QUEUE_AGE, OBJECTS, DRIFT, GENERATION,

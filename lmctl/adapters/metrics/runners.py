@@ -1,6 +1,7 @@
 """What runners say of themselves, as metrics of the moment."""
 
 from collections.abc import Iterable, Iterator, Mapping
+from operator import attrgetter
 
 from prometheus_client import CollectorRegistry
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
@@ -50,7 +51,7 @@ class _Runners(Collector):
             catalogue.INSTANCE_PHASE, [((name, each.phase.value), 1.0) for name, each in there]
         )
         for metric, field in _FIELDS:
-            samples = [((name,), float(getattr(status, field))) for name, status in there]
+            samples = [((name,), float(attrgetter(field)(status))) for name, status in there]
             yield _family(metric, samples)
 
 
@@ -61,6 +62,14 @@ _FIELDS = (
     (catalogue.INSTANCE_MEMORY, "memory"),
     (catalogue.INSTANCE_REQUESTS, "requests"),
     (catalogue.INSTANCE_TOKENS, "tokens"),
+    (catalogue.INSTANCE_GENERATING, "work.generating"),
+    (catalogue.INSTANCE_PROMPT_TOKENS, "work.prompt_tokens"),
+    (catalogue.INSTANCE_CACHED_TOKENS, "work.cached_tokens"),
+    (catalogue.INSTANCE_DRAFTED, "work.drafted"),
+    (catalogue.INSTANCE_ACCEPTED, "work.accepted"),
+    (catalogue.INSTANCE_HELD, "work.held"),
+    (catalogue.INSTANCE_ROOM, "work.room"),
+    (catalogue.INSTANCE_RATE, "work.rate"),
     (catalogue.INSTANCE_STARTED, "started_at"),
 )
 
