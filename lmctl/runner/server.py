@@ -5,7 +5,7 @@ import contextlib
 import os
 import stat
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
@@ -22,6 +22,7 @@ from lmctl.base.spec import FailureKind, Phase, RunnerSpec
 from lmctl.base.talk import Call, Chat, Prompt
 from lmctl.runner import prompting, wire
 from lmctl.runner.admission import Admission
+from lmctl.runner.connection import say, until_gone
 from lmctl.runner.job import Job
 from lmctl.runner.meter import Meter
 from lmctl.runner.outbox import Outbox
@@ -205,26 +206,26 @@ class Server:
             async with asyncio.timeout(QUESTION_TIMEOUT):
                 question = await wire.read_question(reader)
         except (msgspec.DecodeError, ValueError, TimeoutError) as error:
-            await _say(writer, wire.Trouble("bad_request", f"expected a question: {error}"))
+            await say(writer, wire.Trouble("bad_request", f"expected a question: {error}"))
             return
         match question:
             case wire.Ask(call, proof):
-                await _until_gone(self._answer(call, writer, proof=proof), reader)
+                await until_gone(self._answer(call, writer, proof=proof), reader)
             case wire.Watch():
-                await _until_gone(self._report(writer), reader)
+                await until_gone(self._report(writer), reader)
             case wire.Status():
-                await _say(writer, wire.Report(self.board.status()))
+                await say(writer, wire.Report(self.board.status()))
             case wire.Drain(seconds):
                 self.drain(seconds)
-                await _say(writer, wire.Report(self.board.status()))
+                await say(writer, wire.Report(self.board.status()))
             case wire.Count(asked):
-                await _say(writer, await self._counted(asked))
+                await say(writer, await self._counted(asked))
             case wire.Open():
                 self.open()
-                await _say(writer, wire.Report(self.board.status()))
+                await say(writer, wire.Report(self.board.status()))
             case wire.Rename(name):
                 self.rename(name)
-                await _say(writer, wire.Report(self.board.status()))
+                await say(writer, wire.Report(self.board.status()))
             case None:
                 return
 
@@ -248,7 +249,7 @@ class Server:
     async def _report(self, writer: asyncio.StreamWriter) -> None:
         async with contextlib.aclosing(self.board.reports()) as reports:
             async for status in reports:
-                await _say(writer, wire.Report(status))
+                await say(writer, wire.Report(status))
 
     async def _answer(self, call: Call, writer: asyncio.StreamWriter, *, proof: bool) -> None:
         try:
@@ -256,7 +257,7 @@ class Server:
             job, loaded = await self._prepared(call)
         except LmctlError as error:
             log.info("refused", request=call.id, error=str(error))
-            await _say(writer, trouble(error))
+            await say(writer, trouble(error))
             return
         log.info("admitted", request=call.id, prompt_tokens=len(job.prompt), waiting=waiting)
         outbox = self._asks[job] = Outbox()
@@ -333,22 +334,3 @@ def _inode(path: str) -> int:
         return Path(path).stat().st_ino
     except FileNotFoundError:
         return 0
-
-
-async def _say(writer: asyncio.StreamWriter, answer: wire.Answer) -> None:
-    writer.write(wire.frame(answer))
-    await writer.drain()
-
-
-async def _until_gone(work: Coroutine[Any, Any, None], reader: asyncio.StreamReader) -> None:
-    """Do the work, and stop doing it when the other side closes (or breaks the rules by talking)."""
-    working = asyncio.ensure_future(work)
-    gone = asyncio.ensure_future(reader.read(1))
-    try:
-        await asyncio.wait({working, gone}, return_when=asyncio.FIRST_COMPLETED)
-        if working.done():
-            working.result()
-    finally:
-        working.cancel()
-        gone.cancel()
-        await asyncio.wait({working, gone})
