@@ -40,7 +40,8 @@ class Responses:
         surface = self._gateway.snapshot().surface
         body = parse(ResponsesBody, await read_body(req, surface.limits.body_size))
         body.check()
-        brought = body.to_messages()
+        chat = body.to_chat()
+        brought = chat.messages
         if surface.log_prompts:
             exchange_of(req).notes["prompt"] = msgspec.to_builtins(brought)
         past = await self._past(body.previous_response_id)
@@ -54,10 +55,11 @@ class Responses:
         )
         shape = ResponseShape(keeping.id, body.echo())
         said = headed((*past.messages, *brought), body.instructions or "")
+        chat = msgspec.structs.replace(chat, messages=said)
         asking = Asking(
             self._gateway,
             model=body.model,
-            makes=(lambda route: _call(body, said, route, shape),),
+            makes=(lambda route: _call(body, chat, route, shape),),
             writer=lambda model: ResponsesWriter(shape, model),
             keep=keeping.keep if body.stored else None,
         )
@@ -148,12 +150,12 @@ async def _stored(conversations: Conversations, response_id: str) -> StoredTurn:
 
 
 def _call(
-    body: ResponsesBody, said: tuple[talk.Message, ...], route: ServedRoute, shape: ResponseShape
+    body: ResponsesBody, chat: talk.Chat, route: ServedRoute, shape: ResponseShape
 ) -> talk.Call:
     settings = effective(body.layer(), route.operation)
     shape.sampled(settings.sampling)
-    messages = with_system_prompt(said, settings.system_prompt)
-    return settings.call(shape.id, talk.Chat(messages=messages, reasoning=body.to_reasoning()))
+    messages = with_system_prompt(chat.messages, settings.system_prompt)
+    return settings.call(shape.id, msgspec.structs.replace(chat, messages=messages))
 
 
 def _told(shape: ResponseShape, answer: Answered, asked: Any) -> tuple[bytes, bytes]:

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from lmctl.api.fields import Items, Number, Share, layer_of
 from lmctl.api.responses_items import messages_of
+from lmctl.api.responses_tools import choice_of, tools_of
 from lmctl.base import talk
 from lmctl.base.errors import BadRequest
 
@@ -87,18 +88,22 @@ class ResponsesBody(BaseModel):
             raise _refused("prompt", "there are no prompts stored here; send `input`")
         if self.top_logprobs or "message.output_text.logprobs" in (self.include or ()):
             raise _refused("include", "this version does not report log probabilities here")
-        if self.tools and self.tool_choice != "none":
-            raise _refused("tools", "this version cannot call tools here")
         form = (self.text.format if self.text else None) or {"type": "text"}
         if form.get("type") != "text":
             raise _refused("text.format", "this version cannot constrain its output here")
 
-    def to_messages(self) -> tuple[talk.Message, ...]:
-        """Return the input in our own words. Raises BadRequest naming the item that is wrong."""
-        return messages_of(self.input)
+    def to_chat(self) -> talk.Chat:
+        """Return the request in our own words. Raises BadRequest naming what is wrong."""
+        tools = tools_of(self.tools)
+        parallel = self.parallel_tool_calls is not False
+        return talk.Chat(
+            messages=messages_of(self.input),
+            tools=tools,
+            tool_choice=choice_of(self.tool_choice, parallel=parallel, tools=tools),
+            reasoning=self._reasoning(),
+        )
 
-    def to_reasoning(self) -> talk.Reasoning:
-        """Return how much to think."""
+    def _reasoning(self) -> talk.Reasoning:
         effort = self.reasoning.effort if self.reasoning else None
         if effort == "none":
             return talk.Reasoning(enabled=False)

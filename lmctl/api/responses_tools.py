@@ -1,0 +1,63 @@
+"""Tools and the choice among them as OpenAI's Responses write them, in our own words (contract 1.19)."""
+
+from typing import Any
+
+from lmctl.api.tool_choice import check_names, checked
+from lmctl.base import talk
+from lmctl.base.errors import BadRequest
+
+
+def tools_of(given: Any) -> tuple[talk.Tool, ...]:
+    """Return the tools in our own words. Raises BadRequest naming what is wrong."""
+    if given is None:
+        return ()
+    if not isinstance(given, list):
+        raise BadRequest("`tools` should be a list", param="tools")
+    tools = tuple(_tool(each, f"tools[{number}]") for number, each in enumerate(given))
+    check_names(tools, "tools[{}].name")
+    return tools
+
+
+def choice_of(asked: Any, *, parallel: bool, tools: tuple[talk.Tool, ...]) -> talk.ToolChoice:
+    """Return the choice in our own words. Raises BadRequest when it is none, or names no tool."""
+    match asked:
+        case None | "auto":
+            return talk.ToolChoice(parallel=parallel)
+        case "none":
+            return talk.ToolChoice("none", parallel=parallel)
+        case "required":
+            return checked(talk.ToolChoice("required", parallel=parallel), tools, "tool_choice")
+        case {"type": "function", "name": str(name)}:
+            choice = talk.ToolChoice("required", name, parallel=False)
+            return checked(choice, tools, "tool_choice.name")
+    raise BadRequest(
+        '`tool_choice` should be "none", "auto", "required" or {"type": "function", "name": …}',
+        param="tool_choice",
+    )
+
+
+def _tool(given: Any, place: str) -> talk.Tool:
+    match given:
+        case {"type": "function", "name": str(name)} if name:
+            return talk.Tool(
+                name,
+                _optional(given, "description", str, f"{place}.description", "a string"),
+                _optional(given, "parameters", dict, f"{place}.parameters", "an object"),
+                strict=given.get("strict") is True,
+            )
+        case {"type": "function"}:
+            raise BadRequest(f"`{place}.name` is required", param=f"{place}.name")
+        case {"type": str(kind)}:
+            raise BadRequest(
+                f"`{place}.type`: there is no {kind} here",
+                param=f"{place}.type",
+                hint='send tools of type "function"',
+            )
+    raise BadRequest(f"`{place}.type` is required", param=f"{place}.type")
+
+
+def _optional(given: dict[str, Any], key: str, kind: type, place: str, wanted: str) -> Any:
+    value = given.get(key)
+    if value is None or isinstance(value, kind):
+        return value
+    raise BadRequest(f"`{place}` should be {wanted}", param=place)
