@@ -9,56 +9,8 @@ from lmctl.api.answered import Collector
 from lmctl.api.native_chat_writer import NativeChatWriter
 from lmctl.base.errors import EngineFailed
 from tests.support.answers import answers
+from tests.support.native_stream import result_of
 from tests.support.sse_frames import frames
-
-SECTIONS = ("prompt_processing", "reasoning", "message")
-
-
-def result_of(told):
-    """Build the result the way a client does, refusing whatever is out of order."""
-    assert told[0] == {"type": "chat.start", "model_instance_id": "tiny"}
-    output, section, failed, read = [], "prompt_processing", None, False
-    assert told[1]["type"] == "prompt_processing.start"
-    for event in told[2:-1]:
-        kind, _, moment = event["type"].partition(".")
-        if kind == "error":
-            assert section is None
-            failed = event["error"]
-        elif kind == "tool_call":
-            assert read
-            assert section is None
-            output += _call(moment, event)
-        elif moment == "start":
-            assert read
-            assert section is None
-            section = kind
-            assert kind in SECTIONS[1:]
-            output.append({"type": kind, "content": ""})
-        elif moment == "end":
-            assert section == kind
-            section, read = None, True
-        else:
-            assert section == kind
-            if kind == "prompt_processing":
-                assert moment == "progress"
-                assert 0 <= event["progress"] <= 1
-            else:
-                output[-1]["content"] += event["content"]
-    assert (section, read) == (None, True)
-    assert told[-1]["type"] == "chat.end"
-    return output, told[-1]["result"], failed
-
-
-def _call(moment, event):
-    match moment:
-        case "start":
-            assert set(event) == {"type", "tool"}
-        case "arguments":
-            assert isinstance(event["arguments"], dict)
-        case "failure":
-            told = {"reason": event["reason"], "metadata": event["metadata"]}
-            return [{"type": "invalid_tool_call", **told}]
-    return []
 
 
 def written(writer, events):
