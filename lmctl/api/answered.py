@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from lmctl.base.talk import (
+    Drafted,
     Event,
     Finished,
     ReasoningDelta,
@@ -111,4 +112,18 @@ def usage_of(ended: Mapping[int, Finished], *, choices: int = 1) -> Usage:
         completion_tokens=sum(each.completion_tokens for each in counts),
         cached_tokens=sum(each.cached_tokens for each in prompts),
         reasoning_tokens=sum(each.reasoning_tokens for each in counts),
+    )
+
+
+def drafted_of(ended: Mapping[int, Finished]) -> Drafted | None:
+    """Return what speculative decoding did for several answers together; None where it was off."""
+    found = [each.drafted for each in ended.values() if each.drafted is not None]
+    if not found:
+        return None
+    return Drafted(
+        found[0].drafter,
+        total=sum(each.total for each in found),
+        accepted=sum(each.accepted for each in found),
+        rejected=sum(each.rejected for each in found),
+        ignored=sum(each.ignored for each in found),
     )

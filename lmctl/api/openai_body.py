@@ -41,6 +41,7 @@ _KEYS: Final = {
     "seed": "seed",
     "stop": "stopStrings",
     "logit_bias": "llama.logitBias",
+    "draft_model": "speculativeDecoding.draftModel",
 }
 
 Acceptable = Callable[[Any], bool]
@@ -81,6 +82,7 @@ class TextBody(BaseModel):
     logit_bias: LogitBias | None = None
     max_tokens: TokenLimit | None = None
     max_completion_tokens: TokenLimit | None = None
+    draft_model: str | None = None
     n: Any = None
     preset: Any = None
     logprobs: Any = None

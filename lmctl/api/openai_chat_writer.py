@@ -6,8 +6,8 @@ from typing import Any
 import msgspec
 
 from lmctl.api import sse
-from lmctl.api.answered import Answered, usage_of
-from lmctl.api.openai_shapes import error_event, usage_shape
+from lmctl.api.answered import Answered, drafted_of, usage_of
+from lmctl.api.openai_shapes import draft_stats, error_event, usage_shape
 from lmctl.base.errors import LmctlError
 from lmctl.base.talk import (
     Event,
@@ -69,7 +69,7 @@ class ChatWriter:
         if not self._usage:
             return sse.DONE
         usage = usage_of(self._ended, choices=self._count)
-        counts = {"choices": [], "usage": usage_shape(usage)}
+        counts = {"choices": [], "usage": usage_shape(usage, drafted_of(self._ended))}
         return sse.event(self._chunk | counts) + sse.DONE
 
     def broken(self, error: LmctlError) -> bytes:
@@ -77,13 +77,14 @@ class ChatWriter:
 
     def whole(self, answers: tuple[Answered, ...]) -> bytes:
         ended = {index: each.finished for index, each in enumerate(answers)}
+        drafted = drafted_of(ended)
         return _encode(
             self._common
             | {
                 "model": self._model,
                 "choices": [self._choice(*each) for each in enumerate(answers)],
-                "usage": usage_shape(usage_of(ended, choices=len(answers))),
-                "stats": {},
+                "usage": usage_shape(usage_of(ended, choices=len(answers)), drafted),
+                "stats": draft_stats(drafted),
                 "system_fingerprint": self._model,
             }
         )

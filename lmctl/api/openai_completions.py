@@ -7,13 +7,13 @@ import msgspec
 from falcon.asgi import Request, Response
 
 from lmctl.api import sse
-from lmctl.api.answered import Answered, usage_of
+from lmctl.api.answered import Answered, drafted_of, usage_of
 from lmctl.api.answering import Asking, Dress, new_id, plain
 from lmctl.api.asked import Asked
 from lmctl.api.closing import exchange_of
 from lmctl.api.fields import OnePrompt
 from lmctl.api.openai_body import Refusals, TextBody, nothing
-from lmctl.api.openai_shapes import error_event, usage_shape
+from lmctl.api.openai_shapes import draft_stats, error_event, usage_shape
 from lmctl.api.reading import parse, read_body
 from lmctl.base import talk
 from lmctl.base.errors import BadRequest, LmctlError
@@ -115,7 +115,10 @@ class CompletionWriter:
     def end(self) -> bytes:
         if not self._usage:
             return sse.DONE
-        counts = {"choices": [], "usage": usage_shape(usage_of(self._ended))}
+        counts = {
+            "choices": [],
+            "usage": usage_shape(usage_of(self._ended), drafted_of(self._ended)),
+        }
         return sse.event(self._common | counts) + sse.DONE
 
     def broken(self, error: LmctlError) -> bytes:
@@ -132,8 +135,10 @@ class CompletionWriter:
             }
             for index, each in enumerate(answers)
         ]
-        counts = usage_shape(usage_of(ended))
-        return _encode(self._common | {"choices": choices, "usage": counts, "stats": {}})
+        drafted = drafted_of(ended)
+        counts = usage_shape(usage_of(ended), drafted)
+        more = {"choices": choices, "usage": counts, "stats": draft_stats(drafted)}
+        return _encode(self._common | more)
 
     def _piece(self, index: int, text: str, reason: str | None) -> bytes:
         return b'%b,"choices":[{"index":%d,"text":%b,"logprobs":null,"finish_reason":%b}]}\n\n' % (

@@ -11,9 +11,10 @@ from lmctl.api.answered import Answered
 from lmctl.api.answering import Writer
 from lmctl.api.catalogue import NotListed
 from lmctl.api.errors import JSON_TYPE
+from lmctl.api.openai_shapes import draft_stats
 from lmctl.api.rates import tokens_per_second
 from lmctl.base.errors import LmctlError
-from lmctl.base.talk import Drafted, Event, Finished
+from lmctl.base.talk import Event, Finished
 from lmctl.planning.known_models import KnownModel, ModelInstance
 from lmctl.serving.gateway import Gateway
 
@@ -134,7 +135,7 @@ def _stats(finished: Finished) -> dict[str, Any]:
         "generation_time": finished.generation_time,
         "stop_reason": _stop_reason(finished),
     }
-    return stats | (_drafted(finished.drafted) if finished.drafted else {})
+    return stats | draft_stats(finished.drafted)
 
 
 def _stop_reason(finished: Finished) -> str:
@@ -146,13 +147,3 @@ def _stop_reason(finished: Finished) -> str:
             return "contextLengthReached" if full else "maxPredictedTokensReached"
         case "stop":
             return "eosFound" if finished.stop_string is None else "stopStringFound"
-
-
-def _drafted(drafted: Drafted) -> dict[str, Any]:
-    return {
-        "draft_model": drafted.drafter,
-        "total_draft_tokens_count": drafted.total,
-        "accepted_draft_tokens_count": drafted.accepted,
-        "rejected_draft_tokens_count": drafted.rejected,
-        "ignored_draft_tokens_count": drafted.ignored,
-    }

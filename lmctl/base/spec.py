@@ -30,7 +30,9 @@ class LoadSettings(msgspec.Struct, frozen=True):
     """Load-time settings, resolved (contract 3.2, `llm.load.*`). None leaves it to the engine.
 
     `context_length` is what one request may use, in tokens; `parallel` is the number of requests
-    decoded together. `threads` None means: as many as the host gives.
+    decoded together. `threads` None means: as many as the host gives. `drafter` is what guesses
+    tokens for answers that do not say otherwise: `prompt-lookup`, or the model that is loaded
+    beside for it; empty for nothing. The other `draft_*` are as in a call.
     """
 
     context_length: int = 4096
@@ -50,6 +52,10 @@ class LoadSettings(msgspec.Struct, frozen=True):
     rope_frequency_scale: float | None = None
     seed: int | None = None
     chat_template: str | None = None
+    drafter: str = ""
+    draft_most: int | None = None
+    draft_least: int = 0
+    draft_least_probability: float = 0.0
 
 
 class RunnerSpec(msgspec.Struct, frozen=True):

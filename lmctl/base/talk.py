@@ -145,11 +145,13 @@ class Sampling(msgspec.Struct, frozen=True):
 class Drafting(msgspec.Struct, frozen=True, omit_defaults=True):
     """Speculative decoding for this call; None leaves a choice to the instance.
 
-    `draft` False turns it off. `most` and `least` are tokens per draft; `least_probability` is
-    where the draft model stops guessing.
+    `draft` False turns it off. `model` names what guesses: `prompt-lookup`, or the draft model the
+    instance has loaded. `most` and `least` are tokens per draft; `least_probability` is where the
+    draft model stops guessing.
     """
 
     draft: bool | None = None
+    model: str | None = None
     most: int | None = None
     least: int | None = None
     least_probability: float | None = None
@@ -199,7 +201,7 @@ class Call(msgspec.Struct, frozen=True):
     many others it may wait for a slot and `queue_deadline` for how many seconds; None leaves
     both to the runner's spec.
 
-    The runner does not act yet on `constraint`, `overflow`, `drafting` and `progress`, nor on a
+    The runner does not act yet on `constraint`, `overflow` and `progress`, nor on a
     tool choice that is `required`, `continues` and the images of a chat.
     """
 
@@ -229,8 +231,9 @@ class Usage(msgspec.Struct, frozen=True):
 
 
 class Drafted(msgspec.Struct, frozen=True):
-    """What speculative decoding did for one answer, in tokens (contract 1.12). `ignored` were
-    drafted and never checked, because the answer had ended.
+    """What speculative decoding did for one answer, in tokens (contract 1.12): `total` is the sum of
+    the others. `rejected` are all from the first wrong one of a draft on; `ignored` were drafted
+    for nothing, because the draft was too short or the answer had ended.
     """
 
     drafter: str

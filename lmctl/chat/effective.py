@@ -5,13 +5,14 @@ wins; what none says is LM Studio's default. A checkbox key (`topPSampling`, `re
 holds its number when checked and None, `False` or `{"checked": false}` when not.
 """
 
-from collections.abc import Mapping
+from collections import ChainMap
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 import msgspec
 
-from lmctl.base.talk import Call, Chat, Message, Prompt, Reasoning, Sampling, ToolNaming
+from lmctl.base.talk import Call, Chat, Drafting, Message, Prompt, Reasoning, Sampling, ToolNaming
 
 PREFIX: Final = "llm.prediction."
 
@@ -31,6 +32,13 @@ DEFAULTS: Final[Mapping[str, Any]] = {
     "toolNaming": "removeSpecial",
 }
 
+_DRAFTING: Final = {
+    "model": "draftModel",
+    "most": "maxTokensToDraft",
+    "least": "minDraftLengthToConsider",
+    "least_probability": "minContinueDraftingProbability",
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Effective:
@@ -42,6 +50,7 @@ class Effective:
     system_prompt: str
     tool_naming: ToolNaming
     reasoning: Reasoning
+    drafting: Drafting
 
     def call(self, call_id: str, asked: Chat | Prompt) -> Call:
         """Return the call these settings make of what was asked."""
@@ -57,6 +66,7 @@ class Effective:
             sampling=self.sampling,
             max_tokens=self.max_tokens,
             stop=self.stop,
+            drafting=self.drafting,
         )
 
 
@@ -83,6 +93,23 @@ def effective(*layers: Mapping[str, Any]) -> Effective:
         system_prompt=chosen["systemPrompt"],
         tool_naming=chosen["toolNaming"],
         reasoning=_reasoning(layers),
+        drafting=_drafting(layers),
+    )
+
+
+def _drafting(layers: Sequence[Mapping[str, Any]]) -> Drafting:
+    """Return how tokens are to be drafted: what no layer says is left to the instance."""
+    given = ChainMap(*map(dict, layers))
+    said = {
+        name: given.get(f"{PREFIX}speculativeDecoding.{key}") for name, key in _DRAFTING.items()
+    }
+    model = said["model"]
+    return Drafting(
+        draft=None if model is None else bool(model),
+        model=model or None,
+        most=_natural(said["most"], least=1),
+        least=_natural(said["least"], least=0),
+        least_probability=_real(said["least_probability"]),
     )
 
 

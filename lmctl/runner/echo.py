@@ -24,6 +24,7 @@ from lmctl.base.errors import EngineFailed
 from lmctl.base.spec import FailureKind, LoadSettings
 from lmctl.base.talk import ChosenToken, Sampling, TokenChoice
 from lmctl.runner.port import (
+    DRAFTED,
     Bell,
     Facts,
     Feed,
@@ -94,6 +95,7 @@ class EchoEngine:
             context_length=script.context_length or settings.context_length,
             slots=settings.parallel,
             step_tokens=settings.physical_batch_size,
+            most_wanted=settings.parallel + (DRAFTED if settings.drafter else 0),
             vocabulary=2**31,
             chat_template=script.chat_template,
             bos=BOS,
@@ -131,7 +133,7 @@ class EchoEngine:
         self._choosing[sequence] = _Choosing(matcher, logprobs)
 
     def step(self, feeds: Sequence[Feed], bell: Bell) -> list[list[Sampled]]:
-        prefilled = sum(len(feed.tokens) for feed in feeds if len(feed.tokens) > 1)
+        prefilled = sum(len(feed.tokens) for feed in feeds if len(feed.tokens) > max(feed.wants, 1))
         decodes = any(feed.wants for feed in feeds)
         self._pass_time(prefilled * self._script.prefill_seconds_per_token, bell, beat=_TICK)
         self._pass_time(self._script.token_seconds if decodes else 0.0, bell)
@@ -185,13 +187,15 @@ class EchoEngine:
         found: list[Sampled] = []
         for fed_next in [*guessed, None][: feed.wants]:
             found.append(self._choose(self._choosing[feed.sequence], feed))
-            if found[-1].token != fed_next:
+            matcher = self._choosing[feed.sequence].matcher
+            if found[-1].token != fed_next or (matcher is not None and matcher.ended):
                 break
         return found
 
     def _choose(self, choosing: _Choosing, feed: Feed) -> Sampled:
         if choosing.reply is None:
-            choosing.reply = iter(self._reply(self._read[feed.sequence]))
+            read = self._read[feed.sequence]  # and behind what was wanted first, only guessed
+            choosing.reply = iter(self._reply(read[: len(read) - feed.wants + 1]))
         token = self._next(choosing.reply)
         if choosing.matcher is not None:
             token = _allowed(token, choosing.matcher.mask())

@@ -4,7 +4,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 from lmctl.base.spec import FailureKind, RunnerSpec
+from lmctl.runner.drafting import Drafter
 from lmctl.runner.port import Engine, LoadFailed
+from lmctl.runner.prompt_lookup import PromptLookup
+
+
+def open_drafters() -> tuple[Drafter, ...]:
+    """Return what can guess tokens for the answers of an engine."""
+    return (PromptLookup(),)
 
 
 def open_engine(spec: RunnerSpec, *, progress: Callable[[float], bool]) -> Engine:

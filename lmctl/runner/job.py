@@ -14,6 +14,7 @@ from lmctl.base.talk import (
     Usage,
 )
 from lmctl.runner.answer_reader import AnswerReader
+from lmctl.runner.guessing import Guessing
 from lmctl.runner.port import Engine, Feed, Matcher, Sampled
 from lmctl.runner.text import Shown, TextAssembler
 
@@ -24,7 +25,8 @@ class Job:
 
     Built by whoever asks; after it is handed over it belongs to the engine's thread.
     `deadline` is when it must have left the queue. `matcher` constrains the answer; `logprobs` is
-    how many likely tokens to tell beside each token, None for not even its own probability.
+    how many likely tokens to tell beside each token, None for not even its own probability;
+    `guessing` is how tokens are drafted for it, None for not at all.
 
     `tokens` is what its sequence is to hold: the prompt and the answer; the first `fed` it holds.
     `cached` of the prompt were there before it came; until it is `fresh` no more, it was not fed.
@@ -39,6 +41,7 @@ class Job:
     reader: AnswerReader = field(default_factory=AnswerReader)
     matcher: Matcher | None = None
     logprobs: int | None = None
+    guessing: Guessing | None = None
     asked_at: float = field(default_factory=time.monotonic)
     sequence: int = -1
     tokens: list[int] = field(init=False)
@@ -46,6 +49,7 @@ class Job:
     cached: int = 0
     fresh: bool = True
     produced: int = 0
+    untaken: int = 0
     first_token_at: float = 0.0
     ended: bool = False
     unsent: list[ChosenToken] = field(default_factory=list)
@@ -70,12 +74,18 @@ class Job:
         if found and not self.first_token_at:
             self.first_token_at = now
             events.append(Started(len(self.prompt), self.cached))
-        for sampled in found:
+        for place, sampled in enumerate(found, 1):
+            self.untaken = len(found) - place
             token = self.reader.instead(sampled.token)
             events += self._take(token, sampled, engine, now)
             if self.ended or token != sampled.token:
                 break  # what follows was chosen after a token that does not count
         return events
+
+    def left(self, context_length: int) -> int:
+        """Return how many tokens it may still produce."""
+        room = context_length - len(self.tokens)
+        return room if self.max_tokens is None else min(room, self.max_tokens - self.produced)
 
     def _take(self, token: int, sampled: Sampled, engine: Engine, now: float) -> list[Event]:
         self.tokens.append(token)
@@ -133,6 +143,7 @@ class Job:
             stop_string=stop_string,
             time_to_first_token=begun - self.asked_at,
             generation_time=now - begun,
+            drafted=self.guessing.told(self.untaken) if self.guessing is not None else None,
         )
         return [*last, finished]
 

@@ -22,7 +22,7 @@ import structlog
 
 from lmctl import logs
 from lmctl.base.spec import FailureKind, Phase, RunnerSpec
-from lmctl.runner.engines import open_engine
+from lmctl.runner.engines import open_drafters, open_engine
 from lmctl.runner.port import LoadFailed
 from lmctl.runner.scheduler import Scheduler
 from lmctl.runner.server import Loaded, Server
@@ -99,7 +99,9 @@ class Runner:
             self._fail(FailureKind.BUG, f"the engine failed to load: {error!r}")
             return
         try:
-            self._scheduler = Scheduler(engine, self._in_loop(self._server.dispatch))
+            self._scheduler = Scheduler(
+                engine, self._in_loop(self._server.dispatch), drafters=open_drafters()
+            )
             self._in_loop(self._server.ready)(Loaded(engine, self._scheduler, weights))
             self._scheduler.run()
         except Exception as error:

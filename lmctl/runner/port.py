@@ -8,17 +8,21 @@ read, and what chooses its next token, are two things: `begin` and `copy` keep t
 from collections.abc import Sequence
 from dataclasses import dataclass
 from threading import Event
-from typing import Protocol
+from typing import Final, Protocol
 
 from lmctl.base.errors import EngineFailed
 from lmctl.base.spec import FailureKind
 from lmctl.base.talk import ChosenToken, Sampling
 
+DRAFTED: Final = 16
+"""Guessed tokens, of all sequences together, an engine makes room for where a drafter is declared."""
+
 
 @dataclass(frozen=True, slots=True)
 class Facts:
     """What loading found out. `context_length` is per sequence, in tokens; `step_tokens` is how
-    many tokens one step takes without splitting; `chat_template` is the model's own Jinja text.
+    many tokens one step takes without splitting, `most_wanted` after how many of them, all feeds
+    together, a token can be chosen; `chat_template` is the model's own Jinja text.
 
     `can_copy`, `can_cut` and `can_shift` say which of those three the model's memory allows: a
     recurrent state cannot be cut, some positions cannot be moved. Everything can be cut to nothing.
@@ -28,6 +32,7 @@ class Facts:
     context_length: int
     slots: int
     step_tokens: int
+    most_wanted: int
     vocabulary: int
     chat_template: str | None
     bos: str
@@ -149,7 +154,8 @@ class Engine(Protocol):
         """Compute all feeds together; return for each the tokens chosen, in order.
 
         Where a feed wants more than one, choosing stops behind the first that is not the token fed
-        next: those after it were guessed wrong, and are to be cut. Feeds come in ascending order of
+        next, those after it were guessed wrong and are to be cut, or with which a matcher ended.
+        Feeds come in ascending order of
         their sequences, each at most once. Raises Interrupted when `bell` rings before a long step
         is done, Full when memory for tokens ran out, and EngineFailed when the engine is broken for
         good.

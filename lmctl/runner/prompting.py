@@ -4,23 +4,24 @@ import math
 from datetime import datetime
 
 from lmctl.base.errors import BadRequest
+from lmctl.base.spec import LoadSettings
 from lmctl.base.talk import Call, Chat, Prompt, Sampling, Texts
 from lmctl.chat.conversation import Conversation, conversation
 from lmctl.chat.template import Markers
 from lmctl.runner.answer_reader import AnswerReader, Budget, marks_of
 from lmctl.runner.format_files import shipped
+from lmctl.runner.guessing import guessing_of
 from lmctl.runner.job import Job
 from lmctl.runner.port import Engine
 from lmctl.runner.text import TextAssembler
 
 
 def prepare(
-    engine: Engine, call: Call, *, chat_template: str | None, now: datetime, deadline: float
+    engine: Engine, call: Call, *, load: LoadSettings, now: datetime, deadline: float
 ) -> Job:
-    """Return the call as a job for the scheduler.
+    """Return the call as a job for the scheduler; `load` is how the instance was told to be.
 
-    `chat_template` is what the instance was told to use instead of the model's own. Raises
-    BadRequest when the call cannot be answered by this model.
+    Raises BadRequest when the call cannot be answered by this model.
     """
     if call.max_tokens is not None and call.max_tokens < 1:
         raise BadRequest(
@@ -35,7 +36,7 @@ def prepare(
             param="model",
             hint="ask an embedding model for embeddings",
         )
-    prompt, reader = _prompted(engine, call.input, chat_template=chat_template, now=now)
+    prompt, reader = _prompted(engine, call.input, chat_template=load.chat_template, now=now)
     tokens = _tokens(engine, prompt)
     _check_size(len(tokens), engine.facts.context_length, param=_param(call.input))
     return Job(
@@ -47,6 +48,7 @@ def prepare(
         deadline=deadline,
         reader=reader,
         logprobs=call.logprobs,
+        guessing=guessing_of(call.drafting, load, can_cut=engine.facts.can_cut),
     )
 
 

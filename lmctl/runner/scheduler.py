@@ -14,6 +14,7 @@ from typing import Final, Literal
 
 from lmctl.base.errors import Busy, LmctlError
 from lmctl.base.talk import Event
+from lmctl.runner.drafting import Drafter, Drafts
 from lmctl.runner.job import Job
 from lmctl.runner.port import Bell, Engine, Feed, Full, Interrupted, Sampled
 from lmctl.runner.prefix_cache import PrefixCache, common_prefix
@@ -59,6 +60,7 @@ class Scheduler:
         emit: Callable[[Turn], None],
         *,
         clock: Callable[[], float] = time.monotonic,
+        drafters: Sequence[Drafter] = (),
     ) -> None:
         self._engine = engine
         self._emit = emit
@@ -66,6 +68,7 @@ class Scheduler:
         self._inbox: SimpleQueue[Wish] = SimpleQueue()
         self._bell = Bell()
         self._stopping = False
+        self._drafts = Drafts(engine, drafters, clock)
         self._waiting: deque[Job] = deque()
         self._running: dict[int, Job] = {}
         self._cache = PrefixCache(engine)
@@ -153,17 +156,19 @@ class Scheduler:
             self._changed = True
 
     def _step(self) -> None:
-        fed = self._feeds()
+        fed = self._drafts.add(self._feeds(), self._bell)
         try:
             found = self._engine.step([feed for _, feed in fed], self._bell)
         except Interrupted:
             return
         except Full:
-            self._make_room()
+            if not self._drafts.withdraw():
+                self._make_room()
             return
         self._steps += 1
         self._widest = max(self._widest, sum(len(feed.tokens) for _, feed in fed))
         now = self._clock()
+        self._drafts.settle(fed, found, now)
         for (job, feed), sampled in zip(fed, found, strict=True):
             job.fed += len(feed.tokens)
             if sampled:
@@ -209,6 +214,7 @@ class Scheduler:
     def _accept(self, job: Job, sampled: Sequence[Sampled], now: float) -> None:
         before = job.produced
         events = job.accept(sampled, self._engine, now)
+        self._drafts.trim(job)
         self._produced += job.produced - before
         if job.ended:
             self._end(job, events)
@@ -229,6 +235,7 @@ class Scheduler:
         if self._running.pop(job.sequence, None) is None:
             self._waiting.remove(job)
         else:
+            self._drafts.ended(job)
             self._cache.rest(job.sequence, job.tokens[: job.fed])
         self._outputs.append(Output(job, events, ended=True, error=error))
 

@@ -282,7 +282,7 @@ class Server:
             prompting.prepare,
             loaded.engine,
             call,
-            chat_template=self._spec.load.chat_template,
+            load=self._spec.load,
             now=datetime.now().astimezone(),
             deadline=time.monotonic()
             + (self._spec.queue_deadline if patience is None else patience),

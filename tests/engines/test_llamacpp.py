@@ -18,7 +18,7 @@ GREEDY = Sampling(temperature=0, repeat_penalty=None)
 
 def prepare(engine, given):
     call = Call("1", given)
-    return prompting.prepare(engine, call, chat_template=None, now=NOW, deadline=0.0)
+    return prompting.prepare(engine, call, load=LoadSettings(), now=NOW, deadline=0.0)
 
 
 def complete(engine, text, sampling, *, count=12, sequence=0):

@@ -155,7 +155,8 @@ class LlamaEngine:
         halfway.
         """
         self._bell = bell
-        heard = not self._moved and any(len(feed.tokens) > 1 for feed in feeds)
+        reads = any(len(feed.tokens) > max(feed.wants, 1) for feed in feeds)
+        heard = reads and not self._moved
         callback = self._abort if heard else self._never
         library.llama_set_abort_callback(self._context, callback, None)
 
@@ -171,7 +172,7 @@ class LlamaEngine:
         found: list[Sampled] = []
         for place in range(feed.wants):
             found.append(self._choose(sampler, row + place))
-            if place < len(guessed) and found[-1].token != guessed[place]:
+            if sampler.ended or found[-1].token != next(iter(guessed[place:]), None):
                 break
         return found
 

@@ -73,6 +73,11 @@ class Sampler:
             self._matcher.accept(token)
         return token
 
+    @property
+    def ended(self) -> bool:
+        """Whether its constraint lets nothing follow."""
+        return self._matcher is not None and self._matcher.ended
+
     def close(self) -> None:
         """Free the chain."""
         if self._chain is not None:

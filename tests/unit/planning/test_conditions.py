@@ -231,7 +231,9 @@ def test_fits_is_an_estimate_until_it_is_loaded():
 
 def test_an_instance_serves_while_its_replacement_loads():
     longer = want("a", context=8192)
-    world = msgspec.structs.replace(in_sync(seen(A), seen(longer, Phase.LOADING)), host=host())
+    world = msgspec.structs.replace(
+        in_sync(seen(A), seen(longer, Phase.LOADING, started_at=2.0)), host=host()
+    )
     turn = turn_of(world, desired(longer, generation=2))
     assert columns(turn) == ("Reconciling", "OutOfSync", "Progressing")
     assert said(turn)["Serving"] == "True Routed"

@@ -1,0 +1,96 @@
+"""Speculative decoding on real weights: the same answers, in fewer steps."""
+
+import pytest
+
+from lmctl.base.spec import LoadSettings
+from lmctl.base.talk import Finished, Sampling, TextDelta
+from lmctl.runner.guessing import PROMPT_LOOKUP, Guessing
+from lmctl.runner.job import Job
+from lmctl.runner.prompt_lookup import PromptLookup
+from lmctl.runner.scheduler import Scheduler
+from lmctl.runner.text import TextAssembler
+
+GREEDY = Sampling(temperature=0, repeat_penalty=None)
+REPEATING = "Buy bread, milk and eggs. " * 6 + "Buy"
+
+
+@pytest.fixture(scope="module")
+def engine(gguf):
+    from lmctl.runner.llamacpp import engine as llamacpp
+
+    # One thread: more would wait for each other where other tests are at work too.
+    settings = LoadSettings(context_length=256, parallel=2, threads=1, drafter=PROMPT_LOOKUP)
+    found = llamacpp.load([gguf], settings, progress=lambda _share: True)
+    yield found
+    found.close()
+
+
+def answered(engine, *prompts, guesses, sampling=GREEDY, logprobs=None, tokens=32):
+    """Return each answer as text, tokens and the last event. No time passes: nothing is judged."""
+    jobs = []
+    events = {}
+
+    def take(turn):
+        for output in turn.outputs:
+            events[output.job] += output.events
+        if all(job.ended for job in jobs):
+            scheduler.stop()
+
+    scheduler = Scheduler(engine, take, clock=lambda: 0.0, drafters=[PromptLookup()])
+    for prompt in prompts:
+        job = Job(
+            "id",
+            engine.tokenize(prompt, add_bos=True, parse_special=True),
+            sampling,
+            tokens,
+            TextAssembler(),
+            deadline=60.0,
+            logprobs=logprobs,
+            guessing=Guessing(PROMPT_LOOKUP, most=16) if guesses else None,
+            asked_at=0.0,
+        )
+        jobs.append(job)
+        events[job] = []
+        scheduler.submit(job)
+    scheduler.run()
+    for sequence in scheduler._cache.resting:
+        engine.forget(sequence)
+    return [_told(events[job]) for job in jobs]
+
+
+def _told(events):
+    texts = [each for each in events if isinstance(each, TextDelta)]
+    tokens = [token for each in texts for token in each.tokens]
+    [ended] = [each for each in events if isinstance(each, Finished)]
+    return "".join(each.text for each in texts), tokens, ended
+
+
+SAMPLED = Sampling(temperature=0.8, seed=7, repeat_penalty=1.05, frequency_penalty=0.1)
+
+
+@pytest.mark.parametrize("sampling", [GREEDY, SAMPLED], ids=["greedy", "sampled"])
+def test_the_answer_is_the_one_without_guesses(engine, sampling):
+    [(plain, _, before)] = answered(engine, REPEATING, guesses=False, sampling=sampling)
+    [(guessed, _, after)] = answered(engine, REPEATING, guesses=True, sampling=sampling)
+
+    assert guessed == plain
+    assert after.usage == before.usage
+    assert after.drafted.total > 0
+
+
+def test_two_answers_guess_side_by_side(engine):
+    other = "one two three one two three one two three one two"
+    plain = answered(engine, REPEATING, other, guesses=False)
+    guessed = answered(engine, REPEATING, other, guesses=True)
+
+    assert [text for text, _, _ in guessed] == [text for text, _, _ in plain]
+    assert sum(ended.drafted.accepted for _, _, ended in guessed) >= 16
+
+
+def test_probabilities_are_told_of_guessed_tokens_too(engine):
+    [(_, plain, _)] = answered(engine, REPEATING, guesses=False, logprobs=2)
+    [(_, guessed, _)] = answered(engine, REPEATING, guesses=True, logprobs=2)
+
+    assert [each.chosen.token for each in guessed] == [each.chosen.token for each in plain]
+    for one, other in zip(guessed, plain, strict=True):
+        assert one.chosen.logprob == pytest.approx(other.chosen.logprob, abs=0.05)
