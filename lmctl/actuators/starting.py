@@ -112,8 +112,9 @@ class Runners:
     def start(self, folder: RunnerFolder, want: WantedInstance) -> Identity:
         """Start a new runner of this spec in its folder, made afresh."""
         folder.create()
-        weights = tuple(
-            _weight_file(folder, stored, blob) for stored, blob in self._files_of(want.weights.key)
+        weights, draft = (
+            tuple(_weight_file(folder, *each) for each in self._files_of(of.key)) if of else ()
+            for of in (want.weights, want.draft)
         )
         uid = secrets.token_hex(6)
         spec = RunnerSpec(
@@ -131,6 +132,7 @@ class Runners:
             attempt=attempt_of(want),
             prove=True,
             hang_after=self._hang_after,
+            draft=draft,
         )
         folder.write(spec)
         point("runner.specified")

@@ -6,11 +6,15 @@ else" is the worst failure there is).
 """
 
 from enum import StrEnum
-from typing import Literal
+from typing import Final, Literal
 
 import msgspec
 
 EngineName = Literal["llama.cpp", "echo"]
+PROMPT_LOOKUP: Final = "prompt-lookup"
+"""The drafter that needs no model, where a draft model is named."""
+DRAFTED: Final = 16
+"""Guessed tokens, of all sequences together, that there is room for where a drafter is declared."""
 
 
 class WeightFile(msgspec.Struct, frozen=True):
@@ -57,6 +61,11 @@ class LoadSettings(msgspec.Struct, frozen=True):
     draft_least: int = 0
     draft_least_probability: float = 0.0
 
+    @property
+    def most_wanted(self) -> int:
+        """Return after how many tokens of one step, all sequences together, one can be chosen."""
+        return self.parallel + (DRAFTED if self.drafter else 0)
+
 
 class RunnerSpec(msgspec.Struct, frozen=True):
     """Everything one runner process needs; written as `spec.json` in the runner's folder.
@@ -64,7 +73,8 @@ class RunnerSpec(msgspec.Struct, frozen=True):
     `socket` is the unix socket it listens on, `queue` how many requests may wait for a slot and
     `queue_deadline` for how many seconds. `attempt` names what it was started for, so that a failure
     is not tried twice. `prove`: once loaded it takes no client's request until it is told to. Without
-    progress for `hang_after` seconds, with work inside, it calls itself hung.
+    progress for `hang_after` seconds, with work inside, it calls itself hung. `draft` are the files
+    of the model that is loaded beside to guess tokens, if `load.drafter` names one.
     """
 
     name: str
@@ -81,6 +91,7 @@ class RunnerSpec(msgspec.Struct, frozen=True):
     attempt: str = ""
     prove: bool = False
     hang_after: float = 30.0
+    draft: tuple[WeightFile, ...] = ()
 
 
 class Phase(StrEnum):
@@ -126,7 +137,7 @@ class Work(msgspec.Struct, frozen=True):
 class RunnerStatus(msgspec.Struct, frozen=True):
     """A runner about itself. `progress` of loading is 0..1; memory is resident bytes;
     `memory_loaded` those right after loading, `memory_peak` the most there ever were, and `widest_step` the most tokens computed together;
-    `weights` are the sha256 of the files it really loaded, in order. `hung` says for how long the
+    `weights` are the sha256 of the files it really loaded, in order, a draft model's last. `hung` says for how long the
     engine has had work and not moved, None while it moves. `idle` are the seconds since the last
     request was done (or since it was loaded), 0 while one is inside.
     """

@@ -98,7 +98,9 @@ class Asking:
         asked = [replace(each, load=self.changed(each.load)) for each in wanted]
         return Subjects(
             estimates={each.name: need(each, observed) for each in asked},
-            weights={each.name: ",".join(observed.sha256_of(each.weights.key)) for each in asked},
+            weights={
+                each.name: ",".join(observed.sha256_of_all(each.all_weights)) for each in asked
+            },
             beside=beside,
             host=_host(observed),
             guardrails=_guardrails(bundle),

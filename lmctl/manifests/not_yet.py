@@ -60,6 +60,11 @@ HONOURED: Final = frozenset(
                 "physicalBatchSize",
                 "ropeFrequencyBase",
                 "ropeFrequencyScale",
+                "speculativeDecoding.draftMaxTokens",
+                "speculativeDecoding.draftMinContinueProbability",
+                "speculativeDecoding.draftMinTokens",
+                "speculativeDecoding.draftModel",
+                "speculativeDecoding.draftSimple",
                 "tryMmap",
                 "vCacheQuantizationType",
             )

@@ -115,6 +115,7 @@ OWN_DEFAULTS: Final[Mapping[str, Any]] = {
     "llm.load.llama.cpuThreadPoolSize": None,
     "llm.load.llama.flashAttention": None,
     "llm.load.llama.keepModelInMemory": False,
+    "llm.load.llama.speculativeDecoding.draftMaxTokens": None,
 }
 CUSTOM_FIELD_PREFIX: Final = "ext.virtualModel.customField."
 

@@ -84,7 +84,7 @@ def fits(want: WantedInstance, observed: ObservedState, room: Room) -> Condition
 
 def loaded_runner(want: WantedInstance, observed: ObservedState) -> SeenRunner | None:
     """Return the ready runner that says it runs what is declared, weights included."""
-    weights = observed.sha256_of(want.weights.key)
+    weights = observed.sha256_of_all(want.all_weights)
     for each in observed.runners_of(want.name, want.renamed_from):
         same = each.spec_digest == want.spec_digest and each.weights == weights
         if each.phase is Phase.READY and same:

@@ -50,7 +50,8 @@ class WantedInstance:
     load, and then a first token, may take `max_load` seconds each. `memory` is how much it may use
     in bytes, None for what is estimated; with too little for all the higher `priority` stays. `owner` is
     `fleet` for what manifests declare, `manual` or `jit` for what was loaded on request, which is
-    unloaded after `ttl` idle seconds.
+    unloaded after `ttl` idle seconds. `draft` is what is loaded beside to guess tokens, if a model
+    of its own does.
     """
 
     name: str
@@ -77,6 +78,12 @@ class WantedInstance:
     memory: int | None = None
     recycle: bool = False
     places: Mapping[str, str] = field(default_factory=dict)
+    draft: Weights | None = None
+
+    @property
+    def all_weights(self) -> tuple[Weights, ...]:
+        """Return all that is loaded, the model itself first."""
+        return (self.weights, self.draft) if self.draft is not None else (self.weights,)
 
 
 @dataclass(frozen=True, slots=True)

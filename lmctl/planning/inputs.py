@@ -14,7 +14,7 @@ def inputs_of(step: Step, observed: ObservedState) -> str:
         case LoadInstance(instance):
             runtime = observed.runtimes.get(instance.runtime)
             version = runtime.version if runtime else ""
-            return " ".join((version, *observed.sha256_of(instance.weights.key)))
+            return " ".join((version, *observed.sha256_of_all(instance.all_weights)))
         case FetchWeights(weights) | VerifyWeights(weights) | LinkWeights(weights):
             return _of_weights(weights, observed)
     return ""

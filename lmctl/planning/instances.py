@@ -196,12 +196,13 @@ class _Rules:
     def _first(self) -> tuple[str, ...]:
         """Return the keys of the steps without which a load cannot begin."""
         want, observed = self._want, self._observed
-        state = observed.seen_weights(want.weights.key).state
         keys = []
-        if state is WeightsState.ABSENT:
-            keys.append(FetchWeights(want.weights).key)
-        elif state is WeightsState.SUSPECT:
-            keys.append(VerifyWeights(want.weights).key)
+        for weights in want.all_weights:
+            state = observed.seen_weights(weights.key).state
+            if state is WeightsState.ABSENT:
+                keys.append(FetchWeights(weights).key)
+            elif state is WeightsState.SUSPECT:
+                keys.append(VerifyWeights(weights).key)
         keys += [
             EnsureRuntime(each).key
             for each in self._desired.runtimes

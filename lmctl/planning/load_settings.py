@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from lmctl.base.changes import ChangeClass
-from lmctl.base.spec import LoadSettings
+from lmctl.base.spec import PROMPT_LOOKUP, LoadSettings
 from lmctl.manifests.settings_keys import OWN_DEFAULTS, by_key
 from lmctl.planning.field_text import shown
 from lmctl.planning.plan import FieldChange
@@ -23,7 +23,12 @@ _FIELDS = {
     "llm.load.llama.tryMmap": "use_mmap",
     "llm.load.llama.ropeFrequencyBase": "rope_frequency_base",
     "llm.load.llama.ropeFrequencyScale": "rope_frequency_scale",
+    "llm.load.llama.speculativeDecoding.draftMaxTokens": "draft_most",
+    "llm.load.llama.speculativeDecoding.draftMinTokens": "draft_least",
+    "llm.load.llama.speculativeDecoding.draftMinContinueProbability": "draft_least_probability",
 }
+_DRAFT_MODEL = "llm.load.llama.speculativeDecoding.draftModel"
+_DRAFT_SIMPLE = "llm.load.llama.speculativeDecoding.draftSimple"
 _CACHE_TYPES = {
     "llm.load.llama.kCacheQuantizationType": "kv_key_type",
     "llm.load.llama.vCacheQuantizationType": "kv_value_type",
@@ -41,10 +46,19 @@ def load_settings(values: Mapping[str, Any]) -> LoadSettings:
         found[name] = values.get(key) or "f16"
     ratio = values.get("llm.load.llama.acceleration.offloadRatio", "max")
     found["offload_ratio"] = _RATIOS.get(ratio, ratio)
+    found["drafter"] = _drafter(values)
     template = values.get("llm.load.promptTemplate")
     if isinstance(template, Mapping):
         found["chat_template"] = (template.get("jinjaPromptTemplate") or {}).get("template")
     return LoadSettings(**found)
+
+
+def _drafter(values: Mapping[str, Any]) -> str:
+    """Return what guesses tokens: the model that is named, else the text itself where it is wanted."""
+    model, wanted = values.get(_DRAFT_MODEL) or "", values.get(_DRAFT_SIMPLE)
+    if wanted is False:
+        return ""
+    return model or (PROMPT_LOOKUP if wanted else "")
 
 
 def load_changes(
@@ -73,8 +87,8 @@ def given_changes(old: LoadSettings, given: Mapping[str, Any]) -> Iterator[Field
 
 def _paths() -> Iterator[tuple[str, str]]:
     ratio = {"llm.load.llama.acceleration.offloadRatio": "offload_ratio"}
-    template = {"llm.load.promptTemplate": "chat_template"}
-    for key, field in {**_FIELDS, **_CACHE_TYPES, **ratio, **template}.items():
+    others = {"llm.load.promptTemplate": "chat_template", _DRAFT_MODEL: "drafter"}
+    for key, field in {**_FIELDS, **_CACHE_TYPES, **ratio, **others}.items():
         setting = by_key(key)
         yield field, f"load.{setting.name if setting else key}"
 

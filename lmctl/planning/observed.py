@@ -3,6 +3,8 @@
 Plain values all of them: a look can be printed, compared and thrown away.
 """
 
+from collections.abc import Iterable
+
 import msgspec
 
 from lmctl.base.spec import FailureKind, LoadSettings, Phase
@@ -10,7 +12,7 @@ from lmctl.planning.fit.learned import MemoryPeak
 from lmctl.planning.host_profile import HostProfile
 from lmctl.planning.model_facts import ModelFacts
 from lmctl.planning.surface import Surface
-from lmctl.planning.weights_values import SeenWeights, WeightsState
+from lmctl.planning.weights_values import SeenWeights, Weights, WeightsState
 
 
 class SeenRuntime(msgspec.Struct, frozen=True):
@@ -129,6 +131,10 @@ class ObservedState(msgspec.Struct, frozen=True):
         """Return the digests of a set of weights on disk, in order; empty when not stored."""
         stored = self.seen_weights(key).stored
         return tuple(each.sha256 for each in stored.files) if stored else ()
+
+    def sha256_of_all(self, weights: Iterable[Weights]) -> tuple[str, ...]:
+        """Return the digests of several sets of weights, in order, as far as they are stored."""
+        return tuple(digest for each in weights for digest in self.sha256_of(each.key))
 
     def runners_of(self, *names: str | None) -> tuple[SeenRunner, ...]:
         """Return the runners of an instance, live ones first, newest first."""

@@ -4,11 +4,11 @@ Pure: what the host has (folders, models put there by hand) comes in as a value.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from lmctl.base.diagnostics import Diagnostic, Place, error, warning
 from lmctl.base.digests import digest
-from lmctl.base.spec import EngineName
+from lmctl.base.spec import PROMPT_LOOKUP, EngineName
 from lmctl.manifests.bundle import Bundle
 from lmctl.manifests.checks import Check as DeclaredCheck
 from lmctl.manifests.instance import Instance
@@ -45,6 +45,7 @@ from lmctl.planning.surface import (
 from lmctl.planning.weights_values import Weights
 
 _SECTIONS = (Section.LOAD, Section.OPERATION)
+_DRAFT_MODEL = "llm.prediction.speculativeDecoding.draftModel"
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,23 +167,45 @@ class _Resolver:
     def _instances(self, models: dict[str, Weights]) -> Iterator[WantedInstance]:
         for name in sorted(self._bundle.instances):
             instance = self._bundle.instances[name]
-            weights = self._weights_for(instance, models)
+            weights = self._weights_for(instance, models, instance.spec.model_key, "model")
             engine = self._engine_for(instance)
             if weights is None or engine is None:
                 continue
-            if weights.model not in models:
-                models[weights.model] = weights
-            yield self._wanted(instance, weights, engine)
+            models.setdefault(weights.model, weights)
+            wanted = self._wanted(instance, weights, engine)
+            yield self._with_draft(wanted, instance, models)
 
-    def _weights_for(self, instance: Instance, models: Mapping[str, Weights]) -> Weights | None:
-        wanted = instance.spec.model_key
+    def _with_draft(
+        self, wanted: WantedInstance, instance: Instance, models: dict[str, Weights]
+    ) -> WantedInstance:
+        """Return an instance with the model that guesses tokens for it, if one does."""
+        drafter, asked = wanted.load.drafter, wanted.operation.get(_DRAFT_MODEL)
+        if asked not in (None, "", PROMPT_LOOKUP, drafter):
+            hint = f"name it in `load.speculativeDraftModel` too, or write `{PROMPT_LOOKUP}`"
+            self._complain(instance, "operation", f"no draft model `{asked}` is loaded", hint)
+        if drafter in ("", PROMPT_LOOKUP):
+            return wanted
+        draft = self._weights_for(instance, models, drafter, "load")
+        if draft is None:
+            return wanted
+        models.setdefault(draft.model, draft)
+        spec_digest = digest({"of": wanted.spec_digest, "draft": draft.key})
+        return replace(wanted, draft=draft, spec_digest=spec_digest,
+                       socket=self._socket(wanted.name, spec_digest))  # fmt: skip
+
+    def _socket(self, name: str, spec_digest: str) -> str:
+        return f"{self._host.sockets}/{name}-{spec_digest[:8]}.sock"
+
+    def _weights_for(
+        self, instance: Instance, models: Mapping[str, Weights], wanted: str, field_: str
+    ) -> Weights | None:
         known = {**self._host.local_models, **models}
         if wanted in known:
             return known[wanted]
         if wanted not in self._bundle.models:  # its own problem is told where it stands
             near = closest(wanted, known)
             hint = f"did you mean `{near}`?" if near else "add a model.yaml that declares it"
-            self._complain(instance, "model", f"no model `{wanted}` is declared or stored", hint)
+            self._complain(instance, field_, f"no model `{wanted}` is declared or stored", hint)
         return None
 
     def _engine_for(self, instance: Instance) -> EngineName | None:
@@ -218,7 +241,7 @@ class _Resolver:
             weights=weights,
             load=load,
             spec_digest=spec_digest,
-            socket=f"{self._host.sockets}/{name}-{spec_digest[:8]}.sock",
+            socket=self._socket(name, spec_digest),
             max_drain=spec.strategy.max_drain,
             max_load=spec.strategy.max_load,
             queue=limits.queue,

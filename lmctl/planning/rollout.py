@@ -219,9 +219,11 @@ def _runs_what_is_wanted(seen: SeenRunner, want: WantedInstance, observed: Obser
         return False
     if seen.hung or seen.spoiled or to_recycle(seen, want):
         return False
-    stored = observed.seen_weights(want.weights.key).state is WeightsState.STORED
+    stored = all(
+        observed.seen_weights(each.key).state is WeightsState.STORED for each in want.all_weights
+    )
     if seen.phase in (Phase.READY, Phase.PROVING) and stored:
-        return seen.weights == observed.sha256_of(want.weights.key)
+        return seen.weights == observed.sha256_of_all(want.all_weights)
     return True
 
 

@@ -146,8 +146,8 @@ class _Objects:
             key,
             verdict,
             Condition(ConditionType.RESOLVED, Truth.TRUE, Reason.AS_DECLARED, want.model),
-            aspects.weights_ready(want.weights, self._observed),
-            aspects.verified(want.weights, self._observed),
+            aspects.weights_ready(self._waited_for(want), self._observed),
+            aspects.verified(self._waited_for(want), self._observed),
             aspects.fits(want, self._observed, self._scene.rollouts[want.name].room),
             aspects.runtime_ready(want.runtime, self._observed),
             aspects.loaded(want, self._observed),
@@ -156,6 +156,12 @@ class _Objects:
             exists=any(each.alive for each in self._observed.runners_of(want.name)),
             facts=self._facts_of_instance(want),
         )
+
+    def _waited_for(self, want: WantedInstance) -> Weights:
+        """Return the weights it cannot be loaded without: the first that are not there yet."""
+        states = {each: self._observed.seen_weights(each.key).state for each in want.all_weights}
+        missing = (each for each, state in states.items() if state is not WeightsState.STORED)
+        return next(missing, want.weights)
 
     def _not_served(self, verdict: Verdict, serving: Condition) -> Verdict:
         """Return the verdict on an instance that needs no step of its own and that nobody reaches:

@@ -38,7 +38,8 @@ def _users(desired: DesiredState) -> dict[str, list[str]]:
     """Return the names of the instances that need each set of weights, by its key."""
     found: dict[str, list[str]] = {}
     for each in sorted(desired.instances, key=lambda each: each.name):
-        found.setdefault(each.weights.key, []).append(each.name)
+        for weights in each.all_weights:
+            found.setdefault(weights.key, []).append(each.name)
     return found
 
 

@@ -36,7 +36,9 @@ def needed(
     locked = [each.entry for reading in readings for each in reading.bundle.locked.values()]
     pinned = {file.sha256 for entry in locked for source in entry.sources for file in source.files}
     specs = [each.spec() for each in all_folders(runners)]
-    loaded = {file.sha256 for spec in specs if spec is not None for file in spec.weights}
+    loaded = {
+        file.sha256 for spec in specs if spec is not None for file in (*spec.weights, *spec.draft)
+    }
     keys = {weights.key for each in good for weights in each.desired.weights}
     return Roots(frozenset(keys), frozenset(pinned | loaded))
 

@@ -61,6 +61,25 @@ class Cores:
             self._file = None
 
 
+class Guest:
+    """A second engine of the same process, at work only while the first one waits for it: it uses
+    the first one's cores, and who else shares them is none of its business.
+    """
+
+    def __init__(self, host: "Cores | Guest") -> None:
+        self._host = host
+
+    def share(self) -> int:
+        """Return how many threads to use now."""
+        return self._host.share()
+
+    def leave(self) -> None:
+        """Have nothing to compute: the first one goes on."""
+
+    def close(self) -> None:
+        """Leave for good."""
+
+
 def available_cores(root: Path = Path("/")) -> int:
     """Return the physical cores this process may use: a second thread on a core gains nothing.
 

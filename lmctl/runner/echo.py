@@ -24,7 +24,6 @@ from lmctl.base.errors import EngineFailed
 from lmctl.base.spec import FailureKind, LoadSettings
 from lmctl.base.talk import ChosenToken, Sampling, TokenChoice
 from lmctl.runner.port import (
-    DRAFTED,
     Bell,
     Facts,
     Feed,
@@ -95,7 +94,7 @@ class EchoEngine:
             context_length=script.context_length or settings.context_length,
             slots=settings.parallel,
             step_tokens=settings.physical_batch_size,
-            most_wanted=settings.parallel + (DRAFTED if settings.drafter else 0),
+            most_wanted=settings.most_wanted,
             vocabulary=2**31,
             chat_template=script.chat_template,
             bos=BOS,

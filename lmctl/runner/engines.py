@@ -3,15 +3,67 @@
 from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
+
 from lmctl.base.spec import FailureKind, RunnerSpec
+from lmctl.runner.draft_model import DraftModel
 from lmctl.runner.drafting import Drafter
 from lmctl.runner.port import Engine, LoadFailed
 from lmctl.runner.prompt_lookup import PromptLookup
 
 
-def open_drafters() -> tuple[Drafter, ...]:
-    """Return what can guess tokens for the answers of an engine."""
-    return (PromptLookup(),)
+def open_drafters(
+    spec: RunnerSpec, engine: Engine, *, progress: Callable[[float], bool]
+) -> tuple[Drafter, ...]:
+    """Return what can guess tokens for the answers of an engine, the spec's draft model loaded.
+
+    `progress` is as for `open_engine`. Raises LoadFailed.
+    """
+    if spec.load.drafter:
+        _check_can_cut(engine, spec.model)
+    if not spec.draft:
+        return (PromptLookup(),)
+    draft = _open_draft(spec, engine, progress)
+    try:
+        _check_can_cut(draft, spec.load.drafter)
+    except LoadFailed:
+        draft.close()
+        raise
+    model = DraftModel(spec.load.drafter, draft, vocabulary=engine.facts.vocabulary)
+    return (PromptLookup(), model)
+
+
+def _open_draft(spec: RunnerSpec, engine: Engine, progress: Callable[[float], bool]) -> Engine:
+    """Load the draft model with as many sequences, as long as the engine's."""
+    load = msgspec.structs.replace(
+        spec.load,
+        context_length=engine.facts.context_length,
+        drafter="",
+        seed=None,
+        chat_template=None,
+        rope_frequency_base=None,
+        rope_frequency_scale=None,
+    )
+    paths = [Path(each.path) for each in spec.draft]
+    if spec.engine == "echo":
+        from lmctl.runner import echo
+
+        return echo.load(paths[0], load, progress=progress)
+    from lmctl.runner.llamacpp import engine as llamacpp
+
+    assert isinstance(engine, llamacpp.LlamaEngine)  # noqa: S101 - it was opened for this spec
+    names = (spec.model, spec.load.drafter)
+    return llamacpp.load_draft(paths, load, engine, names=names, progress=progress)
+
+
+def _check_can_cut(engine: Engine, model: str) -> None:
+    if not engine.facts.can_cut:
+        raise LoadFailed(
+            f"{model} keeps a state that no token can be taken out of again, so speculative"
+            " decoding cannot be had with it",
+            kind=FailureKind.CONFIG,
+            hint="remove `speculativeDraftModel` and `speculativeDraftSimple` of the instance",
+        )
 
 
 def open_engine(spec: RunnerSpec, *, progress: Callable[[float], bool]) -> Engine:

@@ -9,11 +9,9 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from lmctl.base.errors import BadRequest
-from lmctl.base.spec import LoadSettings
+from lmctl.base.spec import PROMPT_LOOKUP, LoadSettings
 from lmctl.base.talk import Drafted, Drafting
 
-PROMPT_LOOKUP: Final = "prompt-lookup"
-"""What the drafter that needs no model is called where a draft model is named."""
 USUAL_MOST: Final = 16
 USUAL_MOST_OF_MODEL: Final = 3
 """Tokens per guess where nobody says: a model's are worth less the further they are ahead."""

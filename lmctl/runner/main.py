@@ -13,6 +13,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Final
 
@@ -88,27 +89,34 @@ class Runner:
 
     def _own_engine(self) -> None:
         """Load, serve, close: the engine's whole life, on its thread."""
-        try:
-            weights = verify(self._spec.weights)
-            engine = open_engine(self._spec, progress=self._progress)
-        except LoadFailed as error:
-            self._fail(error.kind, _words(error))
-            return
-        except Exception as error:
-            log.exception("load failed")
-            self._fail(FailureKind.BUG, f"the engine failed to load: {error!r}")
-            return
-        try:
-            self._scheduler = Scheduler(
-                engine, self._in_loop(self._server.dispatch), drafters=open_drafters()
-            )
-            self._in_loop(self._server.ready)(Loaded(engine, self._scheduler, weights))
-            self._scheduler.run()
-        except Exception as error:
-            log.exception("engine failed")
-            self._fail(FailureKind.BUG, f"the engine failed: {error}")
-        finally:
-            engine.close()
+        with ExitStack() as opened:
+            try:
+                loaded = self._open(opened)
+            except LoadFailed as error:
+                self._fail(error.kind, _words(error))
+                return
+            except Exception as error:
+                log.exception("load failed")
+                self._fail(FailureKind.BUG, f"the engine failed to load: {error!r}")
+                return
+            try:
+                self._in_loop(self._server.ready)(loaded)
+                loaded.scheduler.run()
+            except Exception as error:
+                log.exception("engine failed")
+                self._fail(FailureKind.BUG, f"the engine failed: {error}")
+
+    def _open(self, opened: ExitStack) -> Loaded:
+        """Load what the spec names; `opened` closes it. Raises LoadFailed."""
+        weights = verify((*self._spec.weights, *self._spec.draft))
+        engine = open_engine(self._spec, progress=self._progress)
+        opened.callback(engine.close)
+        drafters = open_drafters(self._spec, engine, progress=self._progress)
+        for each in drafters:
+            opened.callback(each.close)
+        told = self._in_loop(self._server.dispatch)
+        self._scheduler = Scheduler(engine, told, drafters=drafters)
+        return Loaded(engine, self._scheduler, weights)
 
     def _progress(self, share: float) -> bool:
         self._loop.call_soon_threadsafe(self._server.board.load, share)

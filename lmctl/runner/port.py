@@ -8,14 +8,11 @@ read, and what chooses its next token, are two things: `begin` and `copy` keep t
 from collections.abc import Sequence
 from dataclasses import dataclass
 from threading import Event
-from typing import Final, Protocol
+from typing import Protocol
 
 from lmctl.base.errors import EngineFailed
 from lmctl.base.spec import FailureKind
 from lmctl.base.talk import ChosenToken, Sampling
-
-DRAFTED: Final = 16
-"""Guessed tokens, of all sequences together, an engine makes room for where a drafter is declared."""
 
 
 @dataclass(frozen=True, slots=True)

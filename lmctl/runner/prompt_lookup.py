@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+from lmctl.base.spec import PROMPT_LOOKUP
 from lmctl.runner.drafting import Ask
-from lmctl.runner.guessing import PROMPT_LOOKUP
 from lmctl.runner.port import Bell
 
 GRAM: Final = 3

@@ -54,8 +54,8 @@ def _masks(facts: ModelFacts, load: LoadSettings, tokens: int) -> int:
 
 
 def logits(facts: ModelFacts, load: LoadSettings) -> int:
-    """Return the bytes of what a step says: a number per word of the vocabulary and sequence."""
-    return facts.vocabulary * load.parallel * _FLOAT
+    """Return the bytes of what a step says: a number per word of the vocabulary and chosen token."""
+    return facts.vocabulary * load.most_wanted * _FLOAT
 
 
 def uses_flash_attention(load: LoadSettings) -> bool:
@@ -105,7 +105,7 @@ def _recurrent(facts: ModelFacts, load: LoadSettings, tokens: int) -> float:
 
 
 def _output(facts: ModelFacts, load: LoadSettings, tokens: int) -> float:
-    return facts.vocabulary * load.parallel + 2 * facts.widths.embedding * tokens
+    return facts.vocabulary * load.most_wanted + 2 * facts.widths.embedding * tokens
 
 
 def _workspace(w: Widths, tokens: int) -> int:

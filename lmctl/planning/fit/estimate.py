@@ -64,11 +64,36 @@ def estimate(
     engine: EngineName = "llama.cpp",
     *,
     features: Iterable[str] = USUAL,
+    draft: ModelFacts | None = None,
 ) -> Estimate | None:
     """Return what an instance will take, or None while nothing is known of its weights.
 
-    `features` are the instruction sets of the processor it will run on.
+    `features` are the instruction sets of the processor it will run on; `draft` is of the model that
+    is loaded beside to guess tokens.
     """
+    instructions = tuple(features)
+    found = _of_one(facts, load, engine, instructions)
+    beside = msgspec.structs.replace(load, drafter="")
+    other = _of_one(draft, beside, engine, instructions) if draft is not None else None
+    return found if found is None or other is None else _together(found, other)
+
+
+def _together(one: Estimate, other: Estimate) -> Estimate:
+    """Return what two models take in one process."""
+    process = min(one.overhead, other.overhead, LLAMA_PROCESS)
+    return Estimate(
+        weights=one.weights + other.weights,
+        cache=one.cache + other.cache,
+        compute=one.compute + other.compute,
+        overhead=one.overhead + other.overhead - process,
+        mapped=one.mapped + other.mapped,
+        confidence=max(one.confidence, other.confidence, key=list(Confidence).index),
+    )
+
+
+def _of_one(
+    facts: ModelFacts | None, load: LoadSettings, engine: EngineName, features: tuple[str, ...]
+) -> Estimate | None:
     if engine == "echo":
         return Estimate(facts.weights_size if facts else 0, overhead=ECHO_PROCESS)
     if facts is None:

@@ -28,6 +28,7 @@ _DECIDES: Final = (
     "keep_in_memory",
     "offload_ratio",
     "offload_kv",
+    "drafter",
 )
 
 

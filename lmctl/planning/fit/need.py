@@ -19,12 +19,18 @@ from lmctl.planning.observed import ObservedState, SeenRunner
 
 def need(want: WantedInstance, observed: ObservedState) -> Estimate | None:
     """Return what an instance will take, or None while nothing is known of its weights."""
-    key = want.weights.key
+    draft = facts_of(want.draft.key, observed) if want.draft is not None else None
+    if want.draft is not None and draft is None:
+        return None
     runtime = observed.runtimes.get(want.runtime)
-    known = of_weights(observed.peaks, observed.sha256_of(key), runtime.version if runtime else "")
-    features = observed.host.cores.features if observed.host else USUAL
+    digests = observed.sha256_of_all(want.all_weights)
     return estimated(
-        facts_of(key, observed), want.load, want.engine, features=features, known=known
+        facts_of(want.weights.key, observed),
+        want.load,
+        want.engine,
+        features=observed.host.cores.features if observed.host else USUAL,
+        known=of_weights(observed.peaks, digests, runtime.version if runtime else ""),
+        draft=draft,
     )
 
 
@@ -44,16 +50,19 @@ def estimated(
     *,
     features: Iterable[str] = USUAL,
     known: Iterable[MemoryPeak] = (),
+    draft: ModelFacts | None = None,
 ) -> Estimate | None:
-    """Return an estimate, corrected by the peaks that are known of the same weights."""
+    """Return an estimate, corrected by the peaks that are known of the same weights; `draft` is of a
+    model that is loaded beside.
+    """
     instructions = tuple(features)
-    plain = estimate(facts, load, engine, features=instructions)
+    plain = estimate(facts, load, engine, features=instructions, draft=draft)
     if plain is None:
         return None
     measured = []
     for each in known:
         did = msgspec.structs.replace(each.settings, physical_batch_size=max(1, each.step))
-        foreseen = estimate(facts, did, engine, features=instructions)
+        foreseen = estimate(facts, did, engine, features=instructions, draft=draft)
         if foreseen is not None:
             measured.append(Excess(each, each.peak - foreseen.total))
     return corrected(plain, load, measured, step=step_tokens(load))
@@ -76,7 +85,7 @@ def candidate(want: WantedInstance, observed: ObservedState) -> Tenant | None:
         return Tenant(want.name, want.memory, priority=want.priority)
     if found is None:
         return None
-    weights = ",".join(observed.sha256_of(want.weights.key))
+    weights = ",".join(observed.sha256_of_all(want.all_weights))
     return Tenant(want.name, found.total, weights, found.mapped, want.priority)
 
 
@@ -88,19 +97,12 @@ def tenant(
     `key` is of the weights its model has now: they are meant while it did not say what it loaded.
     """
     weights = seen.weights or observed.sha256_of(key)
-    facts = next(
-        (
-            facts
-            for each, facts in observed.facts.items()
-            if weights and observed.sha256_of(each) == weights
-        ),
-        None,
-    )
+    facts, draft = _facts_by(weights, observed)
     engine: EngineName = "echo" if seen.engine == "echo" else "llama.cpp"
     runtime = observed.runtimes.get(engine)
     known = of_weights(observed.peaks, weights, runtime.version if runtime else "")
     features = observed.host.cores.features if observed.host else USUAL
-    foreseen = estimated(facts, seen.load, engine, features=features, known=known)
+    foreseen = estimated(facts, seen.load, engine, features=features, known=known, draft=draft)
     peak = max(seen.memory, seen.memory_peak)
     return Tenant(
         name or seen.name,
@@ -109,3 +111,18 @@ def tenant(
         mapped=foreseen.mapped if foreseen else 0,
         priority=priority,
     )
+
+
+def _facts_by(
+    digests: tuple[str, ...], observed: ObservedState
+) -> tuple[ModelFacts | None, ModelFacts | None]:
+    """Return the facts of what a runner loaded, and of the draft model behind it, if it has one."""
+    for key, facts in observed.facts.items():
+        own = observed.sha256_of(key)
+        if own and digests[: len(own)] == own:
+            rest = digests[len(own) :]
+            of_rest = (
+                f for k, f in observed.facts.items() if rest and observed.sha256_of(k) == rest
+            )
+            return facts, next(of_rest, None)
+    return None, None

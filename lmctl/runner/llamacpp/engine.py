@@ -16,7 +16,7 @@ import numpy as np
 from lmctl.base.errors import EngineFailed
 from lmctl.base.spec import LoadSettings
 from lmctl.base.talk import Sampling
-from lmctl.runner.cores import Cores
+from lmctl.runner.cores import Cores, Guest
 from lmctl.runner.llamacpp import load as loading
 from lmctl.runner.llamacpp.batch import Batch
 from lmctl.runner.llamacpp.facts import facts
@@ -25,6 +25,7 @@ from lmctl.runner.llamacpp.load import Handles
 from lmctl.runner.llamacpp.logprobs import LogProbabilities
 from lmctl.runner.llamacpp.memory import Memory
 from lmctl.runner.llamacpp.sampling import Logits, Sampler
+from lmctl.runner.llamacpp.vocabulary import check_same
 from lmctl.runner.port import Bell, Feed, Full, Interrupted, Matcher, Sampled
 
 _PIECE: Final = 512
@@ -44,12 +45,32 @@ def load(
     return LlamaEngine(handles, settings, Cores(meeting, settings.threads))
 
 
+def load_draft(
+    paths: Sequence[Path],
+    settings: LoadSettings,
+    target: "LlamaEngine",
+    *,
+    names: tuple[str, str],
+    progress: Callable[[float], bool],
+) -> "LlamaEngine":
+    """Load a second model that guesses tokens for the first; `names` are of both, the first one's
+    first. Raises LoadFailed, also where their vocabularies differ.
+    """
+    handles = loading.load(paths, settings, progress=progress)
+    try:
+        check_same(target.handles, handles, names=names)
+    except BaseException:
+        handles.close()
+        raise
+    return LlamaEngine(handles, settings, Guest(target.cores))
+
+
 class LlamaEngine:
     """A loaded GGUF model with one context of many sequences."""
 
-    def __init__(self, handles: Handles, settings: LoadSettings, cores: Cores) -> None:
-        self._handles = handles
-        self._cores = cores
+    def __init__(self, handles: Handles, settings: LoadSettings, cores: Cores | Guest) -> None:
+        self.handles = handles
+        self.cores = cores
         self._threads = 0
         self._context = handles.context
         self._vocabulary = library.llama_model_get_vocab(handles.model)
@@ -126,7 +147,7 @@ class LlamaEngine:
     def rest(self, sequence: int) -> None:
         self._samplers.pop(sequence).close()
         if not self._samplers:
-            self._cores.leave()
+            self.cores.leave()
 
     def forget(self, sequence: int) -> None:
         if sequence in self._samplers:
@@ -134,15 +155,15 @@ class LlamaEngine:
         self._memory.forget(sequence)
 
     def close(self) -> None:
-        self._cores.close()
+        self.cores.close()
         for sampler in self._samplers.values():
             sampler.close()
         self._samplers.clear()
-        self._handles.close()
+        self.handles.close()
 
     def _share_cores(self) -> None:
         """Use as many threads as are ours while others are at work too."""
-        threads = self._cores.share()
+        threads = self.cores.share()
         if threads != self._threads:
             self._threads = threads
             library.llama_set_n_threads(self._context, threads, threads)

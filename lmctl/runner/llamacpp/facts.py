@@ -6,7 +6,7 @@ from typing import Any
 import llama_cpp as library
 
 from lmctl.base.spec import LoadSettings
-from lmctl.runner.llamacpp.load import Handles, most_wanted
+from lmctl.runner.llamacpp.load import Handles
 from lmctl.runner.llamacpp.memory import Memory
 from lmctl.runner.port import Facts
 
@@ -22,7 +22,7 @@ def facts(handles: Handles, settings: LoadSettings, memory: Memory) -> Facts:
         context_length=min(context_length, settings.context_length),
         slots=settings.parallel,
         step_tokens=max(physical, settings.parallel + 1),
-        most_wanted=most_wanted(settings),
+        most_wanted=settings.most_wanted,
         vocabulary=int(library.llama_vocab_n_tokens(vocabulary)),
         chat_template=template.decode() if template else None,
         bos=_token_text(vocabulary, library.llama_vocab_bos(vocabulary)),

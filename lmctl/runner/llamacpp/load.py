@@ -12,7 +12,7 @@ import llama_cpp as library
 from lmctl.base.spec import FailureKind, LoadSettings
 from lmctl.runner.cores import available_cores
 from lmctl.runner.llamacpp.library import complaints, kv_type, start
-from lmctl.runner.port import DRAFTED, LoadFailed
+from lmctl.runner.port import LoadFailed
 
 Progress = Callable[[float], bool]
 
@@ -133,11 +133,6 @@ def _context(model: Any, settings: LoadSettings) -> Any:
     return context
 
 
-def most_wanted(settings: LoadSettings) -> int:
-    """Return how many tokens one step can choose: one per sequence, and after guessed ones."""
-    return settings.parallel + (DRAFTED if settings.drafter else 0)
-
-
 def context_params(settings: LoadSettings) -> Any:
     """Return what a context is made with."""
     params = library.llama_context_default_params()
@@ -147,7 +142,7 @@ def context_params(settings: LoadSettings) -> Any:
     params.n_batch = max(settings.batch_size, settings.parallel + 1)
     params.n_ubatch = min(settings.physical_batch_size, params.n_batch)
     # More outputs than this would abort the process; the default reserves one per batch token.
-    params.n_outputs_max = most_wanted(settings)
+    params.n_outputs_max = settings.most_wanted
     params.n_threads = params.n_threads_batch = settings.threads or available_cores()
     params.kv_unified = settings.unified_kv
     params.flash_attn_type = _FLASH[settings.flash_attention]

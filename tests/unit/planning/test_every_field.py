@@ -220,11 +220,14 @@ def settings(section: Section) -> Iterator[Setting]:
     yield from (each for each in SETTINGS if (each.section, each.domain) == (section, Domain.LLM))
 
 
+DRAFTERS = ("speculativeDraftModel", "draftModel")  # a model they name must be there
+
+
 def setting_changes() -> Iterator[tuple[Change, Setting]]:
     """Every load and prediction setting, in an Instance by its SDK name, in a model by its key."""
     for section, block in ((Section.LOAD, "load"), (Section.OPERATION, "operation")):
         for each in settings(section):
-            one, two = pair(each.rule)
+            one, two = pair(each.rule) if each.name not in DRAFTERS else ("", "prompt-lookup")
             bad = None if each.rule.kind is Kind.ANY else {"no": {"such": "thing"}}
             if each.name != "gpuSplitConfig":
                 yield Change("instance", f"spec.{block}.{each.name}", (one, two), bad=bad), each

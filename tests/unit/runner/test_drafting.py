@@ -7,11 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lmctl.base.errors import BadRequest
-from lmctl.base.spec import LoadSettings
+from lmctl.base.spec import PROMPT_LOOKUP, LoadSettings
 from lmctl.base.talk import Drafting, Finished, Sampling, TextDelta
 from lmctl.runner.drafting import TAKEN_FROM_OTHERS
 from lmctl.runner.echo import EchoEngine, Script
-from lmctl.runner.guessing import PROMPT_LOOKUP, Guessing, guessing_of
+from lmctl.runner.guessing import Guessing, guessing_of
 from lmctl.runner.job import Job
 from lmctl.runner.port import Full
 from lmctl.runner.prompt_lookup import PromptLookup
