@@ -1,0 +1,72 @@
+"""The clients of Node against a box with real weights: `openai`, and `ai` with its provider for
+OpenAI's dialect (tests/node).
+"""
+
+import hashlib
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.support.box import box_in
+from tests.support.models import cache, smollm2
+
+pytestmark = [
+    pytest.mark.e2e,
+    pytest.mark.engine,
+    pytest.mark.timeout(900),
+    pytest.mark.skipif(shutil.which("npm") is None, reason="needs Node with npm"),
+]
+
+NODE = Path(__file__).parents[1] / "node"
+
+
+@pytest.fixture(scope="module")
+def clients() -> Path:
+    """The tests beside the packages they use, installed once per machine and lock file."""
+    lock = (NODE / "package-lock.json").read_bytes()
+    folder = cache() / "node" / hashlib.sha256(lock).hexdigest()[:12]
+    if not (folder / "installed").exists():
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        for name in ("package.json", "package-lock.json"):
+            shutil.copy(NODE / name, folder)
+        npm = ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
+        subprocess.run(npm, cwd=folder, check=True, timeout=600)
+        (folder / "installed").touch()
+    return folder
+
+
+@pytest.fixture(scope="module")
+def box(tmp_path_factory):
+    with box_in(tmp_path_factory.mktemp("node")) as made:
+        made.write(
+            "models/smollm2/model.yaml",
+            f"""\
+            model: acme/smollm2
+            base:
+              - key: acme/smollm2-gguf
+                sources:
+                  - {{type: file, path: "{smollm2()}"}}
+            """,
+        )
+        made.instance("chat", "acme/smollm2", load="{contextLength: 1024, parallel: 2}")
+        made.echo("script")
+        made.apply()
+        yield made
+
+
+def test_what_they_do_works(clients, box):
+    shutil.copy(NODE / "clients.test.mjs", clients)
+    ran = subprocess.run(
+        ["node", "--test", "--test-reporter", "spec", "clients.test.mjs"],
+        cwd=clients,
+        env={**os.environ, "LMCTL_TEST_URL": f"{box.url}/v1"},
+        capture_output=True,
+        text=True,
+        timeout=600,
+        check=False,
+    )
+    assert ran.returncode == 0, ran.stdout + ran.stderr
