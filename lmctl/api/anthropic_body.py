@@ -14,6 +14,7 @@ from lmctl.api.anthropic_tools import choice_of, tools_of
 from lmctl.api.fields import Blocks, Number, Share, Stop, TextBlocks, layer_of
 from lmctl.base import talk
 from lmctl.base.errors import BadRequest
+from lmctl.chat.effective import PREFIX
 
 TOOL_PREFIX: Final = "toolu_"
 
@@ -33,6 +34,23 @@ class Turn(BaseModel):
 
     role: Literal["user", "assistant", "system"]
     content: Blocks
+
+
+class JsonOutput(BaseModel):
+    """What holds an answer to a JSON Schema."""
+
+    model_config = ConfigDict(strict=True, frozen=True)
+
+    type: Literal["json_schema"]
+    schema_: Annotated[dict[str, Any], Field(alias="schema")]
+
+
+class OutputConfig(BaseModel):
+    """`output_config`; `output_format` is what it was called at first."""
+
+    model_config = ConfigDict(strict=True, frozen=True)
+
+    format: JsonOutput | None = None
 
 
 class CountBody(BaseModel):
@@ -74,10 +92,16 @@ class MessagesBody(CountBody):
     top_p: Share | None = None
     top_k: Annotated[int, Field(ge=-1)] | None = None
     stop_sequences: Stop | None = None
+    output_config: OutputConfig | None = None
+    output_format: JsonOutput | None = None
 
     def layer(self) -> dict[str, Any]:
         """Return what the request itself says about prediction, by full key."""
-        return layer_of(self, _KEYS)
+        layer = layer_of(self, _KEYS)
+        form = (self.output_config and self.output_config.format) or self.output_format
+        if form:
+            layer[PREFIX + "structured"] = talk.JsonDocument(form.schema_)
+        return layer
 
 
 def _reasoning(thinking: Any) -> talk.Reasoning:

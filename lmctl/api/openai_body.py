@@ -10,6 +10,7 @@ from typing import Annotated, Any, ClassVar, Final
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from lmctl.api.fields import Number, Share, Stop, layer_of
+from lmctl.api.structured_fields import StructuredFields
 from lmctl.base.errors import BadRequest
 from lmctl.chat.effective import PREFIX
 
@@ -61,7 +62,7 @@ class StreamOptions(BaseModel):
     include_usage: bool | None = None
 
 
-class TextBody(BaseModel):
+class TextBody(StructuredFields):
     """The fields both text endpoints read the same way."""
 
     model_config = ConfigDict(strict=True, frozen=True)
@@ -97,6 +98,7 @@ class TextBody(BaseModel):
         for name, acceptable, reason in (*_SHARED_REFUSALS, *self.refusals):
             if not acceptable(getattr(self, name)):
                 raise BadRequest(f"`{name}`: {reason}", param=name)
+        self.constraint()
 
     def layer(self) -> dict[str, Any]:
         """Return what the request itself says about prediction, by full key."""
@@ -106,6 +108,9 @@ class TextBody(BaseModel):
         )
         if limit is not None:
             layer[PREFIX + "maxPredictedTokens"] = limit
+        constraint = self.constraint()
+        if constraint is not None or self.response_format is not None:
+            layer[PREFIX + "structured"] = constraint
         return layer
 
 

@@ -79,11 +79,6 @@ class ChatBody(TextBody):
         ("functions", nothing, "long deprecated; send `tools`"),
         ("function_call", nothing, "long deprecated; send `tool_choice`"),
         (
-            "response_format",
-            lambda form: form is None or (isinstance(form, dict) and form.get("type") == "text"),
-            'this version cannot constrain its output; leave it out or send {"type": "text"}',
-        ),
-        (
             "modalities",
             lambda kinds: not kinds or kinds == ["text"],
             "this version answers in text only",
@@ -102,7 +97,6 @@ class ChatBody(TextBody):
     parallel_tool_calls: bool | None = None
     functions: Any = None
     function_call: Any = None
-    response_format: Any = None
     modalities: Any = None
     reasoning_effort: Any = None
     chat_template_kwargs: dict[str, Any] | None = None

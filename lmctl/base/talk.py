@@ -201,7 +201,7 @@ class Call(msgspec.Struct, frozen=True):
     many others it may wait for a slot and `queue_deadline` for how many seconds; None leaves
     both to the runner's spec.
 
-    The runner does not act yet on `constraint`, `overflow` and `progress`, nor on a
+    The runner does not act yet on `overflow` and `progress`, nor on a
     tool choice that is `required`, `continues` and the images of a chat.
     """
 

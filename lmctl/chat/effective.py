@@ -12,7 +12,21 @@ from typing import Any, Final
 
 import msgspec
 
-from lmctl.base.talk import Call, Chat, Drafting, Message, Prompt, Reasoning, Sampling, ToolNaming
+from lmctl.base.talk import (
+    Call,
+    Chat,
+    Constraint,
+    Drafting,
+    Grammar,
+    JsonDocument,
+    Message,
+    OneOf,
+    Pattern,
+    Prompt,
+    Reasoning,
+    Sampling,
+    ToolNaming,
+)
 
 PREFIX: Final = "llm.prediction."
 
@@ -30,6 +44,7 @@ DEFAULTS: Final[Mapping[str, Any]] = {
     "llama.logitBias": (),
     "systemPrompt": "",
     "toolNaming": "removeSpecial",
+    "structured": {"type": "none"},
 }
 
 _DRAFTING: Final = {
@@ -42,7 +57,9 @@ _DRAFTING: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Effective:
-    """Every choice made. `max_tokens` None is no limit; an empty `system_prompt` is none."""
+    """Every choice made. `max_tokens` None is no limit; an empty `system_prompt` is none; without a
+    `constraint` an answer is free.
+    """
 
     sampling: Sampling
     max_tokens: int | None
@@ -51,6 +68,7 @@ class Effective:
     tool_naming: ToolNaming
     reasoning: Reasoning
     drafting: Drafting
+    constraint: Constraint | None = None
 
     def call(self, call_id: str, asked: Chat | Prompt) -> Call:
         """Return the call these settings make of what was asked."""
@@ -67,6 +85,7 @@ class Effective:
             max_tokens=self.max_tokens,
             stop=self.stop,
             drafting=self.drafting,
+            constraint=self.constraint,
         )
 
 
@@ -94,6 +113,7 @@ def effective(*layers: Mapping[str, Any]) -> Effective:
         tool_naming=chosen["toolNaming"],
         reasoning=_reasoning(layers),
         drafting=_drafting(layers),
+        constraint=_constraint(chosen["structured"]),
     )
 
 
@@ -152,6 +172,19 @@ def _together(asked: Reasoning, settings: Reasoning) -> Reasoning:
 def _said(name: str, layers: tuple[Mapping[str, Any], ...]) -> Any:
     """Return what the strongest layer that says anything says; None when none does."""
     return next((layer[PREFIX + name] for layer in layers if PREFIX + name in layer), None)
+
+
+def _constraint(value: Any) -> Constraint | None:
+    """Return a constraint given as such, or the way LM Studio writes one."""
+    match value:
+        case JsonDocument() | Grammar() | Pattern() | OneOf():
+            return value
+        case {"type": "json"}:
+            return JsonDocument(value.get("jsonSchema"))
+        case {"type": "gbnf", "gbnfGrammar": str(grammar)}:
+            return Grammar(grammar)
+        case _:
+            return None
 
 
 def _choose(name: str, layers: tuple[Mapping[str, Any], ...]) -> Any:

@@ -87,6 +87,7 @@ HONOURED: Final = frozenset(
                 "speculativeDecoding.minContinueDraftingProbability",
                 "speculativeDecoding.minDraftLengthToConsider",
                 "stopStrings",
+                "structured",
                 "systemPrompt",
                 "temperature",
                 "toolNaming",

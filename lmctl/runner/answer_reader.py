@@ -47,6 +47,11 @@ class AnswerReader:
         self.reasoning_tokens = 0
 
     @property
+    def thinking(self) -> bool:
+        """Whether what comes next is a thought and not yet the answer."""
+        return self._parser.thinking
+
+    @property
     def over(self) -> bool:
         """Whether nothing that may follow is wanted."""
         return self._parser.over

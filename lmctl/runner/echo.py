@@ -44,6 +44,7 @@ TEMPLATE: Final = (
 _WORD: Final = re.compile(r"<\|\w+\|>|(?:(?!<\|\w+\|>)\S)+\s*|\s+")
 _LAST_USER: Final = re.compile(r"<\|user\|>((?:(?!<\|user\|>).)*?)<\|end\|>", re.DOTALL)
 _LONGEST: Final = 32
+_BYTES: Final = 256
 _TICK = 0.05
 
 
@@ -114,6 +115,10 @@ class EchoEngine:
         if token == END:
             return b""
         return token.to_bytes((token.bit_length() + 7) // 8, "big")[1:]
+
+    def pieces(self) -> list[bytes]:
+        # Constrained, it says one byte at a time: words without end make no vocabulary.
+        return [b""] * _BYTES + [bytes([byte]) for byte in range(_BYTES)]
 
     def is_end(self, token: int) -> bool:
         return token == END
@@ -194,7 +199,8 @@ class EchoEngine:
     def _choose(self, choosing: _Choosing, feed: Feed) -> Sampled:
         if choosing.reply is None:
             read = self._read[feed.sequence]  # and behind what was wanted first, only guessed
-            choosing.reply = iter(self._reply(read[: len(read) - feed.wants + 1]))
+            reply = self._reply(read[: len(read) - feed.wants + 1])
+            choosing.reply = reply if choosing.matcher is None else self._by_byte(reply)
         token = self._next(choosing.reply)
         if choosing.matcher is not None:
             token = _allowed(token, choosing.matcher.mask())
@@ -204,13 +210,16 @@ class EchoEngine:
         certain = TokenChoice(token, self.piece(token), 0.0)
         return Sampled(token, ChosenToken(certain, (certain,) if choosing.logprobs else ()))
 
-    def _reply(self, prompt: Sequence[int]) -> list[int]:
+    def _by_byte(self, tokens: Iterator[int]) -> Iterator[int]:
+        return (_token(bytes([byte])) for token in tokens for byte in self.piece(token))
+
+    def _reply(self, prompt: Sequence[int]) -> Iterator[int]:
         text = self._script.reply
         if text is None:
             said = b"".join(map(self.piece, prompt)).decode().removeprefix(BOS)
             turns = _LAST_USER.findall(said)
             text = turns[-1] if turns else said
-        return self.tokenize(text, add_bos=False, parse_special=False)
+        return iter(self.tokenize(text, add_bos=False, parse_special=False))
 
     def _next(self, reply: Iterator[int]) -> int:
         script = self._script
@@ -237,12 +246,18 @@ def _token(piece: bytes) -> int:
     return int.from_bytes(b"\x01" + piece, "big")
 
 
+_CLOSING: Final = (END, *(_token(mark.encode()) for mark in '"}]'))
+
+
 def _allowed(token: int, mask: memoryview | None) -> int:
-    """Return the token, or the first one the mask allows in its place."""
+    """Return the token, or one the mask allows in its place: the end or what closes, if it can be."""
     if mask is None:
         return token
     bits = int.from_bytes(mask.cast("B"), "little")
-    return token if bits >> token & 1 else (bits & -bits).bit_length() - 1
+    for each in (token, *_CLOSING):
+        if bits >> each & 1:
+            return each
+    return (bits & -bits).bit_length() - 1
 
 
 def load(path: Path, settings: LoadSettings, *, progress: Callable[[float], bool]) -> EchoEngine:

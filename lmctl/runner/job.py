@@ -4,6 +4,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from lmctl.base.errors import EngineFailed
 from lmctl.base.talk import (
     ChosenToken,
     Event,
@@ -62,6 +63,16 @@ class Job:
         """Whether one token is left to feed: the one that was chosen last, or the prompt's last."""
         return self.fed >= len(self.tokens) - 1
 
+    @property
+    def broken(self) -> EngineFailed | None:
+        """Return why the answer is not what was asked for although the model ended it."""
+        if self.matcher is None or self.matcher.trouble is None:
+            return None
+        return EngineFailed(
+            f"the answer could not be held to its grammar any longer: {self.matcher.trouble}",
+            hint="the grammar allows too much at once here; a simpler one will do",
+        )
+
     def feed(self, most: int) -> Feed:
         """Return the next tokens to feed, `most` of them at most while it is reading."""
         end = len(self.tokens) if self.decoding else min(len(self.tokens), self.fed + most)
@@ -96,6 +107,8 @@ class Job:
             self.unsent.append(sampled.chosen)
         shown = self.text.push(self.reader.piece(token, engine))
         events = self._told(shown)
+        if self.matcher is not None and not self.reader.thinking:
+            self.matcher.begin()
         if shown.stop is not None:
             return events + self.finish("stop", now, stop_string=shown.stop)
         if self.reader.over or (self.matcher is not None and self.matcher.ended):

@@ -23,6 +23,7 @@ import structlog
 
 from lmctl import logs
 from lmctl.base.spec import FailureKind, Phase, RunnerSpec
+from lmctl.runner.constraining import Constraining
 from lmctl.runner.engines import open_drafters, open_engine
 from lmctl.runner.port import LoadFailed
 from lmctl.runner.scheduler import Scheduler
@@ -114,9 +115,11 @@ class Runner:
         drafters = open_drafters(self._spec, engine, progress=self._progress)
         for each in drafters:
             opened.callback(each.close)
+        constraining = Constraining(engine)
+        opened.callback(constraining.close)
         told = self._in_loop(self._server.dispatch)
         self._scheduler = Scheduler(engine, told, drafters=drafters)
-        return Loaded(engine, self._scheduler, weights)
+        return Loaded(engine, constraining, self._scheduler, weights)
 
     def _progress(self, share: float) -> bool:
         self._loop.call_soon_threadsafe(self._server.board.load, share)

@@ -1,6 +1,6 @@
 """All a scheduler asks of an engine: many sequences at once, one step for all of them.
 
-An engine is owned by one thread; only `Facts`, `tokenize`, `piece` and `is_end` may be used from
+An engine is owned by one thread; only `Facts`, `tokenize`, `piece`, `pieces` and `is_end` may be used from
 another one (they read what loading fixed). A sequence is a number below `Facts.slots`; what it has
 read, and what chooses its next token, are two things: `begin` and `copy` keep to one each.
 """
@@ -66,6 +66,10 @@ class Matcher(Protocol):
     `accept`, elsewhere, while the engine computes: `mask` waits for it.
     """
 
+    def begin(self) -> None:
+        """Constrain from here on, if it waited for the end of a thought; else nothing changes."""
+        ...
+
     def mask(self) -> memoryview | None:
         """Return a bit per token, set where it may come: little-endian 32-bit words, token 0 is the
         lowest bit of the first. Tokens beyond its end may not come; None allows all. Some token is
@@ -80,6 +84,11 @@ class Matcher(Protocol):
     @property
     def ended(self) -> bool:
         """Whether the answer is complete and nothing may follow."""
+        ...
+
+    @property
+    def trouble(self) -> str | None:
+        """Why the answer can no longer be held to the constraint; then only the end is allowed."""
         ...
 
 
@@ -125,6 +134,13 @@ class Engine(Protocol):
 
     def piece(self, token: int) -> bytes:
         """Return the bytes a token adds to the text: perhaps half a character, perhaps none."""
+        ...
+
+    def pieces(self) -> list[bytes]:
+        """Return the piece of each token that a constrained answer may be made of, by its number.
+
+        Takes a part of a second. May be called from any thread.
+        """
         ...
 
     def is_end(self, token: int) -> bool:

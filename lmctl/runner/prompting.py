@@ -9,6 +9,7 @@ from lmctl.base.talk import Call, Chat, Prompt, Sampling, Texts
 from lmctl.chat.conversation import Conversation, conversation
 from lmctl.chat.template import Markers
 from lmctl.runner.answer_reader import AnswerReader, Budget, marks_of
+from lmctl.runner.constraining import Constraining
 from lmctl.runner.format_files import shipped
 from lmctl.runner.guessing import guessing_of
 from lmctl.runner.job import Job
@@ -17,11 +18,18 @@ from lmctl.runner.text import TextAssembler
 
 
 def prepare(
-    engine: Engine, call: Call, *, load: LoadSettings, now: datetime, deadline: float
+    engine: Engine,
+    call: Call,
+    *,
+    constraining: Constraining,
+    load: LoadSettings,
+    now: datetime,
+    deadline: float,
 ) -> Job:
     """Return the call as a job for the scheduler; `load` is how the instance was told to be.
 
-    Raises BadRequest when the call cannot be answered by this model.
+    `constraining` makes the matcher of a constrained answer. Raises BadRequest when the call cannot
+    be answered by this model.
     """
     if call.max_tokens is not None and call.max_tokens < 1:
         raise BadRequest(
@@ -39,6 +47,9 @@ def prepare(
     prompt, reader = _prompted(engine, call.input, chat_template=load.chat_template, now=now)
     tokens = _tokens(engine, prompt)
     _check_size(len(tokens), engine.facts.context_length, param=_param(call.input))
+    matcher = None
+    if call.constraint is not None:
+        matcher = constraining.matcher(call.constraint, waits=reader.thinking)
     return Job(
         id=call.id,
         prompt=tokens,
@@ -47,6 +58,7 @@ def prepare(
         text=TextAssembler(call.stop),
         deadline=deadline,
         reader=reader,
+        matcher=matcher,
         logprobs=call.logprobs,
         guessing=guessing_of(call.drafting, load, can_cut=engine.facts.can_cut),
     )

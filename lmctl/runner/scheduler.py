@@ -217,7 +217,8 @@ class Scheduler:
         self._drafts.trim(job)
         self._produced += job.produced - before
         if job.ended:
-            self._end(job, events)
+            broken = job.broken
+            self._end(job, [] if broken else events, error=broken)
         elif events:
             self._outputs.append(Output(job, events))
 

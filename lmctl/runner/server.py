@@ -23,6 +23,7 @@ from lmctl.base.talk import Call, Chat, Prompt
 from lmctl.runner import prompting, wire
 from lmctl.runner.admission import Admission
 from lmctl.runner.connection import say, until_gone
+from lmctl.runner.constraining import Constraining
 from lmctl.runner.job import Job
 from lmctl.runner.meter import Meter
 from lmctl.runner.outbox import Outbox
@@ -45,6 +46,7 @@ class Loaded:
     """What is there once loading is done."""
 
     engine: Engine
+    constraining: Constraining
     scheduler: Scheduler
     weights: tuple[str, ...]
 
@@ -282,6 +284,7 @@ class Server:
             prompting.prepare,
             loaded.engine,
             call,
+            constraining=loaded.constraining,
             load=self._spec.load,
             now=datetime.now().astimezone(),
             deadline=time.monotonic()

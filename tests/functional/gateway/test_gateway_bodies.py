@@ -39,7 +39,25 @@ ADD = {"type": "function", "function": {"name": "add"}}
         ),
         pytest.param({"functions": [{"name": "add"}]}, "functions", "`tools`", id="functions"),
         pytest.param(
-            {"response_format": {"type": "json_object"}}, "response_format", "constrain", id="json"
+            {"response_format": {"type": "yaml"}}, "response_format.type", "'text'", id="format"
+        ),
+        pytest.param(
+            {"response_format": {"type": "json_schema"}},
+            "response_format.json_schema.schema",
+            "required",
+            id="no schema",
+        ),
+        pytest.param(
+            {"grammar": 'root ::= "a"', "response_format": {"type": "json_object"}},
+            "grammar",
+            "`response_format` and `grammar` both",
+            id="two constraints",
+        ),
+        pytest.param(
+            {"structured_outputs": {"structural_tag": "x"}},
+            "structured_outputs.structural_tag",
+            "not permitted",
+            id="structural tag",
         ),
         pytest.param({"reasoning_effort": "on"}, "reasoning_effort", "minimal", id="effort"),
         pytest.param({"preset": "terse"}, "preset", "presets", id="preset"),

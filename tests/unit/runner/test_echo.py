@@ -36,6 +36,7 @@ class Only:
     """Allows some tokens, and remembers what was chosen."""
 
     ended = False
+    trouble = None
 
     def __init__(self, *allowed):
         bits = sum(1 << token for token in allowed)

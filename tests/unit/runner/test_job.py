@@ -69,6 +69,10 @@ def test_no_token_of_a_stop_string_is_told():
 def test_an_answer_ends_when_its_constraint_says_so():
     class Once:
         ended = True
+        trouble = None
+
+        def begin(self):
+            pass
 
     [_, shown, end] = told(job(matcher=Once()), "a", "b")
 

@@ -1,0 +1,126 @@
+"""Which tokens of a vocabulary may come next in a text that follows a grammar: the door to llguidance.
+
+A grammar is compiled once for a vocabulary; each answer then has a state of its own. The library
+never raises for what a grammar does: it falls silent and allows the end. So every use looks at its
+errors. Compiling and filling a mask leave the interpreter to other threads.
+"""
+
+import re
+from array import array
+from collections.abc import Callable, Sequence
+from typing import Final, TypeAlias
+
+from llguidance import LLMatcher, LLTokenizer, TokenizerWrapper, regex_to_lark
+
+_SILENT: Final = 0
+_WORD: Final = "I"
+_WORD_BITS: Final = 32
+_PLACE: Final = re.compile(r"(?:at )?\d+\(\d+\): ")
+_REASON: Final = re.compile(r"^error: (.+)$", re.MULTILINE)
+
+Words: TypeAlias = "array[int]"
+
+
+class BadGrammar(Exception):
+    """The library cannot follow a grammar; it says why in its own words."""
+
+
+class Vocabulary:
+    """The tokens of a model, as the library wants them.
+
+    `pieces` are the bytes of each token, none for those that are no text; `ends` are the tokens that
+    end an answer.
+    """
+
+    def __init__(
+        self,
+        pieces: Sequence[bytes],
+        ends: Sequence[int],
+        tokenize: Callable[[str], list[int]],
+    ) -> None:
+        tokenizer = _Tokenizer(pieces, ends, tokenize)
+        self._tokens = LLTokenizer(TokenizerWrapper(tokenizer), eos_token=list(ends))
+        tokenizer.spell = self._tokens.greedy_tokenize
+        self._size = -(-len(pieces) // _WORD_BITS)
+
+    def compile(self, grammar: str) -> "State":
+        """Return the state of a text not begun. Raises BadGrammar.
+
+        Takes about a millisecond, a second for the largest grammars.
+        """
+        matcher = LLMatcher(self._tokens, grammar, log_level=_SILENT)
+        if matcher.is_error():
+            raise BadGrammar(_first_words(matcher.get_error()))
+        return State(matcher, array(_WORD, bytes(self._size * _WORD_BITS // 8)))
+
+
+class State:
+    """A text that has followed its grammar so far."""
+
+    def __init__(self, matcher: LLMatcher, words: Words) -> None:
+        self._matcher = matcher
+        self.ended = matcher.is_stopped()
+        """Whether nothing may follow. Kept apart: while `fill` is at work nothing else may be asked."""
+        self.words = words
+        """The mask that `fill` made last: a bit per token, the lowest of the first word for token 0."""
+
+    def fork(self) -> "State":
+        """Return a state of its own that has come as far as this one."""
+        return State(self._matcher.deep_copy(), self.words[:])
+
+    def fill(self) -> None:
+        """Make the mask for the next token. Raises BadGrammar where it takes too much to tell."""
+        address, words = self.words.buffer_info()
+        self._matcher.unsafe_compute_mask_ptr(address, words * self.words.itemsize)
+        self._check()
+
+    def take(self, token: int) -> None:
+        """Go on by a token that the mask allows. Raises BadGrammar if it does not."""
+        self._matcher.consume_token(token)
+        self.ended = self._matcher.is_stopped()
+        self._check()
+
+    def _check(self) -> None:
+        if self._matcher.is_error():
+            raise BadGrammar(_first_words(self._matcher.get_error()))
+
+
+class _Tokenizer:
+    """The attributes the library asks of a tokenizer."""
+
+    bos_token_id = None
+
+    def __init__(
+        self, pieces: Sequence[bytes], ends: Sequence[int], tokenize: Callable[[str], list[int]]
+    ) -> None:
+        self.tokens = pieces
+        self.special_token_ids = [token for token, piece in enumerate(pieces) if not piece]
+        self.eos_token_id = ends[0]
+        self.spell: Callable[[str], list[int]] = lambda _: []
+        self._tokenize = tokenize
+
+    def __call__(self, text: str) -> list[int]:
+        """Return the tokens of what a grammar leaves no choice in.
+
+        Some models put a blank before every text; then the tokens are the longest that spell it.
+        """
+        found = self._tokenize(text)
+        fits = all(token < len(self.tokens) for token in found)
+        if fits and b"".join(self.tokens[token] for token in found) == text.encode():
+            return found
+        return self.spell(text)
+
+
+def regex_in_lark(regex: str) -> str:
+    r"""Return a regular expression as it stands between slashes in a Lark grammar; `\d`, `\w` and
+    `\s` mean ASCII, which every reader of them agrees on.
+    """
+    return regex_to_lark(regex, "dws")
+
+
+def _first_words(error: str) -> str:
+    """Return what an error says before it shows the library's own state, or where in our text it is."""
+    said = error.split("<state>", 1)[0].strip()
+    place, reason = _PLACE.match(said), _REASON.search(said)
+    shown = reason[1] if reason else said.split("\n", 1)[0]
+    return f"{place[0]}{shown}" if place and reason else shown
