@@ -12,6 +12,7 @@ from lmctl.api.responses_items import messages_of
 from lmctl.api.responses_tools import choice_of, tools_of
 from lmctl.base import talk
 from lmctl.base.errors import BadRequest
+from lmctl.chat.effective import PREFIX
 
 _KEYS: Final = {
     "temperature": "temperature",
@@ -88,9 +89,7 @@ class ResponsesBody(BaseModel):
             raise _refused("prompt", "there are no prompts stored here; send `input`")
         if self.top_logprobs or "message.output_text.logprobs" in (self.include or ()):
             raise _refused("include", "this version does not report log probabilities here")
-        form = (self.text.format if self.text else None) or {"type": "text"}
-        if form.get("type") != "text":
-            raise _refused("text.format", "this version cannot constrain its output here")
+        self._constraint()
 
     def to_chat(self) -> talk.Chat:
         """Return the request in our own words. Raises BadRequest naming what is wrong."""
@@ -111,7 +110,22 @@ class ResponsesBody(BaseModel):
 
     def layer(self) -> dict[str, Any]:
         """Return what the request itself says about prediction, by full key."""
-        return layer_of(self, _KEYS)
+        layer = layer_of(self, _KEYS)
+        if self.text and self.text.format:
+            layer[PREFIX + "structured"] = self._constraint()
+        return layer
+
+    def _constraint(self) -> talk.Constraint | None:
+        match (self.text and self.text.format) or {"type": "text"}:
+            case {"type": "text"}:
+                return None
+            case {"type": "json_object"}:
+                return talk.JsonDocument()
+            case {"type": "json_schema", "schema": dict() as schema}:
+                return talk.JsonDocument(schema)
+            case _:
+                expected = '{"type": "json_schema", "name": …, "schema": …}'
+                raise _refused("text.format", f'should be {expected}, "json_object" or "text"')
 
     def echo(self) -> dict[str, Any]:
         """Return what a response repeats of its request."""

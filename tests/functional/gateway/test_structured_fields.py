@@ -50,6 +50,26 @@ async def test_the_order_of_properties_is_kept(server, runner):
     assert list(runner.calls[0].constraint.json_schema["properties"]) == ["z", "a"]
 
 
+@pytest.mark.parametrize(
+    ("form", "constraint"),
+    [
+        (
+            {"type": "json_schema", "name": "a", "schema": SCHEMA, "strict": True},
+            JsonDocument(SCHEMA),
+        ),
+        ({"type": "json_object"}, JsonDocument()),
+        ({"type": "text"}, None),
+    ],
+)
+async def test_responses_field(server, runner, form, constraint):
+    body = {"model": "chat", "input": "a", "store": False, "text": {"format": form}}
+
+    answer = await server.ask("POST", "/v1/responses", json_body=body)
+
+    assert answer.status == 200
+    assert runner.calls[0].constraint == constraint
+
+
 @pytest.mark.parametrize("field", ["output_format", "output_config"])
 async def test_anthropic_s_field(server, runner, field):
     form = {"type": "json_schema", "schema": SCHEMA}
