@@ -16,6 +16,7 @@ _SILENT: Final = 0
 _WORD: Final = "I"
 _WORD_BITS: Final = 32
 _PLACE: Final = re.compile(r"(?:at )?\d+\(\d+\): ")
+_CLOSING: Final = b'}]",:0987654321ntf'
 _REASON: Final = re.compile(r"^error: (.+)$", re.MULTILINE)
 
 Words: TypeAlias = "array[int]"
@@ -42,6 +43,7 @@ class Vocabulary:
         self._tokens = LLTokenizer(TokenizerWrapper(tokenizer), eos_token=list(ends))
         tokenizer.spell = self._tokens.greedy_tokenize
         self._size = -(-len(pieces) // _WORD_BITS)
+        self._closing = Closing(pieces, ends)
 
     def compile(self, grammar: str) -> "State":
         """Return the state of a text not begun. Raises BadGrammar.
@@ -51,14 +53,30 @@ class Vocabulary:
         matcher = LLMatcher(self._tokens, grammar, log_level=_SILENT)
         if matcher.is_error():
             raise BadGrammar(_first_words(matcher.get_error()))
-        return State(matcher, array(_WORD, bytes(self._size * _WORD_BITS // 8)))
+        words = array(_WORD, bytes(self._size * _WORD_BITS // 8))
+        return State(matcher, words, self._closing)
+
+
+class Closing:
+    """The tokens that bring a text to its end, in the order they are tried."""
+
+    def __init__(self, pieces: Sequence[bytes], ends: Sequence[int]) -> None:
+        single = {piece: token for token, piece in enumerate(pieces) if len(piece) == 1}
+        marks = [bytes([byte]) for byte in _CLOSING]
+        blanks = [bytes([byte]) for byte in b" \t\n\r"]
+        rest = sorted(single.keys() - set(marks) - set(blanks))
+        self.ends = tuple(ends)
+        self.tokens = [single[each] for each in (*marks, *rest, *blanks) if each in single]
+        self.quote = single.get(b'"')
+        self.many = len(pieces) // 8
 
 
 class State:
     """A text that has followed its grammar so far."""
 
-    def __init__(self, matcher: LLMatcher, words: Words) -> None:
+    def __init__(self, matcher: LLMatcher, words: Words, closing: Closing) -> None:
         self._matcher = matcher
+        self._closing = closing
         self.ended = matcher.is_stopped()
         """Whether nothing may follow. Kept apart: while `fill` is at work nothing else may be asked."""
         self.words = words
@@ -66,7 +84,7 @@ class State:
 
     def fork(self) -> "State":
         """Return a state of its own that has come as far as this one."""
-        return State(self._matcher.deep_copy(), self.words[:])
+        return State(self._matcher.deep_copy(), self.words[:], self._closing)
 
     def fill(self) -> None:
         """Make the mask for the next token. Raises BadGrammar where it takes too much to tell."""
@@ -79,6 +97,50 @@ class State:
         self._matcher.consume_token(token)
         self.ended = self._matcher.is_stopped()
         self._check()
+
+    def allows(self, token: int) -> bool:
+        """Whether a token may come next, by the mask that was made last."""
+        return bool(self.words[token // _WORD_BITS] >> token % _WORD_BITS & 1)
+
+    def allow_only(self, token: int) -> None:
+        """Put a mask that leaves no choice in the place of the one that was made last."""
+        self.words = array(_WORD, bytes(len(self.words) * self.words.itemsize))
+        self.words[token // _WORD_BITS] = 1 << token % _WORD_BITS
+
+    def completion(self, most: int) -> list[int] | None:
+        """Return few tokens that complete the text, the end included where it must be said.
+
+        None where `most` do not do, as far as is plain to see: texts are closed at the next quote,
+        lists and objects where they may be. Takes some ten microseconds per token.
+        """
+        ahead = self.fork()
+        found: list[int] = []
+        try:
+            while not ahead.ended and len(found) < most:
+                ahead.fill()
+                found.append(ahead.closing_token())
+                ahead.take(found[-1])
+        except BadGrammar:
+            return None
+        return found if ahead.ended else None
+
+    def closing_token(self) -> int:
+        """Return the token that seems to lead to the end soonest, by the mask that was made last."""
+        closing = self._closing
+        for token in closing.ends:
+            if self.allows(token):
+                return token
+        # Where nearly all may come, a text is open: in it, brackets close nothing.
+        quote = closing.quote
+        if quote is not None and self.allows(quote) and self._allowed() > closing.many:
+            return quote
+        found = next((token for token in closing.tokens if self.allows(token)), None)
+        if found is None:
+            raise BadGrammar("no token of one byte goes on")
+        return found
+
+    def _allowed(self) -> int:
+        return int.from_bytes(self.words.tobytes()).bit_count()
 
     def _check(self) -> None:
         if self._matcher.is_error():

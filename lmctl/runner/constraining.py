@@ -21,6 +21,13 @@ from lmctl.runner.port import Engine
 
 KEPT: Final = 64
 """Compiled grammars that are kept; each takes some hundred kilobytes."""
+LOOKS_AHEAD: Final = 128
+"""So many tokens before the limit, and earlier if the way to the end is longer, every step looks."""
+LOOKS_EVERY: Final = 32
+"""Before that, one step in so many."""
+LONGEST_WAY: Final = 1024
+MARGIN: Final = 48
+"""Tokens that a single one may lead farther from the end than any so far did, at most."""
 PATIENCE: Final = 15.0
 """Seconds a grammar may take to compile, its turn included."""
 _STACK: Final = 64 * 1024 * 1024
@@ -39,10 +46,12 @@ class Constraining:
         self._compiler = ThreadPoolExecutor(1, thread_name_prefix="grammar")
         self._masks = ThreadPoolExecutor(2, thread_name_prefix="mask")
 
-    def matcher(self, constraint: Constraint, *, waits: bool = False) -> "GrammarMatcher":
+    def matcher(
+        self, constraint: Constraint, *, waits: bool = False, most: int | None = None
+    ) -> "GrammarMatcher":
         """Return a matcher for a new answer; one that `waits` allows all until its `begin`.
 
-        Raises BadRequest when the constraint cannot be kept.
+        An answer of `most` tokens is complete by then, where that can be. Raises BadRequest when the constraint cannot be kept.
         """
         key = sha256(msgspec.msgpack.encode(constraint)).digest()
         state = self._recall(key)
@@ -56,7 +65,7 @@ class Constraining:
                     f"the grammar was not prepared within {PATIENCE:g} seconds",
                     hint="a smaller one will do, or trying again when fewer are asked for",
                 ) from error
-        return GrammarMatcher(state.fork(), self._masks, waits=waits)
+        return GrammarMatcher(state.fork(), self._masks, waits=waits, most=most)
 
     def close(self) -> None:
         """Let the threads go."""
@@ -94,12 +103,19 @@ class Constraining:
 
 
 class GrammarMatcher:
-    """The port's Matcher for one answer."""
+    """The port's Matcher for one answer.
 
-    def __init__(self, state: State, pool: Executor, *, waits: bool) -> None:
+    With a limit of tokens it looks ahead: near the limit only what can still be completed in time
+    may come.
+    """
+
+    def __init__(self, state: State, pool: Executor, *, waits: bool, most: int | None) -> None:
         self._state = state
-        self._waits = waits
         self._pool = pool
+        self._waits = waits
+        self._left = most
+        self._way: list[int] | None = None
+        self._longest = 0
         self._filling: Future[None] | None = None
         self.trouble: str | None = None
 
@@ -114,18 +130,43 @@ class GrammarMatcher:
         if self._waits:
             return None
         self._settle()
+        if self._way and len(self._way) == self._left:
+            self._state.allow_only(self._way[0])
         return memoryview(self._state.words)
 
-    def accept(self, token: int) -> None:
+    def accept(self, token: int) -> int:
+        if self._left is not None:
+            self._left -= 1
         if self._waits:
-            return
+            return token
         self._settle()
         try:
+            token = self._in_time(token)
             self._state.take(token)
         except BadGrammar as error:
             self._give_up(error)
+        self._way = None
         if not self.ended:
-            self._filling = self._pool.submit(self._state.fill)
+            self._filling = self._pool.submit(self._prepare)
+        return token
+
+    def _prepare(self) -> None:
+        """Make the next mask and, near the limit, find the way to the end."""
+        self._state.fill()
+        left = self._left
+        if left is None or (left > max(LOOKS_AHEAD, 2 * self._longest) and left % LOOKS_EVERY):
+            return
+        self._way = self._state.completion(min(left, LONGEST_WAY))
+        self._longest = max(self._longest, len(self._way or ()))
+
+    def _in_time(self, token: int) -> int:
+        """Return the token, or the next on the way to the end if it leads too far from it."""
+        if not self._way or self._left is None or self._left > self._longest + MARGIN:
+            return token
+        ahead = self._state.fork()
+        ahead.take(token)
+        in_time = ahead.ended or ahead.completion(self._left) is not None
+        return token if in_time else self._way[0]
 
     def _settle(self) -> None:
         """Wait for the mask that is being made."""

@@ -204,7 +204,7 @@ class EchoEngine:
         token = self._next(choosing.reply)
         if choosing.matcher is not None:
             token = _allowed(token, choosing.matcher.mask())
-            choosing.matcher.accept(token)
+            token = choosing.matcher.accept(token)
         if choosing.logprobs is None:
             return Sampled(token)
         certain = TokenChoice(token, self.piece(token), 0.0)

@@ -77,8 +77,10 @@ class Matcher(Protocol):
         """
         ...
 
-    def accept(self, token: int) -> None:
-        """Take the token that was chosen; it was allowed."""
+    def accept(self, token: int) -> int:
+        """Take the token that was chosen; it was allowed. Return it, or the one to put in its place:
+        one that is the better choice in the light of what can follow.
+        """
         ...
 
     @property

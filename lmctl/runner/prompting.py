@@ -49,7 +49,9 @@ def prepare(
     _check_size(len(tokens), engine.facts.context_length, param=_param(call.input))
     matcher = None
     if call.constraint is not None:
-        matcher = constraining.matcher(call.constraint, waits=reader.thinking)
+        room = engine.facts.context_length - len(tokens)
+        most = room if call.max_tokens is None else min(room, call.max_tokens)
+        matcher = constraining.matcher(call.constraint, waits=reader.thinking, most=most)
     return Job(
         id=call.id,
         prompt=tokens,

@@ -110,6 +110,7 @@ class Only:
 
     def accept(self, token):
         self.accepted.append(token)
+        return token
 
 
 @pytest.mark.parametrize(

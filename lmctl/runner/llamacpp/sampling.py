@@ -68,9 +68,9 @@ class Sampler:
             token = int(logits.argmax())
         else:
             token = int(library.llama_sampler_sample(self._chain, context, row))
-        self._recent.append(token)
         if self._matcher is not None:
-            self._matcher.accept(token)
+            token = self._matcher.accept(token)
+        self._recent.append(token)
         return token
 
     @property

@@ -48,6 +48,7 @@ class Only:
 
     def accept(self, token):
         self.accepted.append(token)
+        return token
 
 
 def test_a_copy_has_read_the_same_and_goes_its_own_way():
