@@ -46,11 +46,12 @@ class JsonOutput(BaseModel):
 
 
 class OutputConfig(BaseModel):
-    """`output_config`; `output_format` is what it was called at first."""
+    """`output_config`; `output_format` is what its format was called at first."""
 
     model_config = ConfigDict(strict=True, frozen=True)
 
     format: JsonOutput | None = None
+    effort: Literal["low", "medium", "high", "xhigh", "max"] | None = None
 
 
 class CountBody(BaseModel):
@@ -94,6 +95,15 @@ class MessagesBody(CountBody):
     stop_sequences: Stop | None = None
     output_config: OutputConfig | None = None
     output_format: JsonOutput | None = None
+
+    def to_chat(self) -> talk.Chat:
+        """Return the conversation in our own words. Raises BadRequest naming what is wrong."""
+        chat = super().to_chat()
+        effort = self.output_config and self.output_config.effort
+        if not effort or chat.reasoning.enabled is False:
+            return chat
+        thinking = msgspec.structs.replace(chat.reasoning, effort=effort)
+        return msgspec.structs.replace(chat, reasoning=thinking)
 
     def layer(self) -> dict[str, Any]:
         """Return what the request itself says about prediction, by full key."""

@@ -25,7 +25,4 @@ def checked(choice: talk.ToolChoice, tools: tuple[talk.Tool, ...], place: str) -
             param=place,
             hint=f"`tools` has {', '.join(names)}",
         )
-    if choice.mode == "required":
-        reason = "this version cannot make a model call a tool"
-        raise BadRequest(f"`{place}`: {reason}", param=place, hint='choose "auto"')
     return choice

@@ -6,27 +6,41 @@ from datetime import datetime
 
 import msgspec
 
-from lmctl.base.talk import Chat, Message, ToolCall
+from lmctl.base.talk import Chat, Message, Tool, ToolCall
 from lmctl.chat import thinking
 from lmctl.chat.ability import Ability, ability
 from lmctl.chat.described import described
-from lmctl.chat.formats import Format, Formats
+from lmctl.chat.formats import Channels, Format, Formats
 from lmctl.chat.parse.calls import Offered
 from lmctl.chat.parse.parser import Reading
 from lmctl.chat.template import Markers, render
 from lmctl.chat.tool_names import told_names
+from lmctl.chat.writing import Written, with_calls_written
+
+
+@dataclass(frozen=True, slots=True)
+class Calling:
+    """The tools that may be called, or have to be, by the names the model was told, and how it
+    writes calls; there may be none where even a plain answer is written in a way of its own.
+    """
+
+    tools: tuple[Tool, ...]
+    way: Written | Channels
+    single: bool
+    required: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Conversation:
-    """The prompt, how the answer is read, the marks in it that may be tokens of their own, and
-    what ends a thought that has gone on for long enough.
+    """The prompt, how the answer is read, the marks in it that may be tokens of their own, what
+    ends a thought that has gone on for long enough, and what can be called, if anything.
     """
 
     prompt: str
     reading: Reading
     marks: tuple[str, ...]
     enough: str
+    calling: Calling | None = None
 
 
 def conversation(
@@ -40,6 +54,8 @@ def conversation(
     messages = _renamed(chat.messages, names, able)
     if not able.tools:
         messages, tools = described(messages, tools, formats.described), ()
+    elif not able.calls and able.written is not None:
+        messages = with_calls_written(messages, able.written)
     told = thinking.variables(chat.reasoning, able, formats.thoughts, template=template)
     prompt = render(
         template,
@@ -54,11 +70,13 @@ def conversation(
 
 def _ended(prompt: str, chat: Chat, able: Ability, formats: Formats) -> str:
     """Return the prompt with the end that keeps the model from thinking, where that is wanted."""
+    channels = able.format.channels if able.format else None
+    if channels is not None and (
+        thinking.off(chat.reasoning) or chat.tool_choice.mode == "required"
+    ):
+        return prompt + channels.skipped
     if not thinking.off(chat.reasoning):
         return prompt
-    channels = able.format.channels if able.format else None
-    if channels is not None:
-        return prompt + channels.skipped
     thought = thinking.thought_of(chat.reasoning, able, formats.thoughts)
     return thinking.closed(prompt, thought, able, formats.thoughts)
 
@@ -84,7 +102,23 @@ def _read_as(
         marks += able.format.marks()
     marks += (thought.begin, thought.end, *thought.drops)
     enough = channels.enough if channels else thought.empty.removeprefix(thought.begin)
-    return Conversation(prompt, reading, tuple(dict.fromkeys(marks)), enough)
+    calling = _calling(chat, names, able)
+    return Conversation(prompt, reading, tuple(dict.fromkeys(marks)), enough, calling)
+
+
+def _calling(chat: Chat, names: Mapping[str, str], able: Ability) -> Calling | None:
+    choice = chat.tool_choice
+    way = able.written or (able.format.channels if able.format else None)
+    offered = chat.tools if choice.mode != "none" else ()
+    if way is None or not (offered or isinstance(way, Channels)):
+        return None
+    wanted = tuple(
+        msgspec.structs.replace(each, name=names[each.name])
+        for each in offered
+        if choice.name in (None, each.name)
+    )
+    required = choice.mode == "required"
+    return Calling(wanted, way, single=not choice.parallel, required=required)
 
 
 def _known(able: Ability, formats: Formats) -> tuple[Format, ...]:

@@ -10,25 +10,28 @@ _Read = TypeVar("_Read")
 
 class Json(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="json"):
     """JSON objects with members `name` and `arguments`; `others` may stand beside them where
-    `needs_arguments` asks for both.
+    `needs_arguments` asks for both. `listed` says that the model writes a list of them.
     """
 
     name: tuple[str, ...] = ("name",)
     arguments: tuple[str, ...] = ("arguments", "parameters")
     others: tuple[str, ...] = ()
     needs_arguments: bool = False
+    listed: bool = False
 
 
 class Named(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="named"):
     """`lead`, a name up to one of `name_end`, then the arguments as JSON and `tail`.
 
-    `name_after` and `arguments_after` are marks that something may stand before.
+    `name_after` and `arguments_after` are marks that something may stand before; `indexed` says that
+    the model counts its calls behind the name.
     """
 
     name_end: tuple[str, ...]
     lead: str = ""
     name_after: str = ""
     name_prefix: str = ""
+    indexed: bool = False
     arguments_after: str = ""
     tail: str = ""
 
@@ -36,8 +39,8 @@ class Named(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="
 class Tagged(
     msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="tagged"
 ):
-    """A name, then parameters between tags. `text_flag` in the tag says that a value is text;
-    `end_stays` leaves the end to the frame.
+    """A name, then parameters between tags. `text_flag` in the tag says that a value is text,
+    `other_flag` that it is not; `end_stays` leaves the end to the frame.
     """
 
     key_begin: str
@@ -47,6 +50,7 @@ class Tagged(
     name_end: tuple[str, ...] = ()
     value_begin: str = ""
     text_flag: str = ""
+    other_flag: str = ""
     end_stays: bool = False
 
 
@@ -79,9 +83,11 @@ class Channels(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     start: str
     channel: str
+    kind: str
     message: str
     ends: tuple[str, ...]
     thought: str
+    answer: str
     recipient_prefix: str
     skipped: str
     enough: str
@@ -89,7 +95,8 @@ class Channels(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 class Format(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How one family writes calls. It is recognised by all texts of one row of `when`, and by none
-    of `unless`. `opens` and `closes` are marks around all calls, which mean nothing else.
+    of `unless`. `opens` and `closes` are marks around all calls, which mean nothing else. `results`
+    begin what is not the model's to write: where one follows a call, the answer is over.
     """
 
     name: str
@@ -97,6 +104,7 @@ class Format(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     unless: tuple[str, ...] = ()
     opens: tuple[str, ...] = ()
     closes: tuple[str, ...] = ()
+    results: tuple[str, ...] = ()
     frames: tuple[Frame, ...] = ()
     channels: Channels | None = None
     ids: Literal["digits", "functions"] = "digits"

@@ -155,7 +155,8 @@ class _Tokenizer:
     def __init__(
         self, pieces: Sequence[bytes], ends: Sequence[int], tokenize: Callable[[str], list[int]]
     ) -> None:
-        self.tokens = pieces
+        # The library tells tokens without text apart by what a grammar calls them: `<[number]>`.
+        self.tokens = [piece or b"[%d]" % token for token, piece in enumerate(pieces)]
         self.special_token_ids = [token for token, piece in enumerate(pieces) if not piece]
         self.eos_token_id = ends[0]
         self.spell: Callable[[str], list[int]] = lambda _: []

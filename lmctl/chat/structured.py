@@ -43,9 +43,10 @@ def compiled(constraint: Constraint, compile_grammar: Compile) -> State:
         case JsonDocument(json_schema=schema):
             return _document({"type": "object"} if schema is None else schema, compile_grammar)
         case Grammar(grammar=text, syntax=syntax):
-            _check_size(text, "grammar")
-            lark = _with_prepared_schemas(text) if syntax == "lark" else to_lark(text)
-            return _followed(lark, compile_grammar, param="grammar")
+            if syntax == "gbnf":
+                _check_size(text, "grammar")
+                return _followed(to_lark(text), compile_grammar, param="grammar")
+            return _followed(_with_prepared_schemas(text), compile_grammar, param="grammar")
         case Pattern(regex=regex):
             _check_size(regex, "regex")
             return _followed(f"start: /{regex_in_lark(regex)}/", compile_grammar, param="regex")
@@ -64,11 +65,7 @@ def json_grammar(schema: Any, *, param: str) -> str:
 def _document(schema: Any, compile_grammar: Compile) -> State:
     prepared = prepare(schema, param=_SCHEMA)
     text = _with_options(prepared.schema)
-    if len(text) > LARGEST_SCHEMA:
-        raise BadRequest(
-            f"the JSON schema has {len(text)} characters, at most {LARGEST_SCHEMA} are taken",
-            param=_SCHEMA,
-        )
+    _check_schema(text)
     try:
         return compile_grammar(_only(text))
     except BadGrammar as error:
@@ -109,8 +106,10 @@ def _followed(lark: str, compile_grammar: Compile, *, param: str) -> State:
 
 
 def _with_prepared_schemas(lark: str) -> str:
-    """Return a Lark grammar with the schemas in it put as any other schema is."""
-    found, end = [], 0
+    """Return a Lark grammar with the schemas in it put as any other schema is; those have a size
+    limit of their own.
+    """
+    found, end, rules = [], 0, lark
     for mark in _SCHEMA_INSIDE.finditer(lark):
         try:
             schema, length = json.JSONDecoder().raw_decode(lark[mark.end() :])
@@ -118,6 +117,9 @@ def _with_prepared_schemas(lark: str) -> str:
             continue  # the library says what is wrong, and where
         found += [lark[end : mark.end()], json_grammar(schema, param="grammar")]
         end = mark.end() + length
+        rules = rules.replace(lark[mark.end() : end], "", 1)
+    _check_size(rules, "grammar")
+    _check_schema("".join(found))
     return "".join([*found, lark[end:]])
 
 
@@ -127,6 +129,14 @@ def _choice(choices: tuple[str, ...]) -> str:
     _check_size("".join(choices), "choice")
     # One terminal for all: the library decides between terminals by the longest, too early.
     return "start: CHOICE\nCHOICE: " + " | ".join(map(json.dumps, choices))
+
+
+def _check_schema(text: str) -> None:
+    if len(text) > LARGEST_SCHEMA:
+        raise BadRequest(
+            f"the JSON schema has {len(text)} characters, at most {LARGEST_SCHEMA} are taken",
+            param=_SCHEMA,
+        )
 
 
 def _check_size(text: str, param: str) -> None:

@@ -48,8 +48,8 @@ class AnswerReader:
 
     @property
     def thinking(self) -> bool:
-        """Whether what comes next is a thought and not yet the answer."""
-        return self._parser.thinking
+        """Whether what comes next is a thought, or what ends one, and not yet the answer."""
+        return self._parser.thinking or bool(self._forced)
 
     @property
     def over(self) -> bool:

@@ -6,14 +6,11 @@ from datetime import datetime
 from lmctl.base.errors import BadRequest
 from lmctl.base.spec import LoadSettings
 from lmctl.base.talk import Call, Chat, Prompt, Sampling, Texts
-from lmctl.chat.conversation import Conversation, conversation
-from lmctl.chat.template import Markers
-from lmctl.runner.answer_reader import AnswerReader, Budget, marks_of
 from lmctl.runner.constraining import Constraining
-from lmctl.runner.format_files import shipped
 from lmctl.runner.guessing import guessing_of
 from lmctl.runner.job import Job
 from lmctl.runner.port import Engine
+from lmctl.runner.prompted import conversed, prompted
 from lmctl.runner.text import TextAssembler
 
 
@@ -44,14 +41,11 @@ def prepare(
             param="model",
             hint="ask an embedding model for embeddings",
         )
-    prompt, reader = _prompted(engine, call.input, chat_template=load.chat_template, now=now)
-    tokens = _tokens(engine, prompt)
+    found = prompted(engine, call, call.input, chat_template=load.chat_template, now=now)
+    tokens = _tokens(engine, found.text)
     _check_size(len(tokens), engine.facts.context_length, param=_param(call.input))
-    matcher = None
-    if call.constraint is not None:
-        room = engine.facts.context_length - len(tokens)
-        most = room if call.max_tokens is None else min(room, call.max_tokens)
-        matcher = constraining.matcher(call.constraint, waits=reader.thinking, most=most)
+    room = engine.facts.context_length - len(tokens)
+    most = room if call.max_tokens is None else min(room, call.max_tokens)
     return Job(
         id=call.id,
         prompt=tokens,
@@ -59,8 +53,8 @@ def prepare(
         max_tokens=call.max_tokens,
         text=TextAssembler(call.stop),
         deadline=deadline,
-        reader=reader,
-        matcher=matcher,
+        matcher=found.matcher(constraining, most=most),
+        reader=found.reader,
         logprobs=call.logprobs,
         guessing=guessing_of(call.drafting, load, can_cut=engine.facts.can_cut),
     )
@@ -72,49 +66,13 @@ def tokens_of(
     """Return the prompt as the model will read it. Raises BadRequest when its template refuses it."""
     if isinstance(given, Prompt):
         return _tokens(engine, given.text)
-    return _tokens(engine, _conversed(engine, given, chat_template, now=now).prompt)
-
-
-def _prompted(
-    engine: Engine, given: Chat | Prompt, *, chat_template: str | None, now: datetime
-) -> tuple[str, AnswerReader]:
-    """Return the text of the prompt, and what will read the answer."""
-    if isinstance(given, Prompt):
-        return given.text, AnswerReader()
-    found = _conversed(engine, given, chat_template, now=now)
-    reader = AnswerReader(
-        found.reading, marks=marks_of(engine, found.marks), budget=_budget(engine, given, found)
-    )
-    return found.prompt, reader
-
-
-def _budget(engine: Engine, chat: Chat, found: Conversation) -> Budget | None:
-    if not chat.reasoning.budget:
-        return None
-    ending = engine.tokenize(found.enough, add_bos=False, parse_special=True)
-    return Budget(chat.reasoning.budget, tuple(ending))
+    return _tokens(engine, conversed(engine, given, chat_template=chat_template, now=now).prompt)
 
 
 def _tokens(engine: Engine, text: str) -> list[int]:
     facts = engine.facts
     add_bos = facts.adds_bos and not (facts.bos and text.startswith(facts.bos))
     return engine.tokenize(text, add_bos=add_bos, parse_special=True)
-
-
-def _conversed(
-    engine: Engine, chat: Chat, chat_template: str | None, *, now: datetime
-) -> Conversation:
-    facts = engine.facts
-    template = chat_template if chat_template is not None else facts.chat_template
-    if template is None:
-        raise BadRequest(
-            "this model has no chat template",
-            param="messages",
-            hint="set `promptTemplate` of the instance, or send a raw prompt (`/v1/completions`)",
-        )
-    return conversation(
-        chat, template, now=now, markers=Markers(facts.bos, facts.eos), formats=shipped()
-    )
 
 
 def _check_bias(sampling: Sampling, vocabulary: int) -> None:

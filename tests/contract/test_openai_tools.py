@@ -87,6 +87,21 @@ async def test_one_call_where_parallel_ones_are_not_wanted(spoken):
     assert call.function.name == "get weather.now"
 
 
+async def test_a_named_tool_is_called_whatever_the_model_would_say(spoken):
+    nothing = {"type": "object", "additionalProperties": False}
+    tool = {"type": "function", "function": {"name": "stop.it", "parameters": nothing}}
+
+    answer = await spoken.create(
+        model="chat",
+        messages=[{"role": "user", "content": "never"}],
+        tools=[*TOOLS, tool],
+        tool_choice={"type": "function", "function": {"name": "stop.it"}},
+    )
+
+    (call,) = answer.choices[0].message.tool_calls
+    assert (call.function.name, call.function.arguments) == ("stop.it", "{}")
+
+
 async def test_what_is_no_call_stays_content(spoken):
     text = '[TOOL_REQUEST]{"name": "nobody", "arguments": {}}[END_TOOL_REQUEST]'
 

@@ -41,6 +41,7 @@ KNOWN = {
     "HuggingFaceTB-SmolLM3-3B": (None, False, "think"),
     "Kimi-K2-Instruct": ("kimi", True, None),
     "Kimi-K2-Thinking": ("kimi", True, "think"),
+    "LFM2-8B-A1B": ("lfm2", True, None),
     "LFM2.5-8B-A1B": ("lfm2", True, "think"),
     "MiMo-VL": ("hermes", True, None),
     "MiniMax-M1": ("hermes", True, None),
@@ -62,7 +63,7 @@ KNOWN = {
     "deepseek-ai-DeepSeek-V4": ("deepseek", True, "think"),
     "google-gemma-2-2b-it": (None, False, None),
     "google-gemma-4-31B-it": ("gemma", True, "gemma4"),
-    "ibm-granite-granite-3.3-2B-Instruct": ("granite", False, "granite"),
+    "ibm-granite-granite-3.3-2B-Instruct": ("granite", True, "granite"),
     "ibm-granite-granite-4.0": ("hermes", True, None),
     "meetkai-functionary-medium-v3.1": ("functionary", True, None),
     "meta-llama-Llama-3.1-8B-Instruct": ("llama3", True, None),
@@ -93,7 +94,11 @@ def test_a_template_s_format_is_recognised(templates, name):
     assert told == KNOWN[name]
 
 
-@pytest.mark.parametrize("name", sorted(name for name in KNOWN if KNOWN[name][1]))
+WRITTEN_FOR = {"LFM2-8B-A1B", "ibm-granite-granite-3.3-2B-Instruct"}
+"""Templates that show tools and results and leave calls out."""
+
+
+@pytest.mark.parametrize("name", sorted({name for name in KNOWN if KNOWN[name][1]} - WRITTEN_FOR))
 def test_what_a_template_writes_for_a_call_is_read_back(templates, name):
     template = templates[name]
     chat = Chat((ASKED,), tools=(TOOL,), reasoning=Reasoning(enabled=False))

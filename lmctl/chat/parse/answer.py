@@ -36,6 +36,7 @@ class Answer:
         self._separate = separate
         self._opens = tuple(mark for each in formats for mark in each.opens)
         self._closes = tuple(mark for each in formats for mark in each.closes)
+        self._results = tuple(mark for each in formats for mark in each.results)
         self._drops = thought.drops if thought else ()
         frames = tuple(frame for each in formats for frame in each.frames)
         self._framed = tuple(frame for frame in frames if frame.begin)
@@ -45,14 +46,15 @@ class Answer:
         self._fresh = True  # nothing was said since the start, a thought or a call
         self._first = True
         self.thinking = inside
+        self.over = False
 
     def read(self) -> Steps[None]:
         """Read to the end, or until no further call is allowed."""
         if self._inside and self._thought is not None:
             yield from self._think(self._thought)
-        while (yield from self._source.peek()) and not self._calls.over:
+        while (yield from self._source.peek()) and not self.over:
             yield from self._turn()
-            if not self._calls.over:
+            if not self.over:
                 yield from self._source.flow(self._stops, self._say)
 
     def _turn(self) -> Steps[None]:
@@ -61,7 +63,7 @@ class Answer:
         source.forget()
         begin = source.at
         opened = False
-        while not self._calls.over:
+        while not self.over:
             yield from source.spaces()
             if (yield from source.take_any(self._opens)):
                 opened = True
@@ -71,7 +73,7 @@ class Answer:
             begin = source.at
         else:
             return
-        if any(source.rest.startswith(mark) for mark in self._stops):
+        if any(source.begins(mark) for mark in self._stops):
             source.at += 1  # the mark begins nothing here: it is text like any other
         passed = source.since(begin)
         self._say(passed if self._first or not self._fresh else passed.lstrip())
@@ -82,11 +84,19 @@ class Answer:
         if self._fresh and thought is not None and (yield from source.take(thought.begin)):
             yield from self._think(thought)
             return True
-        closed = self._fresh and self._calls.made and (yield from source.take_any(self._closes))
-        if closed or (yield from source.take_any(self._drops)):
+        after_call = self._fresh and self._calls.made > 0
+        if after_call and (yield from self._after_call()):
+            return True
+        if (yield from source.take_any(self._drops)):
             return True
         bare = self._bare if self._fresh or opened else ()
         return (yield from self._call((*self._framed, *bare)))
+
+    def _after_call(self) -> Steps[bool]:
+        """Read a mark that closes all calls, or that ends the answer."""
+        if (yield from self._source.take_any(self._results)):
+            self.over = True
+        return self.over or bool((yield from self._source.take_any(self._closes)))
 
     def _call(self, frames: tuple[Frame, ...]) -> Steps[bool]:
         """Read a call, if one comes next; its text is given back when it is none."""
@@ -100,7 +110,7 @@ class Answer:
                 self._source.at = begin
                 continue
             yield from self._end(frame)
-            self._fresh, self._first = True, False
+            self._fresh, self._first, self.over = True, False, self._calls.over
             return True
         return False
 

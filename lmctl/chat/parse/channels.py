@@ -15,7 +15,7 @@ _LONGEST_HEADER: Final = 400
 
 
 class ChannelAnswer:
-    """Reads one answer whose prompt ended where a header goes on, or, with `header`, after it."""
+    """Reads one answer whose prompt ended where a header goes on."""
 
     def __init__(
         self,
@@ -24,26 +24,26 @@ class ChannelAnswer:
         emit: Callable[[Event], None],
         *,
         marks: Channels,
-        header: str | None = None,
         separate: bool = True,
     ) -> None:
         self._source = source
         self._calls = calls
         self._emit = emit
         self._marks = marks
-        self._header = header
         self._separate = separate
         self._borders = (*marks.ends, marks.start, marks.channel)
         self.thinking = False
 
+    @property
+    def over(self) -> bool:
+        """Whether nothing that may follow is wanted."""
+        return self._calls.over
+
     def read(self) -> Steps[None]:
         """Read to the end, or until no further call is allowed."""
-        header = self._header
         while not self._calls.over:
-            if header is None:
-                header = yield from self._next_header()
+            header = yield from self._next_header()
             yield from self._message(header)
-            header = None
             if not (yield from self._source.peek()):
                 return
 

@@ -16,9 +16,8 @@ class Reading:
     """How an answer is to be read.
 
     `tools` are those that may be called, by the names the model was told; without any, marks of
-    calls are text. `inside` says that the prompt has opened a thought; `header` is that of the
-    message it has opened where answers come in `channels`. `separate` False leaves thoughts in the
-    content.
+    calls are text. `inside` says that the prompt has opened a thought. `separate` False leaves
+    thoughts in the content. `single` ends the answer with its first call.
     """
 
     formats: tuple[Format, ...] = ()
@@ -26,7 +25,6 @@ class Reading:
     channels: Channels | None = None
     tools: dict[str, Offered] = field(default_factory=dict)
     inside: bool = False
-    header: str | None = None
     separate: bool = True
     single: bool = False
 
@@ -56,8 +54,10 @@ class Parser:
 
     @property
     def over(self) -> bool:
-        """Whether nothing that may follow is wanted: the one call allowed is complete."""
-        return self._calls.over
+        """Whether nothing that may follow is wanted: the one call that is allowed is complete, or the
+        model began to write a result itself.
+        """
+        return self._answer.over
 
     def push(self, text: str) -> list[Event]:
         """Take more text; return what is certain by now."""
@@ -99,7 +99,6 @@ class Parser:
                 self._calls,
                 self._events.append,
                 marks=reading.channels,
-                header=reading.header,
                 separate=reading.separate,
             )
         return Answer(

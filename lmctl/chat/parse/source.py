@@ -10,6 +10,8 @@ Steps = Generator[None, None, T]
 """What reads a source: it yields when it needs more text, and returns what it found."""
 
 Emit = Callable[[str], None]
+_MUCH: Final = 4096
+"""How much text has to be read before it is dropped: dropping copies the rest."""
 _SPACE: Final = re.compile(r"\s*")
 
 
@@ -31,18 +33,27 @@ class Source:
         self._text += text
 
     @property
-    def rest(self) -> str:
-        """The text that has come and is not read yet."""
-        return self._text[self.at - self._base :]
+    def ended(self) -> bool:
+        """Whether all that has come is read, and no more will come."""
+        return self.closed and self._here == len(self._text)
 
     def since(self, begin: int) -> str:
         """Return the text from a position up to the place."""
-        return self._text[begin - self._base : self.at - self._base]
+        return self._text[begin - self._base : self._here]
+
+    def begins(self, mark: str) -> bool:
+        """Tell whether the text that is there begins with a mark at the place."""
+        return self._text.startswith(mark, self._here)
 
     def forget(self) -> None:
         """Drop what has been read: nobody will go back to it."""
-        self._text = self.rest
-        self._base = self.at
+        if self._here >= _MUCH:
+            self._text = self._text[self._here :]
+            self._base = self.at
+
+    @property
+    def _here(self) -> int:
+        return self.at - self._base
 
     def back(self, place: int) -> None:
         """Go back to a place, as far as the text there is not forgotten."""
@@ -57,20 +68,20 @@ class Source:
 
     def peek(self) -> Steps[str]:
         """Return the next character without reading it; empty at the end."""
-        while not self.rest and (yield from self.more()):
+        while self._here == len(self._text) and (yield from self.more()):
             pass
-        return self.rest[:1]
+        return self._text[self._here : self._here + 1]
 
     def spaces(self) -> Steps[None]:
         """Read whitespace."""
         while True:
             self.match(_SPACE)
-            if self.rest or not (yield from self.more()):
+            if self._here < len(self._text) or not (yield from self.more()):
                 return
 
     def match(self, pattern: re.Pattern[str]) -> str:
         """Read what the pattern matches of the text that is there; no waiting."""
-        found = pattern.match(self._text, self.at - self._base)
+        found = pattern.match(self._text, self._here)
         text = found.group() if found else ""
         self.at += len(text)
         return text
@@ -78,10 +89,10 @@ class Source:
     def ahead(self, mark: str) -> Steps[bool]:
         """Tell whether the mark comes next; waits only as long as it still can."""
         while True:
-            rest = self.rest
-            if rest.startswith(mark):
+            there = self._text[self._here : self._here + len(mark)]
+            if there == mark:
                 return True
-            if not mark.startswith(rest) or not (yield from self.more()):
+            if not mark.startswith(there) or not (yield from self.more()):
                 return False
 
     def take(self, mark: str) -> Steps[bool]:
@@ -123,24 +134,24 @@ class Source:
 
         With `trim` whitespace right before the mark is dropped.
         """
-        search = _search(marks)
-        begin = self.at
+        search, begin = _search(marks), self.at
         while True:
-            rest = self.rest
-            if found := search.search(rest):
-                before = rest[: found.start()]
+            here = self._here
+            if found := search.search(self._text, here):
+                before = self._text[here : found.start()]
+                self.at += len(before)
                 _hand(emit, before.rstrip() if trim else before)
-                self.at += found.start()
                 return found.group()
-            sure = len(rest) - _tail(rest, marks)
-            sure = len(rest[:sure].rstrip()) if trim else sure
-            _hand(emit, rest[:sure])
-            self.at += sure
+            sure = _sure(self._text, here, marks)
+            shown = self._text[here:sure].rstrip() if trim else self._text[here:sure]
+            self.at += len(shown)  # first: who takes the text may let what is read be forgotten
+            _hand(emit, shown)
             if (most and self.at - begin > most) or not (yield from self.more()):
                 break
         if self.closed:
-            _hand(emit, self.rest)
-            self.at += len(self.rest)
+            here = self._here
+            self.at += len(self._text) - here
+            _hand(emit, self._text[here:])
         return ""
 
 
@@ -155,11 +166,24 @@ def _search(marks: tuple[str, ...]) -> re.Pattern[str]:
     return re.compile("|".join(map(re.escape, longest_first)) or r"(?!)")
 
 
-def _tail(text: str, marks: tuple[str, ...]) -> int:
-    """Return how many characters at the end may be the beginning of a mark."""
+@lru_cache(maxsize=64)
+def _beginnings(marks: tuple[str, ...]) -> tuple[int, re.Pattern[str], frozenset[str]]:
+    """Return what tells whether a text ends within a mark: how long that may be, the characters
+    marks begin with, and every beginning there is.
+    """
     longest = max(map(len, marks), default=1) - 1
-    for size in range(min(longest, len(text)), 0, -1):
-        tail = text[-size:]
-        if any(mark.startswith(tail) for mark in marks):
-            return size
-    return 0
+    first = "".join(re.escape(char) for char in sorted({mark[0] for mark in marks}))
+    beginnings = {mark[:size] for mark in marks for size in range(1, len(mark))}
+    return longest, re.compile(f"[{first}]" if first else "(?!)"), frozenset(beginnings)
+
+
+def _sure(text: str, here: int, marks: tuple[str, ...]) -> int:
+    """Return where in the text the part begins that may be the beginning of a mark."""
+    longest, first, beginnings = _beginnings(marks)
+    place = max(here, len(text) - longest)
+    while found := first.search(text, place):
+        place = found.start()
+        if text[place:] in beginnings:
+            return place
+        place += 1
+    return len(text)

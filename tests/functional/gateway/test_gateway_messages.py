@@ -151,3 +151,32 @@ async def test_tools_and_choice_reach_the_runner(server, runner):
     assert call.input.tools == (Tool("add", "Adds.", schema), Tool("now"))
     assert call.input.tool_choice == ToolChoice(parallel=False)
     assert call.input.reasoning == Reasoning(enabled=True, budget=2000)
+
+
+@pytest.mark.parametrize(
+    ("asked", "choice"),
+    [
+        ({"type": "any"}, ToolChoice("required")),
+        ({"type": "tool", "name": "add"}, ToolChoice("required", "add")),
+    ],
+    ids=["any", "tool"],
+)
+async def test_a_choice_that_must_be_met_reaches_the_runner(server, runner, asked, choice):
+    await ask(server, tools=[{"name": "add"}], tool_choice=asked)
+
+    assert runner.calls[0].input.tool_choice == choice
+
+
+@pytest.mark.parametrize(
+    ("thinking", "wanted"),
+    [
+        (None, Reasoning(effort="low")),
+        ({"type": "enabled", "budget_tokens": 5}, Reasoning(enabled=True, effort="low", budget=5)),
+        ({"type": "disabled"}, Reasoning(enabled=False)),
+    ],
+    ids=["open", "enabled", "disabled"],
+)
+async def test_effort_reaches_the_runner(server, runner, thinking, wanted):
+    await ask(server, output_config={"effort": "low"}, thinking=thinking)
+
+    assert runner.calls[0].input.reasoning == wanted

@@ -1,5 +1,7 @@
 """How tools of a chat completion reach the runner."""
 
+import pytest
+
 from lmctl.base.talk import Message, Tool, ToolCall, ToolChoice
 
 ADD = {
@@ -23,6 +25,20 @@ async def test_tools_and_choice_reach_the_runner(server, runner):
         Tool("now"),
     )
     assert call.input.tool_choice == ToolChoice("none", parallel=False)
+
+
+@pytest.mark.parametrize(
+    ("asked", "choice"),
+    [
+        ("required", ToolChoice("required")),
+        ({"type": "function", "function": {"name": "now"}}, ToolChoice("required", "now", False)),
+    ],
+    ids=["required", "named"],
+)
+async def test_a_choice_that_must_be_met_reaches_the_runner(server, runner, asked, choice):
+    await server.chat(tools=[ADD, NOW], tool_choice=asked)
+
+    assert runner.calls[0].input.tool_choice == choice
 
 
 async def test_turns_with_calls_and_results_reach_the_runner(server, runner):

@@ -70,6 +70,27 @@ def test_a_template_with_tools_keeps_them_and_the_turns():
     assert "<tool>2" in prompt
 
 
+@pytest.mark.parametrize(
+    ("mark", "written"),
+    [
+        (
+            "<|tool_call|>",
+            '<|tool_call|>[{"name": "myadder", "arguments": {"a": 1}}]<|/tool_call|>',
+        ),
+        ("<|tool_list_start|>", "<|tool_call_start|>[myadder(a=1)]<|tool_call_end|>"),
+    ],
+    ids=["granite", "lfm2"],
+)
+def test_calls_are_written_for_a_template_that_shows_only_tools(mark, written):
+    template = f"{mark}{{% for tool in tools or [] %}}{{{{ tool | tojson }}}}{{% endfor %}}" + PLAIN
+
+    prompt = rendered(template, ASKED, CALLED, ANSWERED, tools=(ADD,)).prompt
+
+    assert '"function": {"name": "myadder"' in prompt
+    assert f"<assistant>Hm.{written}" in prompt
+    assert "<tool>2" in prompt
+
+
 def test_no_choice_hides_the_tools():
     found = rendered(HERMES, ASKED, tools=(ADD,), tool_choice=ToolChoice("none"))
 

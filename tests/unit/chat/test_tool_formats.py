@@ -111,6 +111,30 @@ def test_what_is_no_call_is_content(family, text):
     assert heard(how, text) == found
 
 
+LONG = "Some words, “quoted” and\nbroken. " * 1000
+
+
+@pytest.mark.parametrize(
+    ("family", "text"),
+    [
+        ("hermes", '<tool_call>{"name": "weather", "arguments": %s}</tool_call>'),
+        ("mistral", "[TOOL_CALLS]weather[ARGS]%s"),
+        ("qwen-coder", "<function=weather><parameter=city>%s</parameter></function>"),
+        ("gemma", '<|tool_call>call:weather{city:<|"|>%s<|"|>}<tool_call|>'),
+        ("lfm2", "<|tool_call_start|>[weather(city='%s')]<|tool_call_end|>"),
+    ],
+)
+def test_long_arguments_come_whole(family, text):
+    python = LONG.replace("\n", "\\n")
+    value = {"lfm2": python, "qwen-coder": LONG, "gemma": LONG}.get(family)
+    text %= json.dumps({"city": LONG}) if value is None else value
+
+    found = heard(reading(family), *(text[n : n + 7] for n in range(0, len(text), 7)))
+
+    assert arguments(found) == [("weather", {"city": LONG})]
+    assert (found.text, heard(reading(family), text)) == ("", found)
+
+
 def test_a_cut_call_keeps_the_arguments_it_has():
     found = heard(reading("hermes"), '<tool_call>\n{"name": "weather", "arguments": {"city": "Par')
 
@@ -142,6 +166,15 @@ def test_one_call_at_most_ends_the_answer():
     found = heard(reading("hermes", single=True), *text)
 
     assert arguments(found) == [PARIS]
+
+
+@pytest.mark.parametrize("between", ["", "\n", "\n</tool_call>\n"])
+def test_an_answer_ends_where_a_model_makes_up_the_result(between):
+    text = f'<tool_call>{{"name": "now", "arguments": {{}}}}{between}<tool_response>\nnoon'
+
+    found = heard(reading("hermes"), *text)
+
+    assert (arguments(found), found.text) == ([NOW], "")
 
 
 def test_control_characters_in_strings_become_json():

@@ -1,0 +1,104 @@
+"""A call that must be made is made, in the model's format and by the tool's schema."""
+
+import json
+
+import msgspec
+import pytest
+
+from lmctl.base.errors import BadRequest
+from lmctl.base.talk import (
+    Call,
+    Chat,
+    JsonDocument,
+    Message,
+    Reasoning,
+    Tool,
+    ToolCallEnded,
+    ToolCallStarted,
+    ToolChoice,
+)
+from lmctl.runner.echo import Script
+from tests.functional.runner.boxes import answer
+
+DIGIT = {
+    "type": "object",
+    "properties": {"n": {"type": "integer", "minimum": 3, "maximum": 9}},
+    "required": ["n"],
+    "additionalProperties": False,
+}
+TOOLS = (Tool("set.digit", "Sets it.", DIGIT), Tool("other", "Does else.", DIGIT))
+OPENED = (
+    "{% for message in messages %}<|{{ message.role }}|>{{ message.content }}<|end|>{% endfor %}"
+    "<|assistant|><think>\n"
+)
+
+
+def ask(choice, *, tools=TOOLS, text="no thank you", **reasoning):
+    chat = Chat(
+        (Message("user", text),),
+        tools=tools,
+        tool_choice=choice,
+        reasoning=Reasoning(**reasoning),
+    )
+    return Call("call-1", chat, max_tokens=400)
+
+
+def calls(told):
+    begun = [each for each in told.events if isinstance(each, ToolCallStarted)]
+    ended = [each for each in told.events if isinstance(each, ToolCallEnded)]
+    return [(a.name, json.loads(b.arguments)) for a, b in zip(begun, ended, strict=True)]
+
+
+async def test_a_named_tool_is_called_whatever_the_model_would_say(echo):
+    box = await echo(Script()).ready()
+
+    told = await answer(box, ask(ToolChoice("required", "other", parallel=False)))
+
+    ((name, given),) = calls(told)
+    assert name == "other"
+    assert 3 <= given["n"] <= 9
+    assert (told.text, told.end.reason) == ("", "tool_calls")
+
+
+async def test_some_tool_is_called_by_its_own_name(echo):
+    box = await echo(Script()).ready()
+
+    told = await answer(box, ask(ToolChoice("required", parallel=False)))
+
+    ((name, given),) = calls(told)
+    assert name in {"set.digit", "other"}
+    assert 3 <= given["n"] <= 9
+
+
+async def test_a_model_may_think_before_a_call_that_must_be_made(echo):
+    box = await echo(Script(chat_template=OPENED)).ready()
+    text = "one two three </think> I will not."
+
+    told = await answer(box, ask(ToolChoice("required", "other", parallel=False), text=text))
+
+    assert [name for name, _ in calls(told)] == ["other"]
+    assert told.end.usage.reasoning_tokens >= 4
+    assert told.text == ""
+
+
+async def test_a_document_or_a_call_where_both_are_asked_for(echo):
+    box = await echo(Script()).ready()
+    schema = {"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]}
+    wanted = JsonDocument(schema)
+    call = '[TOOL_REQUEST]{"name": "other", "arguments": {"n": 4}}[END_TOOL_REQUEST]'
+
+    said = msgspec.structs.replace(ask(ToolChoice(), text='{"n": 77}'), constraint=wanted)
+    called = msgspec.structs.replace(ask(ToolChoice(), text=call), constraint=wanted)
+    document, tool = await answer(box, said), await answer(box, called)
+
+    assert (json.loads(document.text), calls(document)) == ({"n": 77}, [])
+    assert (tool.text, calls(tool)) == ("", [("other", {"n": 4})])
+
+
+async def test_a_strict_schema_that_cannot_be_followed_is_refused(echo):
+    box = await echo(Script()).ready()
+    schema = {"type": "object", "properties": {"a": {"not": {"type": "string"}}}}
+    strict = Tool("odd", parameters=schema, strict=True)
+
+    with pytest.raises(BadRequest, match="not"):
+        await answer(box, ask(ToolChoice("required"), tools=(strict,)))
