@@ -20,7 +20,9 @@ from lmctl.base.talk import (
     Grammar,
     JsonDocument,
     Message,
+    Mirostat,
     OneOf,
+    Overflow,
     Pattern,
     Prompt,
     Reasoning,
@@ -42,6 +44,12 @@ DEFAULTS: Final[Mapping[str, Any]] = {
     "maxPredictedTokens": None,
     "stopStrings": (),
     "llama.logitBias": (),
+    "llama.locallyTypicalSampling": None,
+    "llama.xtcProbability": None,
+    "llama.xtcThreshold": None,
+    "llama.mirostatSampling": {"version": 0, "learningRate": 0.1, "targetEntropy": 5},
+    "logProbs": None,
+    "contextOverflowPolicy": "truncateMiddle",
     "systemPrompt": "",
     "toolNaming": "removeSpecial",
     "structured": {"type": "none"},
@@ -58,7 +66,8 @@ _DRAFTING: Final = {
 @dataclass(frozen=True, slots=True)
 class Effective:
     """Every choice made. `max_tokens` None is no limit; an empty `system_prompt` is none; without a
-    `constraint` an answer is free.
+    `constraint` an answer is free; `logprobs` is how many likely tokens to tell beside each, None
+    for nothing.
     """
 
     sampling: Sampling
@@ -68,6 +77,8 @@ class Effective:
     tool_naming: ToolNaming
     reasoning: Reasoning
     drafting: Drafting
+    overflow: Overflow
+    logprobs: int | None
     constraint: Constraint | None = None
 
     def call(self, call_id: str, asked: Chat | Prompt) -> Call:
@@ -86,6 +97,8 @@ class Effective:
             stop=self.stop,
             drafting=self.drafting,
             constraint=self.constraint,
+            overflow=self.overflow,
+            logprobs=self.logprobs,
         )
 
 
@@ -93,19 +106,7 @@ def effective(*layers: Mapping[str, Any]) -> Effective:
     """Return the settings of a call from its layers, the strongest first."""
     chosen = {name: _choose(name, layers) for name in DEFAULTS}
     return Effective(
-        sampling=Sampling(
-            temperature=_real(chosen["temperature"]) or 0.0,
-            top_k=int(_real(chosen["topKSampling"]) or 0),
-            top_p=_real(chosen["topPSampling"]),
-            min_p=_real(chosen["minPSampling"]),
-            repeat_penalty=_real(chosen["repeatPenalty"]),
-            presence_penalty=_real(chosen["llama.presencePenalty"]),
-            frequency_penalty=_real(chosen["llama.frequencyPenalty"]),
-            seed=_natural(chosen["seed"], least=0),
-            logit_bias=tuple(
-                (int(token), float(bias)) for token, bias in chosen["llama.logitBias"]
-            ),
-        ),
+        sampling=_sampling(chosen),
         max_tokens=_natural(chosen["maxPredictedTokens"], least=1),
         # An empty string would stop every answer before its first character.
         stop=tuple(each for each in chosen["stopStrings"] if each),
@@ -114,6 +115,8 @@ def effective(*layers: Mapping[str, Any]) -> Effective:
         reasoning=_reasoning(layers),
         drafting=_drafting(layers),
         constraint=_constraint(chosen["structured"]),
+        overflow=chosen["contextOverflowPolicy"],
+        logprobs=_natural(chosen["logProbs"], least=0),
     )
 
 
@@ -130,6 +133,36 @@ def _drafting(layers: Sequence[Mapping[str, Any]]) -> Drafting:
         most=_natural(said["most"], least=1),
         least=_natural(said["least"], least=0),
         least_probability=_real(said["least_probability"]),
+    )
+
+
+def _sampling(chosen: Mapping[str, Any]) -> Sampling:
+    return Sampling(
+        temperature=_real(chosen["temperature"]) or 0.0,
+        top_k=int(_real(chosen["topKSampling"]) or 0),
+        top_p=_real(chosen["topPSampling"]),
+        min_p=_real(chosen["minPSampling"]),
+        repeat_penalty=_real(chosen["repeatPenalty"]),
+        presence_penalty=_real(chosen["llama.presencePenalty"]),
+        frequency_penalty=_real(chosen["llama.frequencyPenalty"]),
+        seed=_natural(chosen["seed"], least=0),
+        logit_bias=tuple((int(token), float(bias)) for token, bias in chosen["llama.logitBias"]),
+        typical_p=_real(chosen["llama.locallyTypicalSampling"]),
+        xtc_probability=_real(chosen["llama.xtcProbability"]),
+        xtc_threshold=_real(chosen["llama.xtcThreshold"]),
+        mirostat=_mirostat(chosen["llama.mirostatSampling"]),
+    )
+
+
+def _mirostat(value: Mapping[str, Any] | None) -> Mirostat | None:
+    """Return the sampler, or None for version 0, which is how LM Studio writes off."""
+    if not value or not value.get("version"):
+        return None
+    usual = Mirostat(version=1 if value["version"] == 1 else 2)
+    return Mirostat(
+        usual.version,
+        float(value.get("learningRate", usual.learning_rate)),
+        float(value.get("targetEntropy", usual.target_entropy)),
     )
 
 

@@ -72,9 +72,15 @@ HONOURED: Final = frozenset(
         *(
             f"llm.prediction.{tail}"
             for tail in (
+                "contextOverflowPolicy",
                 "llama.frequencyPenalty",
+                "llama.locallyTypicalSampling",
                 "llama.logitBias",
+                "llama.mirostatSampling",
                 "llama.presencePenalty",
+                "llama.xtcProbability",
+                "llama.xtcThreshold",
+                "logProbs",
                 "maxPredictedTokens",
                 "minPSampling",
                 "reasoning.budgetTokens",

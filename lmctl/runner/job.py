@@ -10,8 +10,10 @@ from lmctl.base.talk import (
     Event,
     Finished,
     FinishReason,
+    PromptProgress,
     Sampling,
     Started,
+    TextDelta,
     Usage,
 )
 from lmctl.runner.answer_reader import AnswerReader
@@ -28,9 +30,12 @@ class Job:
     `deadline` is when it must have left the queue. `matcher` constrains the answer; `logprobs` is
     how many likely tokens to tell beside each token, None for not even its own probability;
     `guessing` is how tokens are drafted for it, None for not at all.
+    `keep` tokens at the begin stay when the context is full and others go, None ends it there;
+    `progress` asks for events while the prompt is read.
 
     `tokens` is what its sequence is to hold: the prompt and the answer; the first `fed` it holds.
     `cached` of the prompt were there before it came; until it is `fresh` no more, it was not fed.
+    `moved` tells that what is behind the first `keep` tokens was read beside others, now gone.
     """
 
     id: str
@@ -43,12 +48,15 @@ class Job:
     matcher: Matcher | None = None
     logprobs: int | None = None
     guessing: Guessing | None = None
+    keep: int | None = None
+    progress: bool = False
     asked_at: float = field(default_factory=time.monotonic)
     sequence: int = -1
     tokens: list[int] = field(init=False)
     fed: int = 0
     cached: int = 0
     fresh: bool = True
+    moved: bool = False
     produced: int = 0
     untaken: int = 0
     first_token_at: float = 0.0
@@ -72,6 +80,11 @@ class Job:
             f"the answer could not be held to its grammar any longer: {self.matcher.trouble}",
             hint="the grammar allows too much at once here; a simpler one will do",
         )
+
+    @property
+    def readable(self) -> int:
+        """How many of its tokens others may take as read: as if nothing else had been there."""
+        return min(self.fed, self.keep) if self.moved and self.keep is not None else self.fed
 
     def feed(self, most: int) -> Feed:
         """Return the next tokens to feed, `most` of them at most while it is reading."""
@@ -113,8 +126,10 @@ class Job:
             return events + self.finish("stop", now, stop_string=shown.stop)
         if self.reader.over or (self.matcher is not None and self.matcher.ended):
             return events + self.finish("stop", now)
-        if self._at_limit(engine.facts.context_length):
+        if self.max_tokens is not None and self.produced >= self.max_tokens:
             return events + self.finish("length", now)
+        if self.keep is None and len(self.tokens) >= engine.facts.context_length:
+            return events + self.finish("length", now, context_full=True)
         return events
 
     def _told(self, shown: Shown) -> list[Event]:
@@ -136,12 +151,31 @@ class Job:
             left -= len(token.chosen.piece)
         return found
 
+    def _rest(self) -> list[Event]:
+        """Return what was held back, and tokens that made no text."""
+        events = self._told(Shown(self.text.finish()))
+        if self.unsent and self.reader.reason("stop") == "stop":
+            events.append(TextDelta("", tuple(self.unsent)))
+        return events
+
+    def read(self, tokens: int) -> list[Event]:
+        """Note that so many more were fed; return what the asker hears of it."""
+        self.fed += tokens
+        if not self.progress or self.first_token_at:
+            return []
+        return [PromptProgress(self.fed, len(self.prompt))]
+
     def finish(
-        self, reason: FinishReason, now: float, *, stop_string: str | None = None
+        self,
+        reason: FinishReason,
+        now: float,
+        *,
+        stop_string: str | None = None,
+        context_full: bool = False,
     ) -> list[Event]:
         """Return the last events: what was held back, and Finished."""
         self.ended = True
-        last = [] if stop_string is not None else self._told(Shown(self.text.finish()))
+        last = [] if stop_string is not None else self._rest()
         last += self.reader.finish()
         usage = Usage(
             len(self.prompt),
@@ -154,13 +188,9 @@ class Job:
             self.reader.reason(reason),
             usage,
             stop_string=stop_string,
+            context_full=context_full,
             time_to_first_token=begun - self.asked_at,
             generation_time=now - begun,
             drafted=self.guessing.told(self.untaken) if self.guessing is not None else None,
         )
         return [*last, finished]
-
-    def _at_limit(self, context_length: int) -> bool:
-        if self.max_tokens is not None and self.produced >= self.max_tokens:
-            return True
-        return len(self.prompt) + self.produced >= context_length

@@ -22,6 +22,16 @@ LOST_AT_MOST: Final = 4
 
 
 @dataclass(frozen=True, slots=True)
+class _Read:
+    """What a sequence has read: `all` so many tokens, of which the first `readable` can be had."""
+
+    sequence: int
+    tokens: Sequence[int]
+    all: int
+    readable: int
+
+
+@dataclass(frozen=True, slots=True)
 class _Match:
     """How many tokens of a prompt a sequence has read, and how many others behind them."""
 
@@ -79,9 +89,14 @@ class PrefixCache:
         self._engine.cut(job.sequence, 0)
         return self._copied(match, job.sequence)
 
-    def rest(self, sequence: int, tokens: list[int]) -> None:
-        """Keep what a sequence has read, now that nobody is at work in it."""
+    def rest(self, job: Job) -> None:
+        """Keep what a job's sequence has read, now that the job has ended."""
+        sequence, tokens = job.sequence, job.tokens[: job.readable]
         self._engine.rest(sequence)
+        if len(tokens) < job.fed:
+            if self._engine.cuttable(sequence) > len(tokens):
+                tokens = []
+            self._engine.cut(sequence, len(tokens))
         if tokens:
             self._resting[sequence] = tokens
         else:
@@ -99,23 +114,21 @@ class PrefixCache:
         """Return where most of a prompt can be had; of equal ones the longest unused."""
         best = _NOTHING
         for sequence, tokens in self._resting.items():
-            best = self._better(best, prompt, sequence, tokens, len(tokens))
+            best = self._better(best, prompt, _Read(sequence, tokens, len(tokens), len(tokens)))
         if self._engine.facts.can_copy:
             for job in running:
-                best = self._better(best, prompt, job.sequence, job.tokens, job.fed)
+                read = _Read(job.sequence, job.tokens, job.fed, job.readable)
+                best = self._better(best, prompt, read)
         return best
 
-    def _better(
-        self, best: _Match, prompt: Sequence[int], sequence: int, tokens: Sequence[int], read: int
-    ) -> _Match:
+    def _better(self, best: _Match, prompt: Sequence[int], read: _Read) -> _Match:
         """Return the better of two matches; the last token of a prompt is always read anew."""
-        most = min(read, len(prompt) - 1)
-        shared = common_prefix(prompt, tokens, most)
+        shared = common_prefix(prompt, read.tokens, min(read.readable, len(prompt) - 1))
         if shared <= best.shared:
             return best
-        if shared < read and shared < self._engine.cuttable(sequence):
+        if shared < read.all and shared < self._engine.cuttable(read.sequence):
             return best
-        return _Match(sequence, shared, read - shared)
+        return _Match(read.sequence, shared, read.all - shared)
 
     def _taken_over(self, match: _Match) -> bool:
         if not self._empty and next(iter(self._resting)) == match.sequence:

@@ -2,6 +2,7 @@
 
 import math
 from datetime import datetime
+from functools import partial
 
 from lmctl.base.errors import BadRequest
 from lmctl.base.spec import LoadSettings
@@ -9,6 +10,7 @@ from lmctl.base.talk import Call, Chat, Prompt, Sampling, Texts
 from lmctl.runner.constraining import Constraining
 from lmctl.runner.guessing import guessing_of
 from lmctl.runner.job import Job
+from lmctl.runner.overflow import Tokens, kept, shortened
 from lmctl.runner.port import Engine
 from lmctl.runner.prompted import conversed, prompted
 from lmctl.runner.text import TextAssembler
@@ -42,8 +44,8 @@ def prepare(
             hint="ask an embedding model for embeddings",
         )
     found = prompted(engine, call, call.input, chat_template=load.chat_template, now=now)
-    tokens = _tokens(engine, found.text)
-    _check_size(len(tokens), engine.facts.context_length, param=_param(call.input))
+    read = partial(tokens_of, engine, chat_template=load.chat_template, now=now)
+    tokens, keep = _fitted(engine, call, call.input, _tokens(engine, found.text), read)
     room = engine.facts.context_length - len(tokens)
     most = room if call.max_tokens is None else min(room, call.max_tokens)
     return Job(
@@ -57,7 +59,23 @@ def prepare(
         reader=found.reader,
         logprobs=call.logprobs,
         guessing=guessing_of(call.drafting, load, can_cut=engine.facts.can_cut),
+        keep=keep,
+        progress=call.progress,
     )
+
+
+def _fitted(
+    engine: Engine, call: Call, asked: Chat | Prompt, tokens: list[int], read: Tokens
+) -> tuple[list[int], int | None]:
+    """Return the prompt's tokens, shortened where that is the policy, and how many must stay."""
+    context = engine.facts.context_length
+    most = context if call.max_tokens is None else call.max_tokens
+    stops = call.overflow == "stopAtLimit"
+    _check_size(len(tokens), context if stops else None, param=_param(asked))
+    if stops or len(tokens) + most <= context:
+        return tokens, None
+    keep = kept(asked, tokens, call.overflow, context=context, read=read)
+    return (shortened(tokens, keep, context=context) if len(tokens) >= context else tokens), keep
 
 
 def tokens_of(
@@ -86,16 +104,17 @@ def _check_bias(sampling: Sampling, vocabulary: int) -> None:
             )
 
 
-def _check_size(size: int, context_length: int, *, param: str) -> None:
+def _check_size(size: int, context_length: int | None, *, param: str) -> None:
     if size == 0:
         raise BadRequest("the prompt is empty", param=param, hint="send at least one character")
-    if size >= context_length:
+    if context_length is not None and size >= context_length:
         raise BadRequest(
             f"the prompt has {size} tokens and the context length is {context_length}:"
             " there is no room for an answer",
             param=param,
             code="context_length_exceeded",
-            hint="shorten the conversation, or load the model with a larger `contextLength`",
+            hint="shorten the conversation, load the model with a larger `contextLength`, or set a"
+            " `contextOverflowPolicy` that drops a part of it",
         )
 
 

@@ -170,7 +170,8 @@ class Scheduler:
         now = self._clock()
         self._drafts.settle(fed, found, now)
         for (job, feed), sampled in zip(fed, found, strict=True):
-            job.fed += len(feed.tokens)
+            if told := job.read(len(feed.tokens)):
+                self._outputs.append(Output(job, told))
             if sampled:
                 self._accept(job, sampled, now)
 
@@ -187,6 +188,8 @@ class Scheduler:
         for job in self._running.values():
             if job.fresh and not self._freshen(job, found):
                 continue
+            if len(job.tokens) > self._engine.facts.context_length:
+                self._slide(job)
             feed = job.feed(max(room, 0))
             if not feed.tokens:
                 continue
@@ -195,6 +198,21 @@ class Scheduler:
             found.append((job, feed))
         found.sort(key=lambda each: each[0].sequence)
         return found
+
+    def _slide(self, job: Job) -> None:
+        """Drop half of what a full context need not keep, in the middle. Where the engine cannot
+        move what comes after it, that is read again.
+        """
+        engine, keep = self._engine, job.keep or 0
+        discard = max(1, (engine.facts.context_length - keep) // 2)
+        if engine.facts.can_shift:
+            engine.shift(job.sequence, keep=keep, discard=discard)
+            job.fed -= discard
+            job.moved = True
+        else:
+            job.fed = keep if engine.cuttable(job.sequence) <= keep else 0
+            engine.cut(job.sequence, job.fed)
+        del job.tokens[keep : keep + discard]
 
     def _freshen(self, job: Job, found: list[tuple[Job, Feed]]) -> bool:
         """Say whether a job can begin to read, having taken what others have read before it.
@@ -229,7 +247,7 @@ class Scheduler:
         if self._cache.evict():
             return
         longest = max(self._running.values(), key=lambda job: len(job.tokens))
-        self._end(longest, longest.finish("length", self._clock()))
+        self._end(longest, longest.finish("length", self._clock(), context_full=True))
 
     def _end(self, job: Job, events: list[Event], *, error: LmctlError | None = None) -> None:
         job.ended = True
@@ -237,7 +255,7 @@ class Scheduler:
             self._waiting.remove(job)
         else:
             self._drafts.ended(job)
-            self._cache.rest(job.sequence, job.tokens[: job.fed])
+            self._cache.rest(job)
         self._outputs.append(Output(job, events, ended=True, error=error))
 
     def _flush(self) -> None:

@@ -4,7 +4,7 @@ import pytest
 
 from lmctl.base.errors import EngineFailed
 from lmctl.base.spec import FailureKind, LoadSettings
-from lmctl.base.talk import Call, Chat, Message, Prompt, Sampling
+from lmctl.base.talk import Call, Chat, Message, Mirostat, Prompt, Sampling
 from lmctl.runner import prompting
 from lmctl.runner.constraining import Constraining
 from lmctl.runner.llamacpp import engine as llamacpp
@@ -109,6 +109,32 @@ def test_top_p_and_min_p_alone_leave_only_what_is_most_likely(engine, cut):
     assert complete(engine, "One, two,", cut, count=3) == complete(
         engine, "One, two,", greedy, count=3
     )
+
+
+@pytest.mark.parametrize(
+    "sampler",
+    [
+        pytest.param({"typical_p": 0.2}, id="typical"),
+        pytest.param({"xtc_probability": 1.0, "xtc_threshold": 0.01}, id="xtc"),
+        pytest.param({"mirostat": Mirostat(1, 0.1, 1.0)}, id="mirostat 1"),
+        pytest.param({"mirostat": Mirostat(2, 0.1, 1.0)}, id="mirostat 2"),
+    ],
+)
+def test_each_rarer_sampler_changes_what_is_drawn_and_draws_it_again(engine, sampler):
+    plain = {"temperature": 1.3, "seed": 5, "repeat_penalty": None}
+    told = [
+        complete(engine, "Once upon a time", Sampling(**settings))
+        for settings in (plain, plain | sampler, plain | sampler)
+    ]
+
+    assert told[0] != told[1] == told[2]
+
+
+def test_xtc_leaves_out_the_likeliest(engine):
+    [likeliest] = complete(engine, "The capital of France is", GREEDY, count=1)
+    xtc = Sampling(1.0, xtc_probability=1.0, xtc_threshold=0.0001, seed=1)
+
+    assert complete(engine, "The capital of France is", xtc, count=1) != [likeliest]
 
 
 def test_a_bias_forbids_and_forces_tokens(engine):

@@ -41,9 +41,10 @@ class World:
         if not self.open:
             self.scheduler.stop()
 
-    def submit(self, text="a b c", *, max_tokens=None, deadline=60.0):
+    def submit(self, text="a b c", *, max_tokens=None, deadline=60.0, **more):
         tokens = self.engine.tokenize(text, add_bos=False, parse_special=True)
-        job = Job("id", tokens, Sampling(), max_tokens, TextAssembler(), deadline, asked_at=0.0)
+        given = (Sampling(), max_tokens, TextAssembler(), deadline)
+        job = Job("id", tokens, *given, asked_at=0.0, **more)
         self.open.add(job)
         self.scheduler.submit(job)
         return job

@@ -119,7 +119,12 @@ class LlamaEngine:
     ) -> None:
         self._memory.open(sequence)
         self._samplers[sequence] = Sampler(
-            sampling, seed=self._seed, history=prompt, matcher=matcher, logprobs=logprobs
+            sampling,
+            seed=self._seed,
+            vocabulary=self.facts.vocabulary,
+            history=prompt,
+            matcher=matcher,
+            logprobs=logprobs,
         )
 
     def step(self, feeds: Sequence[Feed], bell: Bell) -> list[list[Sampled]]:

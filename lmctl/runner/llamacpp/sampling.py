@@ -1,9 +1,9 @@
 """How the next token is chosen from llama.cpp's logits: LM Studio's samplers in LM Studio's order.
 
-Bias and penalties, then what a constraint forbids, then top-k, top-p, min-p, temperature, draw.
-Bias and penalties touch a few tokens, so they are done in place with numpy: the C sampler for
-penalties looks every token of the vocabulary up in a hash table. The rest is a C chain, which
-begins with the cut to top-k.
+Bias and penalties, then what a constraint forbids, then top-k, typical, top-p, min-p, xtc,
+temperature, draw. Bias and penalties touch a few tokens, so they are done in place with numpy: the
+C sampler for penalties looks every token of the vocabulary up in a hash table. The rest is a C
+chain, which begins with the cut to top-k.
 """
 
 import secrets
@@ -15,12 +15,14 @@ import llama_cpp as library
 import numpy as np
 from numpy.typing import NDArray
 
-from lmctl.base.talk import Sampling
+from lmctl.base.talk import Mirostat, Sampling
 from lmctl.runner.port import Matcher
 
 REMEMBERED: Final = 64
 """Tokens that penalties look back on, the prompt's included: llama.cpp's default."""
 GREEDY_BELOW: Final = 1e-4
+_XTC_THRESHOLD: Final = 0.1  # LM Studio's, where only the probability is given
+_MIROSTAT_LOOKS_AT: Final = 100  # tokens that version 1 estimates from: llama.cpp's default
 _FARTHEST: Final = 1e30
 _SEEDS: Final = 2**32 - 1  # the one left out means "random" to llama.cpp
 
@@ -38,6 +40,7 @@ class Sampler:
         sampling: Sampling,
         *,
         seed: int | None,
+        vocabulary: int,
         history: Iterable[int],
         matcher: Matcher | None = None,
         logprobs: int | None = None,
@@ -53,7 +56,8 @@ class Sampler:
         self._biased = np.array([token for token, _ in sampling.logit_bias], np.int64)
         bias = np.array([bias for _, bias in sampling.logit_bias], np.float32)
         self._bias = np.clip(bias, -_FARTHEST, _FARTHEST)
-        self._chain = None if self._greedy else _chain(sampling, _seed(sampling.seed, seed))
+        chosen = _seed(sampling.seed, seed)
+        self._chain = None if self._greedy else _chain(sampling, chosen, vocabulary)
 
     def choose(self, logits: Logits, *, context: Any, row: int) -> int:
         """Return the next token; `logits` are the context's own at that row, and are changed."""
@@ -108,21 +112,40 @@ def _seed(asked: int | None, loaded: int | None) -> int:
     return secrets.randbelow(_SEEDS)
 
 
-def _chain(sampling: Sampling, seed: int) -> Any:
+def _chain(sampling: Sampling, seed: int, vocabulary: int) -> Any:
     params = library.llama_sampler_chain_default_params()
     params.no_perf = True
     chain = library.llama_sampler_chain_init(params)
-    for each in _links(sampling, seed):
+    for each in _links(sampling, seed, vocabulary):
         library.llama_sampler_chain_add(chain, each)
     return chain
 
 
-def _links(sampling: Sampling, seed: int) -> Iterable[Any]:
+def _links(sampling: Sampling, seed: int, vocabulary: int) -> Iterable[Any]:
+    """Yield llama.cpp's samplers in its own order; mirostat stands in place of every cut."""
+    if sampling.mirostat is not None:
+        yield library.llama_sampler_init_temp(sampling.temperature)
+        yield _mirostat(sampling.mirostat, seed, vocabulary)
+        return
     if sampling.top_k > 0:
         yield library.llama_sampler_init_top_k(sampling.top_k)
+    if sampling.typical_p is not None and sampling.typical_p < 1:
+        yield library.llama_sampler_init_typical(sampling.typical_p, 1)
     if sampling.top_p is not None and sampling.top_p < 1:
         yield library.llama_sampler_init_top_p(sampling.top_p, 1)
     if sampling.min_p:
         yield library.llama_sampler_init_min_p(sampling.min_p, 1)
+    if sampling.xtc_probability:
+        threshold = _XTC_THRESHOLD if sampling.xtc_threshold is None else sampling.xtc_threshold
+        yield library.llama_sampler_init_xtc(sampling.xtc_probability, threshold, 1, seed)
     yield library.llama_sampler_init_temp(sampling.temperature)
     yield library.llama_sampler_init_dist(seed)
+
+
+def _mirostat(asked: Mirostat, seed: int, vocabulary: int) -> Any:
+    target, rate = asked.target_entropy, asked.learning_rate
+    if asked.version == 1:
+        return library.llama_sampler_init_mirostat(
+            vocabulary, seed, target, rate, _MIROSTAT_LOOKS_AT
+        )
+    return library.llama_sampler_init_mirostat_v2(seed, target, rate)

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from lmctl.base.talk import Chat, Message, Reasoning, Sampling
+from lmctl.base.talk import Chat, Message, Mirostat, Reasoning, Sampling
 from lmctl.chat.effective import PREFIX, effective, with_system_prompt
 
 
@@ -136,3 +136,31 @@ def test_thinking_is_as_the_request_says_and_else_as_the_settings_say(asked, set
     call = effective({}, layer).call("1", Chat((Message("user", "?"),), reasoning=asked))
 
     assert call.input.reasoning == wanted
+
+
+def test_the_rarer_samplers_are_off_until_given():
+    chosen = effective(
+        layer(
+            llama__locallyTypicalSampling=0.9,
+            llama__xtcProbability={"checked": True, "value": 0.5},
+            llama__xtcThreshold=0.2,
+            llama__mirostatSampling={"version": 2, "learningRate": 0.3, "targetEntropy": 4},
+        )
+    ).sampling
+
+    assert (chosen.typical_p, chosen.xtc_probability, chosen.xtc_threshold) == (0.9, 0.5, 0.2)
+    assert chosen.mirostat == Mirostat(2, 0.3, 4.0)
+
+
+def test_mirostat_of_version_zero_is_off():
+    off = layer(llama__mirostatSampling={"version": 0, "learningRate": 0.1, "targetEntropy": 5})
+
+    assert effective(off).sampling.mirostat is None
+
+
+def test_what_a_context_that_is_full_means_and_how_sure_the_model_was_are_settings():
+    usual = effective()
+    chosen = effective(layer(contextOverflowPolicy="stopAtLimit", logProbs=3))
+
+    assert (usual.overflow, usual.logprobs) == ("truncateMiddle", None)
+    assert (chosen.overflow, chosen.logprobs) == ("stopAtLimit", 3)

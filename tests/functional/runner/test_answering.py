@@ -53,17 +53,25 @@ async def test_an_answer_ends_with_length_when_the_context_is_full(echo):
     script = Script(reply="word " * 50, context_length=12)
     box = await echo(script).ready()
 
+    told = await answer(box, Call("1", Prompt("a b c d"), overflow="stopAtLimit"))
+
+    assert (told.end.reason, told.end.context_full) == ("length", True)
+    assert told.end.usage.prompt_tokens + told.end.usage.completion_tokens == 12
+
+
+async def test_an_answer_that_may_drop_its_middle_goes_on(echo):
+    box = await echo(Script(reply="word " * 50, context_length=12)).ready()
+
     told = await answer(box, Call("1", Prompt("a b c d")))
 
-    assert told.end.reason == "length"
-    assert told.end.usage.prompt_tokens + told.end.usage.completion_tokens == 12
+    assert (told.end.reason, told.end.usage.completion_tokens) == ("stop", 50)
 
 
 async def test_a_prompt_that_fills_the_context_is_refused_with_both_numbers(echo):
     box = await echo(Script(context_length=8)).ready()
 
     with pytest.raises(BadRequest, match=r"prompt has 21 tokens .* context length is 8") as caught:
-        await answer(box, Call("1", Prompt("word " * 20)))
+        await answer(box, Call("1", Prompt("word " * 20), overflow="stopAtLimit"))
 
     assert caught.value.param == "prompt"
     assert (await runner_client.status(box.socket)).queued == 0
