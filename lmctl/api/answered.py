@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from lmctl.base.talk import (
+    ChosenToken,
     Drafted,
     Event,
     Finished,
@@ -35,10 +36,11 @@ Part = Said | Thought | ToolCall
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """A complete answer: its parts in order."""
+    """A complete answer: its parts in order, and the tokens of its text where they were asked for."""
 
     parts: tuple[Part, ...]
     finished: Finished
+    tokens: tuple[ChosenToken, ...] = ()
 
     @property
     def text(self) -> str:
@@ -61,12 +63,14 @@ class Collector:
     _pieces: list[str] = field(default_factory=list)
     _kind: type[Said] | type[Thought] = Said
     _begun: dict[int, ToolCallStarted] = field(default_factory=dict)
+    _tokens: list[ChosenToken] = field(default_factory=list)
 
     def add(self, event: Event) -> Answered | None:
         """Take the next event; return the answer with its last one."""
         match event:
-            case TextDelta(text=text):
+            case TextDelta(text=text, tokens=tokens):
                 self._say(Said, text)
+                self._tokens += tokens
             case ReasoningDelta(text=text):
                 self._say(Thought, text)
             case ToolCallStarted(index=index):
@@ -77,7 +81,7 @@ class Collector:
                 self._parts.append(ToolCall(begun.id, begun.name, arguments))
             case Finished():
                 self._close()
-                return Answered(tuple(self._parts), event)
+                return Answered(tuple(self._parts), event, tuple(self._tokens))
             case _:
                 pass
         return None

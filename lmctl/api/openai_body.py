@@ -29,6 +29,8 @@ LogitBias = Annotated[
     tuple[tuple[int, Number], ...],
     BeforeValidator(_token_pairs, json_schema_input_type=dict[str, float]),
 ]
+MOST_CHOICES: Final = 128
+"""What OpenAI allows of `n`."""
 TokenLimit = Annotated[int, Field(ge=-1)]
 
 _KEYS: Final = {
@@ -84,9 +86,8 @@ class TextBody(StructuredFields):
     max_tokens: TokenLimit | None = None
     max_completion_tokens: TokenLimit | None = None
     draft_model: str | None = None
-    n: Any = None
+    n: Annotated[int, Field(ge=1, le=MOST_CHOICES)] | None = None
     preset: Any = None
-    logprobs: Any = None
 
     @property
     def wants_usage(self) -> bool:
@@ -115,9 +116,7 @@ class TextBody(StructuredFields):
 
 
 _SHARED_REFUSALS: Refusals = (
-    ("n", lambda n: n is None or (n == 1 and n is not True), "only 1 choice is produced"),
     ("preset", nothing, "this version cannot apply presets per request"),
-    ("logprobs", nothing, "this version does not report log probabilities"),
     ("max_tokens", lambda limit: limit != 0, "should be at least 1, or -1 for no limit"),
     ("max_completion_tokens", lambda limit: limit != 0, "should be at least 1, or -1 for no limit"),
 )

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from lmctl.api.answering import Asking, Dress, new_id, plain
 from lmctl.api.asked import Asked
+from lmctl.api.choices import choices
 from lmctl.api.closing import exchange_of
 from lmctl.api.fields import ChatContent
 from lmctl.api.openai_body import Refusals, TextBody, nothing
@@ -16,7 +17,7 @@ from lmctl.api.openai_tools import OfferedTool, choice_of, tools_of
 from lmctl.api.reading import parse, read_body
 from lmctl.base import talk
 from lmctl.base.errors import BadRequest
-from lmctl.chat.effective import effective, with_system_prompt
+from lmctl.chat.effective import PREFIX, effective, with_system_prompt
 from lmctl.planning.surface import ServedRoute
 from lmctl.serving.gateway import Gateway
 
@@ -75,7 +76,6 @@ class ChatBody(TextBody):
     """The request body."""
 
     refusals: ClassVar[Refusals] = (
-        ("top_logprobs", nothing, "this version does not report log probabilities"),
         ("functions", nothing, "long deprecated; send `tools`"),
         ("function_call", nothing, "long deprecated; send `tool_choice`"),
         (
@@ -91,7 +91,8 @@ class ChatBody(TextBody):
     )
 
     messages: Annotated[tuple[ChatMessage, ...], Field(min_length=1)]
-    top_logprobs: Any = None
+    logprobs: bool | None = None
+    top_logprobs: Annotated[int, Field(ge=0, le=20)] | None = None
     tools: tuple[OfferedTool, ...] | None = None
     tool_choice: Any = None
     parallel_tool_calls: bool | None = None
@@ -100,6 +101,14 @@ class ChatBody(TextBody):
     modalities: Any = None
     reasoning_effort: Any = None
     chat_template_kwargs: dict[str, Any] | None = None
+
+    def layer(self) -> dict[str, Any]:
+        """Return what the request itself says about prediction, by full key."""
+        layer = super().layer()
+        if self.logprobs is not None or self.top_logprobs is not None:
+            asked = self.logprobs is not False
+            layer[PREFIX + "logProbs"] = (self.top_logprobs or 0) if asked else None
+        return layer
 
     def to_chat(self) -> talk.Chat:
         """Return the conversation in our own words. Raises BadRequest naming what is wrong."""
@@ -134,7 +143,7 @@ class ChatCompletions:
         chat = body.to_chat()
         if surface.log_prompts:
             exchange_of(req).notes["prompt"] = [msgspec.to_builtins(each) for each in chat.messages]
-        answer_id = new_id("chatcmpl-")
+        answer_id, count = new_id("chatcmpl-"), body.n or 1
 
         def make(route: ServedRoute) -> talk.Call:
             settings = effective(body.layer(), route.operation)
@@ -144,9 +153,9 @@ class ChatCompletions:
         asking = Asking(
             self._gateway,
             model=body.model,
-            makes=(make,),
+            makes=choices(make, count),
             writer=lambda model: self._dress(
-                ChatWriter(answer_id, model, usage=body.wants_usage), model
+                ChatWriter(answer_id, model, count=count, usage=body.wants_usage), model
             ),
         )
         await asking.answer(req, resp, stream=bool(body.stream))

@@ -1,15 +1,18 @@
 """The shapes of a chat completion: one object, or chunks of it (contract 1.14)."""
 
 import time
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 
 from lmctl.api import sse
 from lmctl.api.answered import Answered, drafted_of, usage_of
+from lmctl.api.openai_logprobs import chat_logprobs
 from lmctl.api.openai_shapes import draft_stats, error_event, usage_shape
 from lmctl.base.errors import LmctlError
 from lmctl.base.talk import (
+    ChosenToken,
     Event,
     Finished,
     ReasoningDelta,
@@ -48,8 +51,8 @@ class ChatWriter:
 
     def event(self, index: int, event: Event) -> bytes:
         match event:
-            case TextDelta(text=text):
-                return self._delta(index, b'"content":' + _encode(text))
+            case TextDelta(text=text, tokens=tokens):
+                return self._delta(index, b'"content":' + _encode(text), tokens)
             case ReasoningDelta(text=text):
                 return self._delta(index, b'"reasoning_content":' + _encode(text))
             case ToolCallStarted(index=number, id=call_id, name=name):
@@ -89,13 +92,14 @@ class ChatWriter:
             }
         )
 
-    def _delta(self, index: int, delta: bytes) -> bytes:
+    def _delta(self, index: int, delta: bytes, tokens: Sequence[ChosenToken] = ()) -> bytes:
         role = b"" if self._begun[index] else b'"role":"assistant",'
         self._begun[index] = True
-        return b'%b%b%b},"logprobs":null,"finish_reason":null}]}\n\n' % (
+        return b'%b%b%b},"logprobs":%b,"finish_reason":null}]}\n\n' % (
             self._heads[index],
             role,
             delta,
+            _encode(chat_logprobs(tokens)) if tokens else b"null",
         )
 
     def _last(self, index: int, finished: Finished) -> bytes:
@@ -116,7 +120,7 @@ class ChatWriter:
         return {
             "index": index,
             "message": message,
-            "logprobs": None,
+            "logprobs": chat_logprobs(answer.tokens),
             "finish_reason": answer.finished.reason,
         }
 

@@ -1,6 +1,7 @@
 """From a call to a job: the conversation as text, the text as tokens, the limits checked."""
 
 import math
+from collections.abc import Sequence
 from datetime import datetime
 from functools import partial
 
@@ -45,7 +46,9 @@ def prepare(
         )
     found = prompted(engine, call, call.input, chat_template=load.chat_template, now=now)
     read = partial(tokens_of, engine, chat_template=load.chat_template, now=now)
-    tokens, keep = _fitted(engine, call, call.input, _tokens(engine, found.text), read)
+    raw = isinstance(call.input, Prompt)
+    prompt = read(call.input) if raw else _tokens(engine, found.text)
+    tokens, keep = _fitted(engine, call, call.input, prompt, read)
     room = engine.facts.context_length - len(tokens)
     most = room if call.max_tokens is None else min(room, call.max_tokens)
     return Job(
@@ -81,16 +84,33 @@ def _fitted(
 def tokens_of(
     engine: Engine, given: Chat | Prompt, *, chat_template: str | None, now: datetime
 ) -> list[int]:
-    """Return the prompt as the model will read it. Raises BadRequest when its template refuses it."""
-    if isinstance(given, Prompt):
+    """Return the prompt as the model will read it. Raises BadRequest when its template refuses it, or
+    when it has tokens that the model has not.
+    """
+    if isinstance(given, Chat):
+        return _tokens(
+            engine, conversed(engine, given, chat_template=chat_template, now=now).prompt
+        )
+    if given.tokens is None:
         return _tokens(engine, given.text)
-    return _tokens(engine, conversed(engine, given, chat_template=chat_template, now=now).prompt)
+    return _known_tokens(given.tokens, engine.facts.vocabulary)
 
 
 def _tokens(engine: Engine, text: str) -> list[int]:
     facts = engine.facts
     add_bos = facts.adds_bos and not (facts.bos and text.startswith(facts.bos))
     return engine.tokenize(text, add_bos=add_bos, parse_special=True)
+
+
+def _known_tokens(tokens: Sequence[int], vocabulary: int) -> list[int]:
+    for token in tokens:
+        if not 0 <= token < vocabulary:
+            raise BadRequest(
+                f"{token} is no token of this model",
+                param="prompt",
+                hint=f"its tokens are 0 to {vocabulary - 1}",
+            )
+    return list(tokens)
 
 
 def _check_bias(sampling: Sampling, vocabulary: int) -> None:

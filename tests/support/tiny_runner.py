@@ -9,7 +9,17 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 
 from lmctl.base.spec import Phase, RunnerStatus
-from lmctl.base.talk import Call, Chat, Event, Finished, Started, TextDelta, Usage
+from lmctl.base.talk import (
+    Call,
+    Chat,
+    ChosenToken,
+    Event,
+    Finished,
+    Started,
+    TextDelta,
+    TokenChoice,
+    Usage,
+)
 from lmctl.runner.wire import (
     Admitted,
     Ask,
@@ -121,7 +131,7 @@ class TinyRunner:
             if count == script.fail_after:
                 writer.write(frame(Trouble("engine_failed", "out of memory in step 3")))
                 return
-            writer.write(frame(TextDelta(word)))
+            writer.write(frame(TextDelta(word, _certain(word, call.logprobs))))
             await writer.drain()
             self.said.set()
         told = min(len(words), limit)
@@ -150,6 +160,13 @@ async def tiny_runner(socket, **script):
             task.cancel()
             writer.close()  # a task that never had its first turn closes nothing
         await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _certain(word: str, logprobs: int | None) -> tuple[ChosenToken, ...]:
+    if logprobs is None:
+        return ()
+    only = TokenChoice(len(word), word.encode(), 0.0)
+    return (ChosenToken(only, (only,) * logprobs),)
 
 
 def _words(call: Call, text: str | None) -> list[str]:

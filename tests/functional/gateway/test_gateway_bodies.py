@@ -18,9 +18,10 @@ ADD = {"type": "function", "function": {"name": "add"}}
         pytest.param({"max_tokens": 1.5}, "max_tokens", "integer", id="half a token"),
         pytest.param({"logit_bias": {"a": 1}}, "logit_bias", "token ids", id="logit bias"),
         pytest.param({"stop": [1]}, "stop[0]", "string", id="stop"),
-        pytest.param({"n": 2}, "n", "only 1", id="two choices"),
-        pytest.param({"logprobs": True}, "logprobs", "log prob", id="logprobs"),
-        pytest.param({"top_logprobs": 3}, "top_logprobs", "log prob", id="top_logprobs"),
+        pytest.param({"n": 0}, "n", "1", id="no choice"),
+        pytest.param({"n": 129}, "n", "128", id="too many choices"),
+        pytest.param({"logprobs": 3}, "logprobs", "boolean", id="logprobs"),
+        pytest.param({"top_logprobs": 21}, "top_logprobs", "20", id="top_logprobs"),
         pytest.param({"tools": [{"type": "function"}]}, "tools[0].function", "required", id="tool"),
         pytest.param(
             {"tools": [{"type": "web_search"}]}, "tools[0].type", "'function'", id="tool kind"
@@ -210,12 +211,13 @@ async def test_completions_stream_the_same_object_in_pieces(server, runner):
     ("body", "param"),
     [
         ({}, "prompt"),
-        ({"prompt": [1, 2]}, "prompt"),
-        ({"prompt": ["a", "b"]}, "prompt"),
+        ({"prompt": []}, "prompt"),
+        ({"prompt": ["a", {}]}, "prompt[1]"),
+        ({"prompt": ["a"] * 10, "n": 128}, "prompt"),
         ({"prompt": "a", "suffix": "z"}, "suffix"),
         ({"prompt": "a", "echo": True}, "echo"),
         ({"prompt": "a", "best_of": 2}, "best_of"),
-        ({"prompt": "a", "logprobs": 1}, "logprobs"),
+        ({"prompt": "a", "logprobs": 21}, "logprobs"),
     ],
 )
 async def test_completions_refuse_by_name(server, runner, body, param):

@@ -59,6 +59,17 @@ async def test_an_answer_ends_with_length_when_the_context_is_full(echo):
     assert told.end.usage.prompt_tokens + told.end.usage.completion_tokens == 12
 
 
+async def test_a_prompt_may_be_tokens_that_the_model_has(echo):
+    box = await echo(Script(bytes_per_token=1)).ready()
+    tokens = tuple(256 + byte for byte in b"go on")
+
+    told = await answer(box, Call("1", Prompt(tokens=tokens)))
+
+    assert told.text == "go on"
+    with pytest.raises(BadRequest, match="-1 is no token of this model"):
+        await answer(box, Call("2", Prompt(tokens=(300, -1))))
+
+
 async def test_an_answer_that_may_drop_its_middle_goes_on(echo):
     box = await echo(Script(reply="word " * 50, context_length=12)).ready()
 
