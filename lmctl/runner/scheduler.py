@@ -10,17 +10,15 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
-from typing import Final, Literal
+from typing import Literal
 
 from lmctl.base.errors import Busy, LmctlError
 from lmctl.base.talk import Event
 from lmctl.runner.drafting import Drafter, Drafts
 from lmctl.runner.job import Job
+from lmctl.runner.pace import Pace
 from lmctl.runner.port import Bell, Engine, Feed, Full, Interrupted, Sampled
 from lmctl.runner.prefix_cache import PrefixCache, common_prefix
-
-PREFILL_BESIDE_DECODING: Final = 128
-"""Prompt tokens per step while others decode: 64-128 keeps throughput and cuts stalls 3-5 times."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +70,7 @@ class Scheduler:
         self._waiting: deque[Job] = deque()
         self._running: dict[int, Job] = {}
         self._cache = PrefixCache(engine)
+        self._pace = Pace(engine.facts.step_tokens)
         self._outputs: list[Output] = []
         self._produced = 0
         self._widest = 0
@@ -157,6 +156,7 @@ class Scheduler:
 
     def _step(self) -> None:
         fed = self._drafts.add(self._feeds(), self._bell)
+        begun = self._clock()
         try:
             found = self._engine.step([feed for _, feed in fed], self._bell)
         except Interrupted:
@@ -168,6 +168,7 @@ class Scheduler:
         self._steps += 1
         self._widest = max(self._widest, sum(len(feed.tokens) for _, feed in fed))
         now = self._clock()
+        self._note_pace(fed, now - begun)
         self._drafts.settle(fed, found, now)
         for (job, feed), sampled in zip(fed, found, strict=True):
             if told := job.read(len(feed.tokens)):
@@ -175,26 +176,29 @@ class Scheduler:
             if sampled:
                 self._accept(job, sampled, now)
 
+    def _note_pace(self, fed: list[tuple[Job, Feed]], seconds: float) -> None:
+        reading = sum(len(feed.tokens) for job, feed in fed if not job.decoding)
+        decoding = sum(job.decoding for job, _ in fed)
+        self._pace.took(decoding=decoding, reading=reading, seconds=seconds)
+
     def _feeds(self) -> list[tuple[Job, Feed]]:
         """Return what each sequence contributes, in ascending order of sequences.
 
         Prompts are read first come first served, in pieces that leave room for those who decode.
         """
         decoding = sum(job.decoding for job in self._running.values())
-        room = self._engine.facts.step_tokens - decoding
+        room = max(0, self._engine.facts.step_tokens - decoding)
         if decoding:
-            room = min(room, PREFILL_BESIDE_DECODING)
+            room = min(room, self._pace.beside)
         found: list[tuple[Job, Feed]] = []
         for job in self._running.values():
-            if job.fresh and not self._freshen(job, found):
+            room += job.decoding  # its place is kept; a job that reads takes of what is left
+            if room < 1 or (job.fresh and not self._freshen(job, found)):
                 continue
             if len(job.tokens) > self._engine.facts.context_length:
                 self._slide(job)
-            feed = job.feed(max(room, 0))
-            if not feed.tokens:
-                continue
-            if not job.decoding:
-                room -= len(feed.tokens)
+            feed = job.feed(room)
+            room -= len(feed.tokens)
             found.append((job, feed))
         found.sort(key=lambda each: each[0].sequence)
         return found

@@ -3,8 +3,8 @@
 from lmctl.base.errors import Busy
 from lmctl.base.talk import Finished
 from lmctl.runner.echo import Script
+from lmctl.runner.pace import UNKNOWN
 from lmctl.runner.port import Full
-from lmctl.runner.scheduler import PREFILL_BESIDE_DECODING
 from tests.support.scheduling import World
 
 
@@ -39,7 +39,7 @@ def test_a_long_prompt_is_read_in_small_pieces_while_others_decode():
     world.scheduler.run()
 
     pieces = [size for step in world.engine.steps for sequence, size in step if sequence == 1]
-    assert pieces[:3] == [PREFILL_BESIDE_DECODING, PREFILL_BESIDE_DECODING, 300 - 256]
+    assert pieces[:3] == [UNKNOWN, UNKNOWN, 300 - 256]
     beside = [step for step in world.engine.steps if len(step) == 2]
     assert all(step[0] == (0, 1) for step in beside)
 
