@@ -150,6 +150,8 @@ async def _send(writer: asyncio.StreamWriter, question: wire.Question) -> None:
     try:
         writer.write(wire.frame(question))
         await writer.drain()
+    except OverflowError as error:
+        raise BadRequest("a whole number of the request has more than 64 bits") from error
     except OSError as error:
         raise Unreachable(f"the runner closed the connection: {error}", hint=_HINT) from error
 

@@ -1,8 +1,11 @@
 """`/openapi.json` is true: no request that can be made of it breaks a gateway, every answer fits."""
 
 import asyncio
+import hashlib
 from collections import Counter
+from typing import NamedTuple
 
+import pytest
 import schemathesis
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
@@ -17,6 +20,7 @@ from schemathesis.specs.openapi.checks import (
 
 from lmctl.api.openapi import description
 from lmctl.planning.known_models import KnownModel, ModelInstance
+from lmctl.planning.surface import Access, ServedToken
 
 CHECKS = [
     not_a_server_error,
@@ -36,25 +40,35 @@ PLAIN = {
 }  # fmt: skip
 
 
-def fuzz(url: str, response_id: str) -> Counter:
-    """Ask every operation some dozen times, as described, in plain words, and otherwise; return how
-    often which status came.
+def fuzz(url: str, response_id: str = "resp_none", *, often: int = 8, token: str = "") -> Counter:
+    """Ask every operation `often` times as described or in plain words, and as often otherwise;
+    return how often which status came.
     """
     statuses = Counter()
+    ask = Asking(
+        often, response_id, {"authorization": f"Bearer {token}"} if token else {}, statuses
+    )
     for found in schemathesis.openapi.from_url(url).get_all_operations():
         operation = found.ok()
         if operation.path in BY_THE_DAEMON:
             continue
-        ask_often(operation, GenerationMode.POSITIVE, response_id, statuses)
+        ask_often(operation, GenerationMode.POSITIVE, ask)
         if operation.body:
-            ask_often(operation, GenerationMode.NEGATIVE, response_id, statuses)
+            ask_often(operation, GenerationMode.NEGATIVE, ask)
     return statuses
 
 
-def ask_often(operation, mode, response_id, statuses):
+class Asking(NamedTuple):
+    often: int
+    response_id: str
+    headers: dict[str, str]
+    statuses: Counter
+
+
+def ask_often(operation, mode, asking):
     @given(operation.as_strategy(generation_mode=mode), st.booleans())
     @settings(
-        max_examples=8,
+        max_examples=asking.often,
         deadline=None,
         database=None,
         phases=[Phase.generate],
@@ -62,9 +76,9 @@ def ask_often(operation, mode, response_id, statuses):
     )
     def ask(case, plain):
         if plain and mode is GenerationMode.POSITIVE:
-            _plain(case, response_id)
-        answer = case.call_and_validate(checks=CHECKS, timeout=30)
-        statuses[answer.status_code] += 1
+            _plain(case, asking.response_id)
+        answer = case.call_and_validate(checks=CHECKS, timeout=30, headers=asking.headers)
+        asking.statuses[answer.status_code] += 1
 
     ask()
 
@@ -86,6 +100,18 @@ async def test_no_request_breaks_it_and_every_answer_fits_its_schema(box, gatewa
     assert statuses[200] > 20, statuses
     assert statuses[400] > 20, statuses
     assert not [line for line in gateway.lines if line.get("level") == "error"]
+
+
+@pytest.mark.parametrize("scope", ["", "inference", "models:read"])
+async def test_who_may_not_ask_gets_an_answer_that_fits_too(box, gateway, scope):
+    token = "sk-lm-Ab3dEf9h:0123456789abcdefghij"
+    known = ServedToken("ci", (scope,), hashlib.sha256(token.encode()).hexdigest())
+    box.serve(box.route(), access=Access(required=True, tokens=(known,) if scope else ()))
+    url = f"http://{gateway.address}/openapi.json"
+    statuses = await asyncio.to_thread(fuzz, url, often=2, token=token if scope else "")
+    refused = {403} if scope else {401}
+    assert set(statuses) & {401, 403} == refused, statuses
+    assert bool(scope) == bool(set(statuses) - refused), statuses
 
 
 def test_every_schema_in_it_is_one():

@@ -224,3 +224,10 @@ async def test_completions_refuse_by_name(server, runner, body, param):
     answer = await server.ask("POST", "/v1/completions", json_body=body)
 
     assert (answer.status, answer.json["error"]["param"]) == (400, param)
+
+
+@pytest.mark.parametrize("field", ["max_tokens", "top_k"])
+async def test_a_number_no_machine_counts_with_is_a_bad_request(server, runner, field):
+    answer = await server.chat(**{field: 2**70})
+    assert (answer.status, answer.json["error"]["type"]) == (400, "invalid_request_error")
+    assert not runner.calls
