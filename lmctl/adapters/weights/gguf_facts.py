@@ -61,6 +61,8 @@ def facts(paths: Sequence[Path]) -> ModelFacts:
 def facts_of(header: Header, weights_size: int) -> ModelFacts:
     """Return what a header says; `weights_size` is in bytes, of the files it describes."""
     said = _Said(header)
+    template = _text(header, _TEMPLATE)
+    tool_use, reasoning = _told(template) if template else (False, ())
     return ModelFacts(
         architecture=said.architecture,
         context_length=said.number("context_length"),
@@ -76,8 +78,8 @@ def facts_of(header: Header, weights_size: int) -> ModelFacts:
         widths=_widths(said, header.tensors),
         matrices=_matrices(header.tensors),
         title=_text(header, "general.name"),
-        tool_use="tools" in _text(header, _TEMPLATE),
-        reasoning=_reasoning(_text(header, _TEMPLATE)),
+        tool_use=tool_use,
+        reasoning=reasoning,
     )
 
 
@@ -263,10 +265,10 @@ def _text(header: Header, key: str) -> str:
     return found if isinstance(found, str) else ""
 
 
-def _reasoning(template: str) -> tuple[str, ...]:
-    """Return how much thinking a chat template can be told to do; nothing where it never thinks."""
-    if "reasoning_effort" in template:
-        return ("low", "medium", "high")
-    if "enable_thinking" in template:
-        return ("off", "on")
-    return ("on",) if "<think>" in template else ()
+def _told(template: str) -> tuple[bool, tuple[str, ...]]:
+    """Return whether a chat template takes tools, and how much thinking it can be asked for."""
+    # Late: reading a header must not cost what templates need where there is none.
+    from lmctl.chat.advertised import reasoning_options, takes_tools
+    from lmctl.runner.format_files import shipped
+
+    return takes_tools(template), reasoning_options(template, shipped())

@@ -128,8 +128,10 @@ def test_states_of_every_family(architecture, more, expected):
     [
         ("{% if tools %}{{ tools }}{% endif %}", True, ()),
         ("{% if enable_thinking %}<think>{% endif %}", False, ("off", "on")),
-        ("{{ reasoning_effort }}", False, ("low", "medium", "high")),
-        ("{{ messages }}<think>", False, ("on",)),
+        ("{{ reasoning_effort }}", False, ("off", "low", "medium", "high")),
+        ("{{ messages }}<think>", False, ("off", "on")),
+        ("{{ messages }} I was thinking of tools", False, ()),
+        ("{% if tools %", False, ()),
         (7, False, ()),
     ],
 )
