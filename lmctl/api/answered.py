@@ -19,9 +19,10 @@ from lmctl.base.talk import (
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """Text of the answer itself."""
+    """Text of the answer itself, and its tokens where they were asked for."""
 
     text: str
+    tokens: tuple[ChosenToken, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +65,7 @@ class Collector:
     _kind: type[Said] | type[Thought] = Said
     _begun: dict[int, ToolCallStarted] = field(default_factory=dict)
     _tokens: list[ChosenToken] = field(default_factory=list)
+    _told: int = 0
 
     def add(self, event: Event) -> Answered | None:
         """Take the next event; return the answer with its last one."""
@@ -101,8 +103,14 @@ class Collector:
 
     def _close(self) -> None:
         if text := "".join(self._pieces):
-            self._parts.append(self._kind(text))
+            self._parts.append(Thought(text) if self._kind is Thought else self._said(text))
         self._pieces.clear()
+
+    def _said(self, text: str) -> Said:
+        """Return text with the tokens that came since the last one."""
+        tokens = tuple(self._tokens[self._told :])
+        self._told = len(self._tokens)
+        return Said(text, tokens)
 
 
 def usage_of(ended: Mapping[int, Finished], *, choices: int = 1) -> Usage:

@@ -8,13 +8,15 @@ from lmctl.base.talk import ChosenToken, TokenChoice
 
 def chat_logprobs(tokens: Sequence[ChosenToken]) -> dict[str, Any] | None:
     """Return `logprobs` of a chat's choice or chunk, None where none were asked for."""
-    if not tokens:
-        return None
-    content = [
+    return {"content": token_logprobs(tokens), "refusal": None} if tokens else None
+
+
+def token_logprobs(tokens: Sequence[ChosenToken]) -> list[dict[str, Any]]:
+    """Return each token with the likeliest ones in its place."""
+    return [
         _choice(each.chosen) | {"top_logprobs": [_choice(other) for other in each.likeliest]}
         for each in tokens
     ]
-    return {"content": content, "refusal": None}
 
 
 def completion_logprobs(tokens: Sequence[ChosenToken], *, offset: int) -> dict[str, Any] | None:

@@ -19,6 +19,7 @@ _KEYS: Final = {
     "top_p": "topPSampling",
     "max_output_tokens": "maxPredictedTokens",
 }
+_LOGPROBS: Final = "message.output_text.logprobs"
 # Echoed, and without effect here, as in LM Studio.
 _ECHOED: Final = (
     "truncation", "metadata", "service_tier", "max_tool_calls", "safety_identifier",
@@ -87,8 +88,6 @@ class ResponsesBody(BaseModel):
             raise _refused("conversation", "send `previous_response_id` to go on")
         if self.prompt is not None:
             raise _refused("prompt", "there are no prompts stored here; send `input`")
-        if self.top_logprobs or "message.output_text.logprobs" in (self.include or ()):
-            raise _refused("include", "this version does not report log probabilities here")
         self._constraint()
 
     def to_chat(self) -> talk.Chat:
@@ -113,6 +112,8 @@ class ResponsesBody(BaseModel):
         layer = layer_of(self, _KEYS)
         if self.text and self.text.format:
             layer[PREFIX + "structured"] = self._constraint()
+        if self.top_logprobs or _LOGPROBS in (self.include or ()):
+            layer[PREFIX + "logProbs"] = self.top_logprobs or 0
         return layer
 
     def _constraint(self) -> talk.Constraint | None:

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from lmctl.api.answered import Answered, Part, Said, Thought
 from lmctl.api.catalogue import code_of, message_of
+from lmctl.api.openai_logprobs import token_logprobs
 from lmctl.api.responses_items import CALL_PREFIX
 from lmctl.base.errors import LmctlError
 from lmctl.base.talk import Sampling, ToolCall, Usage
@@ -74,8 +75,8 @@ class ResponseShape:
     def item(self, index: int, part: Part, status: str) -> dict[str, Any]:
         """Return the output item at an index."""
         match part:
-            case Said(text=text):
-                more = {"role": "assistant", "content": [text_part(text)]}
+            case Said():
+                more = {"role": "assistant", "content": [text_part(part)]}
                 return self._item("message", index) | {"status": status} | more
             case Thought(text=text):
                 content = [{"type": "reasoning_text", "text": text}]
@@ -102,9 +103,10 @@ class ResponseShape:
         return {name: whole.get(name) for name in _ORDER}
 
 
-def text_part(text: str) -> dict[str, Any]:
+def text_part(said: Said) -> dict[str, Any]:
     """Return text as a part of a message."""
-    return {"type": "output_text", "text": text, "annotations": [], "logprobs": []}
+    told = {"type": "output_text", "text": said.text, "annotations": []}
+    return told | {"logprobs": token_logprobs(said.tokens)}
 
 
 def _usage(usage: Usage) -> dict[str, Any]:

@@ -7,9 +7,11 @@ import msgspec
 from lmctl.api import sse
 from lmctl.api.answered import Answered, Collector, Part, Said, Thought
 from lmctl.api.catalogue import code_of, message_of, param_of
+from lmctl.api.openai_logprobs import token_logprobs
 from lmctl.api.responses_shape import ResponseShape, text_part
 from lmctl.base.errors import LmctlError
 from lmctl.base.talk import (
+    ChosenToken,
     Event,
     Finished,
     ReasoningDelta,
@@ -35,6 +37,8 @@ class ResponsesWriter:
         self._item_id = ""
         self._open: Part | None = None
         self._pieces: list[str] = []
+        self._tokens: list[ChosenToken] = []
+        self._sent = 0
 
     def begin(self) -> bytes:
         self._begun = True
@@ -46,10 +50,11 @@ class ResponsesWriter:
         del index  # there is one answer
         self._answered = self._collector.add(event) or self._answered
         match event:
-            case TextDelta(text=text) if text:
-                return self._say(Said(""), text)
+            case TextDelta(text=text, tokens=tokens):
+                self._tokens += tokens
+                return self._say(text) if text else b""
             case ReasoningDelta(text=text) if text:
-                return self._say(Thought(""), text)
+                return self._think(text)
             case ToolCallStarted(id=call, name=name):
                 return self._close() + self._begin(ToolCall(call, name, ""))
             case ToolCallDelta(arguments=piece):
@@ -80,12 +85,17 @@ class ResponsesWriter:
     def whole(self, answers: tuple[Answered, ...]) -> bytes:
         return msgspec.json.encode(self._shape.complete(answers[0]))
 
-    def _say(self, kind: Said | Thought, text: str) -> bytes:
-        begin = b"" if type(self._open) is type(kind) else self._close() + self._begin(kind)
+    def _say(self, text: str) -> bytes:
+        begin = b"" if isinstance(self._open, Said) else self._close() + self._begin(Said(""))
         self._pieces.append(text)
-        if isinstance(kind, Thought):
-            return begin + self._in_part("response.reasoning_text.delta", delta=text)
-        return begin + self._in_part("response.output_text.delta", delta=text, logprobs=[])
+        new = token_logprobs(self._tokens[self._sent :])
+        self._sent = len(self._tokens)
+        return begin + self._in_part("response.output_text.delta", delta=text, logprobs=new)
+
+    def _think(self, text: str) -> bytes:
+        begin = b"" if isinstance(self._open, Thought) else self._close() + self._begin(Thought(""))
+        self._pieces.append(text)
+        return begin + self._in_part("response.reasoning_text.delta", delta=text)
 
     def _argue(self, piece: str) -> bytes:
         if not piece:
@@ -113,8 +123,11 @@ class ResponsesWriter:
             case None:
                 return b""
             case Said():
-                done = self._in_part("response.output_text.done", text=text, logprobs=[])
-                return done + self._done(Said(text), status)
+                said = Said(text, tuple(self._tokens))
+                self._tokens, self._sent = [], 0
+                logprobs = token_logprobs(said.tokens)
+                done = self._in_part("response.output_text.done", text=text, logprobs=logprobs)
+                return done + self._done(said, status)
             case Thought():
                 done = self._in_part("response.reasoning_text.done", text=text)
                 return done + self._done(Thought(text), status)
@@ -147,4 +160,4 @@ class ResponsesWriter:
 def _content(part: Said | Thought) -> dict[str, Any]:
     if isinstance(part, Thought):
         return {"type": "reasoning_text", "text": part.text}
-    return text_part(part.text)
+    return text_part(part)

@@ -115,3 +115,13 @@ async def test_thoughts_are_items_of_their_own(spoken):
     assert answer.output[0].content[0].text == "hm"
     assert answer.output_text == "four"
     assert answer.usage.output_tokens_details.reasoning_tokens > 0
+
+
+async def test_how_sure_the_model_was_comes_with_the_text(spoken):
+    asked = {"include": ["message.output_text.logprobs"], "top_logprobs": 2}
+    async with spoken.stream(model="chat", input="one two", **asked) as stream:
+        deltas = [each async for each in stream if each.type == "response.output_text.delta"]
+        final = await stream.get_final_response()
+    [part] = final.output[0].content
+    assert "".join(each.token for each in part.logprobs) == "one two"
+    assert sum(len(each.logprobs) for each in deltas) == len(part.logprobs)

@@ -3,11 +3,13 @@
 from hypothesis import strategies as st
 
 from lmctl.base.talk import (
+    ChosenToken,
     Finished,
     PromptProgress,
     ReasoningDelta,
     Started,
     TextDelta,
+    TokenChoice,
     ToolCallDelta,
     ToolCallEnded,
     ToolCallStarted,
@@ -33,6 +35,13 @@ def calls(draw, index):
 
 
 @st.composite
+def texts(draw):
+    """Text, maybe with the tokens it is made of, and tokens whose text is not out yet."""
+    choice = TokenChoice(7, "ü".encode(), -0.5)
+    return TextDelta(draw(TEXTS), (ChosenToken(choice, (choice,)),) * draw(st.integers(0, 2)))
+
+
+@st.composite
 def answers(draw):
     """All events of an answer that went well."""
     events = [PromptProgress(each, 9) for each in range(draw(st.integers(0, 2)))]
@@ -43,7 +52,7 @@ def answers(draw):
             events += draw(calls(number))
             number += 1
         else:
-            events.append((TextDelta if kind == "text" else ReasoningDelta)(draw(TEXTS)))
+            events.append(draw(texts()) if kind == "text" else ReasoningDelta(draw(TEXTS)))
     reason = draw(st.sampled_from(["stop", "length", "tool_calls"]))
     stop = draw(st.sampled_from([None, "END"])) if reason == "stop" else None
     usage = Usage(9, 5, cached_tokens=3, reasoning_tokens=2)

@@ -28,7 +28,7 @@ class Client:
             case ["output_item", "added"]:
                 assert self.opened is None
                 assert event["output_index"] == len(self.items)
-                self.opened, self.text = event["item"], ""
+                self.opened, self.text, self.logprobs = event["item"], "", []
             case ["output_item", "done"]:
                 self._at(event, item=True)
                 assert self.part is None
@@ -42,7 +42,8 @@ class Client:
                 self.part = event["part"]
             case ["content_part", "done"]:
                 self._at(event)
-                assert event["part"] == self.part | {"text": self.text}
+                told = {"logprobs": self.logprobs} if "logprobs" in self.part else {}
+                assert event["part"] == self.part | {"text": self.text} | told
                 self.part = None
             case [("output_text" | "reasoning_text") as kind, moment]:
                 self._at(event)
@@ -71,6 +72,11 @@ class Client:
     def _more(self, event, moment, name):
         if moment == "delta":
             self.text += event["delta"]
+            self.logprobs += event.get("logprobs", [])
         else:
             assert moment == "done"
             assert event[name] == self.text
+            # Tokens whose text never came are told at the end.
+            told = event.get("logprobs", [])
+            assert told[: len(self.logprobs)] == self.logprobs
+            self.logprobs = told

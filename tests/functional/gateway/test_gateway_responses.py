@@ -156,7 +156,7 @@ async def test_a_runner_that_dies_fails_the_stream_and_nothing_is_kept(server, r
         pytest.param({"background": True}, "background", id="background"),
         pytest.param({"conversation": "conv_1"}, "conversation", id="conversation"),
         pytest.param({"prompt": {"id": "p"}}, "prompt", id="prompt"),
-        pytest.param({"top_logprobs": 3}, "include", id="logprobs"),
+        pytest.param({"top_logprobs": 30}, "top_logprobs", id="logprobs"),
         pytest.param({"tools": {}}, "tools", id="tools"),
         pytest.param({"tools": [{"type": "mcp"}]}, "tools[0].type", id="tool server"),
         pytest.param({"tools": [{"type": "function"}]}, "tools[0].name", id="nameless tool"),
@@ -170,6 +170,13 @@ async def test_what_cannot_be_done_is_refused_by_name(server, runner, body, para
     answer = await respond(server, **body)
     assert (answer.status, answer.json["error"]["param"]) == (400, param)
     assert not runner.calls
+
+
+async def test_how_sure_the_model_was_is_told_where_asked_for(server, runner):
+    await respond(server, include=["message.output_text.logprobs"], top_logprobs=2)
+    await respond(server, include=["message.output_text.logprobs"])
+    await respond(server)
+    assert [each.logprobs for each in runner.calls] == [2, 0, None]
 
 
 async def test_empty_text_and_no_tools_are_fine(server, runner):

@@ -70,3 +70,13 @@ async def test_a_turn_pays_only_for_what_is_new(spoken):
     before = first.json["usage"]
     assert usage["input_tokens_details"]["cached_tokens"] > before["input_tokens"] * 0.9
     assert usage["input_tokens"] > before["total_tokens"]
+
+
+async def test_a_long_prompt_tells_how_far_it_is_read(spoken):
+    said = " ".join(f"word{number}" for number in range(600))
+    body = {"model": "chat", "input": said, "stream": True, "max_output_tokens": 1}
+    told = frames((await spoken.ask("POST", "/api/v1/chat", json_body=body)).body)
+    shares = [each["progress"] for each in told if each["type"].endswith(".progress")]
+    assert len(shares) > 1
+    assert shares == sorted(set(shares))
+    assert shares[-1] <= 1
