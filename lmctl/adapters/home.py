@@ -2,6 +2,7 @@
 
 state.db      generations, journal, events, conditions (a cache: rebuilt when lost)
 conversations.db     what clients asked to have remembered; written by the gateway
+background/   answers the gateway writes while nobody waits
 revisions/    the files of the last generations, by digest
 roots.json hold.json suspended.json              wishes: what is followed, held, left alone
 lock          held by the daemon while it lives (flock: the kernel frees it)

@@ -117,7 +117,7 @@ class ResponseObject(BaseModel):
     object: Literal["response"]
     created_at: int
     completed_at: int | None
-    status: Literal["completed", "incomplete", "failed", "in_progress"]
+    status: Literal["completed", "incomplete", "failed", "in_progress", "cancelled"]
     incomplete_details: dict[str, Any] | None
     model: str
     previous_response_id: str | None

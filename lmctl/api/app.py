@@ -41,7 +41,7 @@ def routes_of(
         "/v1/responses": ("inference", Responses(gateway, conversations)),
         "/v1/responses/{response_id}": ("inference", StoredResponse(conversations)),
         "/v1/responses/{response_id}/input_items": ("inference", InputItems(conversations)),
-        "/v1/responses/{response_id}/cancel": ("inference", CancelResponse(conversations)),
+        "/v1/responses/{response_id}/cancel": ("inference", CancelResponse(gateway, conversations)),
         "/v1/models": ("models:read", Models(gateway)),
         "/v1/models/{model:path}": ("models:read", Model(gateway)),
         "/api/v1/chat": ("inference", NativeChat(gateway, conversations)),

@@ -4,7 +4,8 @@ Settings come from the environment, because workers are forked and reloaded by g
 
     LMCTL_RUN              the folder of surface.json and health.json (needed)
     LMCTL_GATEWAY_DIGEST   the digest of what this gateway was started for, told in gateway.json
-    LMCTL_CONVERSATIONS    the file of stored conversations; by default in that folder
+    LMCTL_CONVERSATIONS    the file of stored conversations, by default in that folder; what is
+                           written in the background is noted beside it
     LMCTL_LOG=json         JSON log lines
 
 Workers share what they count in a folder beside those files, which goes when the gateway ends.
@@ -67,17 +68,20 @@ def run(arguments: Sequence[str] | None = None) -> None:
 @cache
 def _built() -> Any:
     from lmctl import logs
+    from lmctl.adapters.background_notes import BACKGROUND_FOLDER, BackgroundNotes
     from lmctl.adapters.conversations import CONVERSATIONS_FILE, TurnFile
     from lmctl.adapters.runner_client import ask
     from lmctl.api.app import create_app
+    from lmctl.serving.background import Backgrounds
     from lmctl.serving.gateway import Gateway
     from lmctl.serving.snapshot import Snapshots
     from lmctl.serving.stored import Conversations
 
     logs.configure()
     run = Path(os.environ["LMCTL_RUN"])
-    stored = os.environ.get("LMCTL_CONVERSATIONS") or run / CONVERSATIONS_FILE
-    conversations = Conversations(TurnFile(Path(stored)))
+    stored = Path(os.environ.get("LMCTL_CONVERSATIONS") or run / CONVERSATIONS_FILE)
+    notes = BackgroundNotes(stored.with_name(BACKGROUND_FOLDER))
+    conversations = Conversations(TurnFile(stored), Backgrounds(notes))
     return create_app(Gateway(Snapshots(run), ask), conversations)
 
 

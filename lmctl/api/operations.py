@@ -76,7 +76,7 @@ OPERATIONS: Final = (
     Operation(
         "post",
         "/v1/responses/{response_id}/cancel",
-        "Cancel a response in the background; none ever is",
+        "Call off a response in the background",
         openai.ResponseObject,
     ),
     Operation("get", "/v1/models", "List public names", openai.ListedModels),

@@ -1,5 +1,6 @@
 """/v1/responses (contract 1.19): answers that are remembered, and what is remembered of them."""
 
+from functools import partial
 from typing import Any, Final
 
 import msgspec
@@ -13,6 +14,7 @@ from lmctl.api.closing import exchange_of
 from lmctl.api.errors import JSON_TYPE
 from lmctl.api.keeping import Keeping
 from lmctl.api.reading import parse, read_body
+from lmctl.api.responses_background import Behind, cancel, response_of
 from lmctl.api.responses_body import ResponsesBody
 from lmctl.api.responses_items import stored_items
 from lmctl.api.responses_shape import ResponseShape
@@ -56,10 +58,18 @@ class Responses:
         shape = ResponseShape(keeping.id, body.echo())
         said = headed((*past.messages, *brought), body.instructions or "")
         chat = msgspec.structs.replace(chat, messages=said)
+        make = partial(_call, body, chat, shape)
+        if body.background:
+            shape.model = body.model or ""
+            behind = Behind(self._gateway, self._conversations, shape, keeping, make, body.model)
+            exchange_of(req).asked = None  # it is counted while it is written
+            resp.content_type = JSON_TYPE
+            resp.data = msgspec.json.encode(await behind.begin(surface))
+            return
         asking = Asking(
             self._gateway,
             model=body.model,
-            makes=(lambda route: _call(body, chat, route, shape),),
+            makes=(make,),
             writer=lambda model: ResponsesWriter(shape, model),
             keep=keeping.keep if body.stored else None,
         )
@@ -86,13 +96,15 @@ class StoredResponse:
 
     async def on_get(self, _req: Request, resp: Response, response_id: str) -> None:
         resp.content_type = JSON_TYPE
-        resp.data = (await _stored(self._conversations, response_id)).response
+        resp.data = await response_of(self._conversations, response_id)
 
     async def on_delete(self, _req: Request, resp: Response, response_id: str) -> None:
+        called_off = await self._conversations.background.forget(response_id)
         try:
             await self._conversations.forget(response_id)
         except UnknownTurn as error:
-            raise NoSuchResponse(str(error), hint=error.hint) from error
+            if not called_off:
+                raise NoSuchResponse(str(error), hint=error.hint) from error
         deleted = {"id": response_id, "object": "response", "deleted": True}
         resp.content_type = JSON_TYPE
         resp.data = msgspec.json.encode(deleted)
@@ -125,17 +137,16 @@ class InputItems:
 
 
 class CancelResponse:
-    """Cancels a response in the background; as none is, a remembered one is always over."""
+    """Calls off a response that is written in the background, whichever worker does."""
 
-    def __init__(self, conversations: Conversations) -> None:
+    def __init__(self, gateway: Gateway, conversations: Conversations) -> None:
+        self._gateway = gateway
         self._conversations = conversations
 
-    async def on_post(self, _req: Request, _resp: Response, response_id: str) -> None:
-        await _stored(self._conversations, response_id)
-        raise BadRequest(
-            f"`{response_id}` is over, it cannot be cancelled",
-            hint="hang up to cancel a response that is still being written",
-        )
+    async def on_post(self, _req: Request, resp: Response, response_id: str) -> None:
+        keep = self._gateway.snapshot().surface.retention.keep
+        resp.content_type = JSON_TYPE
+        resp.data = await cancel(self._conversations, response_id, keep=keep)
 
 
 async def _stored(conversations: Conversations, response_id: str) -> StoredTurn:
@@ -150,7 +161,7 @@ async def _stored(conversations: Conversations, response_id: str) -> StoredTurn:
 
 
 def _call(
-    body: ResponsesBody, chat: talk.Chat, route: ServedRoute, shape: ResponseShape
+    body: ResponsesBody, chat: talk.Chat, shape: ResponseShape, route: ServedRoute
 ) -> talk.Call:
     settings = effective(body.layer(), route.operation)
     shape.sampled(settings.sampling)

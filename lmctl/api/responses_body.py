@@ -82,8 +82,10 @@ class ResponsesBody(BaseModel):
 
     def check(self) -> None:
         """Raise BadRequest naming a field that asks for what this version cannot do."""
-        if self.background:
-            raise _refused("background", "this version answers while the client waits")
+        if self.background and self.stream:
+            raise _refused("stream", "what is written in the background is looked at by its id")
+        if self.background and not self.stored:
+            raise _refused("store", "what is written in the background has to be stored")
         if self.conversation is not None:
             raise _refused("conversation", "send `previous_response_id` to go on")
         if self.prompt is not None:
@@ -143,7 +145,7 @@ class ResponsesBody(BaseModel):
             "top_logprobs": self.top_logprobs or 0,
             "reasoning": {"effort": reasoning.effort, "summary": reasoning.summary},
             "store": self.stored,
-            "background": False,
+            "background": bool(self.background),
             "service_tier": "default",
             "metadata": self.metadata or {},
         }

@@ -18,6 +18,7 @@ from lmctl.base.errors import LmctlError, NotFound
 from lmctl.base.stored import StoredTurn
 from lmctl.base.talk import Message
 from lmctl.planning.surface import Retention
+from lmctl.serving.background import Backgrounds
 
 Result = TypeVar("Result")
 
@@ -46,9 +47,12 @@ class Past:
 
 
 class Conversations:
-    """The kept turns, for an event loop: the disk is waited for on a thread of its own."""
+    """The kept turns, for an event loop: the disk is waited for on a thread of its own. In the
+    `background` are those whose answer is still to come.
+    """
 
-    def __init__(self, turns: Turns) -> None:
+    def __init__(self, turns: Turns, background: Backgrounds) -> None:
+        self.background = background
         self._turns = turns
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="conversations")
 

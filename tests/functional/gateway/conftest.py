@@ -2,9 +2,11 @@ import asyncio
 
 import pytest
 
+from lmctl.adapters.background_notes import BackgroundNotes
 from lmctl.adapters.conversations import TurnFile
 from lmctl.adapters.runner_client import ask as ask_runner
 from lmctl.api.app import create_app
+from lmctl.serving.background import Backgrounds
 from lmctl.serving.gateway import Gateway
 from lmctl.serving.snapshot import Snapshots
 from lmctl.serving.stored import Conversations
@@ -21,7 +23,9 @@ class GatewayUnderTest:
     def __init__(self, box: Box) -> None:
         self.box = box
         self.gateway = Gateway(Snapshots(box.folder), ask_runner)
-        self.conversations = Conversations(TurnFile(box.folder / "conversations.db"))
+        notes = BackgroundNotes(box.folder / "background")
+        turns = TurnFile(box.folder / "conversations.db")
+        self.conversations = Conversations(turns, Backgrounds(notes))
         self.app = create_app(self.gateway, self.conversations, silence=0.02)
 
     async def ask(self, method, path, **given):

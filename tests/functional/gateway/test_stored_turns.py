@@ -4,10 +4,12 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from lmctl.adapters.background_notes import BackgroundNotes
 from lmctl.adapters.conversations import StoreUnusable, TurnFile
 from lmctl.base.stored import StoredTurn
 from lmctl.base.talk import Image, Message, ToolCall
 from lmctl.planning.surface import Retention
+from lmctl.serving.background import Backgrounds
 from lmctl.serving.stored import Conversations, Past, UnknownTurn
 
 LONG = 1e9
@@ -16,6 +18,10 @@ LONG = 1e9
 def turn(name, parent=None, *, at=100.0, said=None, system=""):
     message = Message("user", said or name)
     return StoredTurn(name, at, "chat", (message,), parent=parent, system=system)
+
+
+def conversations_of(turns, folder):
+    return Conversations(turns, Backgrounds(BackgroundNotes(folder / "background")))
 
 
 def texts(line):
@@ -126,9 +132,9 @@ def test_only_the_owner_may_read_it(tmp_path, add):
     assert (tmp_path / "conversations.db").stat().st_mode & 0o777 == 0o600
 
 
-async def test_a_turn_starts_from_the_messages_and_the_last_system_prompt(file, add):
+async def test_a_turn_starts_from_the_messages_and_the_last_system_prompt(file, add, tmp_path):
     add(turn("a", system="be brief"), turn("b", "a", system="be long"))
-    conversations = Conversations(file)
+    conversations = conversations_of(file, tmp_path)
     past = await conversations.past("b")
     assert past == Past((Message("user", "a"), Message("user", "b")), "be long")
     assert await conversations.past(None) == Past()
@@ -138,5 +144,5 @@ async def test_a_turn_starts_from_the_messages_and_the_last_system_prompt(file, 
 
 async def test_a_turn_that_cannot_be_kept_is_no_trouble_to_who_was_answered(tmp_path):
     (tmp_path / "conversations.db").mkdir()
-    conversations = Conversations(TurnFile(tmp_path / "conversations.db"))
+    conversations = conversations_of(TurnFile(tmp_path / "conversations.db"), tmp_path)
     assert not await conversations.keep(turn("a"), Retention())
