@@ -16,7 +16,7 @@ from tests.support.gateway_box import Box
 from tests.support.tiny_runner import tiny_runner
 
 _ROOT = str(Path(lmctl.__file__).parent.parent)
-_PATIENCE = 30  # seconds; a loaded machine starts slowly
+_PATIENCE = 60  # seconds; a loaded machine starts slowly
 
 
 class GatewayProcess:

@@ -48,6 +48,10 @@ async def test_calls_whole(spoken):
     assert calls == [("get weather.now", '{"city": "Paris"}'), ("clock", "{}")]
     assert all(len(each.id) == 9 and each.id.isdecimal() for each in choice.message.tool_calls)
 
+    first_alone = await spoken.create(**said(TWO_CALLS), parallel_tool_calls=False)
+    (call,) = first_alone.choices[0].message.tool_calls
+    assert call.function.name == "get weather.now"
+
 
 async def test_calls_streamed(spoken):
     async with spoken.stream(**said(TWO_CALLS)) as stream:
@@ -62,8 +66,6 @@ async def test_calls_streamed(spoken):
     calls = [(each.function.name, each.function.arguments) for each in choice.message.tool_calls]
     assert calls == [("get weather.now", '{"city": "Paris"}'), ("clock", "{}")]
 
-
-async def test_a_name_is_told_once_in_a_stream(spoken):
     stream = await spoken.create(**said(TWO_CALLS), stream=True)
     deltas = [
         call
@@ -78,13 +80,6 @@ async def test_a_name_is_told_once_in_a_stream(spoken):
         (1, "clock"),
     ]
     assert all(each.function.name is None for each in deltas if not each.id)
-
-
-async def test_one_call_where_parallel_ones_are_not_wanted(spoken):
-    answer = await spoken.create(**said(TWO_CALLS), parallel_tool_calls=False)
-
-    (call,) = answer.choices[0].message.tool_calls
-    assert call.function.name == "get weather.now"
 
 
 async def test_a_named_tool_is_called_whatever_the_model_would_say(spoken):
@@ -110,11 +105,8 @@ async def test_what_is_no_call_stays_content(spoken):
     assert answer.choices[0].message.content == text
     assert answer.choices[0].finish_reason == "stop"
 
-
-async def test_a_cut_call_ends_with_length(spoken):
-    answer = await spoken.create(**said(TWO_CALLS), max_tokens=24)
-
-    (choice,) = answer.choices
+    cut = await spoken.create(**said(TWO_CALLS), max_tokens=24)
+    (choice,) = cut.choices
     assert choice.finish_reason == "length"
     with pytest.raises(json.JSONDecodeError):
         json.loads(choice.message.tool_calls[0].function.arguments)

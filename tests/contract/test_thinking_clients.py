@@ -39,15 +39,6 @@ def said(text):
     return {"model": "chat", "messages": [{"role": "user", "content": text}]}
 
 
-async def test_openai_thoughts_are_a_field_of_their_own(openai):
-    answer = await openai.create(**said(ALOUD), reasoning_effort="high")
-
-    message = answer.choices[0].message
-    assert (message.content, message.reasoning_content) == ("Two.", "One and one.")
-    assert answer.usage.completion_tokens_details.reasoning_tokens > 0
-    assert answer.usage.completion_tokens_details.reasoning_tokens < answer.usage.completion_tokens
-
-
 async def test_openai_thoughts_stream_before_the_answer(openai):
     stream = await openai.create(**said(ALOUD), stream=True)
     deltas = [chunk.choices[0].delta async for chunk in stream]
@@ -59,15 +50,12 @@ async def test_openai_thoughts_stream_before_the_answer(openai):
     last_thought = max(n for n, each in enumerate(thoughts) if each)
     assert last_thought < min(n for n, each in enumerate(texts) if each)
 
+    answer = await openai.create(**said(ALOUD), reasoning_effort="high")
 
-async def test_anthropic_blocks_whole(anthropic):
-    answer = await anthropic.create(**said(CALL), max_tokens=500, tools=[ADD])
-
-    thought, call = answer.content
-    assert (thought.type, thought.thinking) == ("thinking", "I need it.")
-    assert (call.type, call.name, call.input) == ("tool_use", "add", {"a": 1, "b": "x"})
-    assert call.id.startswith("toolu_")
-    assert answer.stop_reason == "tool_use"
+    message = answer.choices[0].message
+    assert (message.content, message.reasoning_content) == ("Two.", "One and one.")
+    assert answer.usage.completion_tokens_details.reasoning_tokens > 0
+    assert answer.usage.completion_tokens_details.reasoning_tokens < answer.usage.completion_tokens
 
 
 async def test_anthropic_blocks_streamed(anthropic):
@@ -80,6 +68,14 @@ async def test_anthropic_blocks_streamed(anthropic):
     assert json.loads("".join(pieces)) == {"a": 1, "b": "x"}
     assert [block.type for block in answer.content] == ["thinking", "tool_use"]
     assert answer.content[1].input == {"a": 1, "b": "x"}
+    assert answer.stop_reason == "tool_use"
+
+    answer = await anthropic.create(**said(CALL), max_tokens=500, tools=[ADD])
+
+    thought, call = answer.content
+    assert (thought.type, thought.thinking) == ("thinking", "I need it.")
+    assert (call.type, call.name, call.input) == ("tool_use", "add", {"a": 1, "b": "x"})
+    assert call.id.startswith("toolu_")
     assert answer.stop_reason == "tool_use"
 
 

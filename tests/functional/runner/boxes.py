@@ -18,7 +18,7 @@ from lmctl.base.errors import Unreachable
 from lmctl.base.spec import LoadSettings, Phase, RunnerSpec, RunnerStatus, WeightFile
 from lmctl.base.talk import Call, Chat, Event, Finished, Message, TextDelta
 
-PATIENCE = 20.0
+PATIENCE = 60.0
 
 
 def weight_file(path: Path) -> WeightFile:
