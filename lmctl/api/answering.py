@@ -108,10 +108,11 @@ class Asking:
             async for index, event in events:
                 tally.add(index, event)
                 answers.add(index, event)
+        writer = self._writer(first.model)
         if self._keep is not None:
             await self._keep(first.model, answers.all())
         resp.content_type = JSON_TYPE
-        resp.data = self._writer(first.model).whole(answers.all())
+        resp.data = writer.whole(answers.all())
 
     async def stream(self, req: Request, resp: Response) -> None:
         """Answer with an event stream.

@@ -164,7 +164,7 @@ def _call(
     body: ResponsesBody, chat: talk.Chat, shape: ResponseShape, route: ServedRoute
 ) -> talk.Call:
     settings = effective(body.layer(), route.operation)
-    shape.sampled(settings.sampling)
+    shape.held(settings.sampling, settings.overflow)
     messages = with_system_prompt(chat.messages, settings.system_prompt)
     return settings.call(shape.id, msgspec.structs.replace(chat, messages=messages))
 

@@ -22,7 +22,7 @@ _KEYS: Final = {
 _LOGPROBS: Final = "message.output_text.logprobs"
 # Echoed, and without effect here, as in LM Studio.
 _ECHOED: Final = (
-    "truncation", "metadata", "service_tier", "max_tool_calls", "safety_identifier",
+    "metadata", "service_tier", "max_tool_calls", "safety_identifier",
     "prompt_cache_key", "max_output_tokens", "top_logprobs",
 )  # fmt: skip
 
@@ -114,6 +114,9 @@ class ResponsesBody(BaseModel):
         layer = layer_of(self, _KEYS)
         if self.text and self.text.format:
             layer[PREFIX + "structured"] = self._constraint()
+        if self.truncation is not None:
+            policy = "truncateMiddle" if self.truncation == "auto" else "stopAtLimit"
+            layer[PREFIX + "contextOverflowPolicy"] = policy
         if self.top_logprobs or _LOGPROBS in (self.include or ()):
             layer[PREFIX + "logProbs"] = self.top_logprobs or 0
         return layer
@@ -139,7 +142,6 @@ class ResponsesBody(BaseModel):
             "instructions": self.instructions,
             "tools": self.tools or [],
             "tool_choice": self.tool_choice or "auto",
-            "truncation": self.truncation or "disabled",
             "parallel_tool_calls": self.parallel_tool_calls is not False,
             "text": {"format": format_},
             "top_logprobs": self.top_logprobs or 0,

@@ -9,7 +9,7 @@ from lmctl.api.catalogue import code_of, message_of
 from lmctl.api.openai_logprobs import token_logprobs
 from lmctl.api.responses_items import CALL_PREFIX
 from lmctl.base.errors import LmctlError
-from lmctl.base.talk import Sampling, ToolCall, Usage
+from lmctl.base.talk import Overflow, Sampling, ToolCall, Usage
 
 _PREFIXES: Final = {"message": "msg", "reasoning": "rs", "function_call": "fc"}
 _ORDER: Final = (
@@ -34,9 +34,10 @@ class ResponseShape:
         self._echo = echo
         self._final: dict[str, Any] | None = None
 
-    def sampled(self, sampling: Sampling) -> None:
+    def held(self, sampling: Sampling, overflow: Overflow) -> None:
         """Tell the settings that really hold."""
         self._echo |= {
+            "truncation": "disabled" if overflow == "stopAtLimit" else "auto",
             "temperature": sampling.temperature,
             "top_p": 1.0 if sampling.top_p is None else sampling.top_p,
             "presence_penalty": sampling.presence_penalty or 0.0,

@@ -34,7 +34,7 @@ async def test_it_is_answered_at_once_and_read_when_it_is_done(server, runner):
     runner.release.set()
     done = await over(server, told["id"])
     assert done["output"][0]["content"][0]["text"] == "one two"
-    assert (done["id"], done["status"]) == (told["id"], "completed")
+    assert (done["id"], done["status"], done["model"]) == (told["id"], "completed", "chat")
 
 
 async def test_the_conversation_goes_on_from_it(server, runner):

@@ -22,6 +22,7 @@ async def test_a_response_repeats_its_request_and_tells_what_really_held(server,
     told = answer.json
     assert told["output"][0]["content"][0]["text"] == "one two"
     assert (told["status"], told["error"], told["object"]) == ("completed", None, "response")
+    assert told["model"] == "chat"
     assert (told["instructions"], told["metadata"]) == ("be brief", {"a": "b"})
     assert (told["top_p"], told["temperature"]) == (0.5, 0.8)
     assert told["usage"]["total_tokens"] == 9
@@ -171,6 +172,21 @@ async def test_what_cannot_be_done_is_refused_by_name(server, runner, body, para
     answer = await respond(server, **body)
     assert (answer.status, answer.json["error"]["param"]) == (400, param)
     assert not runner.calls
+
+
+@pytest.mark.parametrize(
+    ("asked", "policy", "told"),
+    [
+        ("auto", "truncateMiddle", "auto"),
+        ("disabled", "stopAtLimit", "disabled"),
+        (None, "truncateMiddle", "auto"),
+    ],
+)
+async def test_what_becomes_of_too_long_a_past_is_asked_for_and_told(
+    server, runner, asked, policy, told
+):
+    answer = await respond(server, truncation=asked)
+    assert (runner.calls[0].overflow, answer.json["truncation"]) == (policy, told)
 
 
 async def test_how_sure_the_model_was_is_told_where_asked_for(server, runner):
