@@ -153,7 +153,7 @@ class Described(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     result: str
 
 
-class Formats(msgspec.Struct, frozen=True):
+class Formats(msgspec.Struct, frozen=True, cache_hash=True):
     """Everything shipped: `plain` is for models without a format of their own; `lenient` reads what
     small models write instead of what they were told.
     """
