@@ -14,6 +14,7 @@ from lmctl.base.errors import BadRequest
 from lmctl.base.talk import Constraint, Grammar, JsonDocument, OneOf, Pattern
 from lmctl.chat.gbnf_lark import to_lark
 from lmctl.chat.json_schema import Prepared, prepare
+from lmctl.chat.json_schema_ends import has_an_end
 from lmctl.chat.json_schema_fault import find_fault
 from lmctl.chat.masks import BadGrammar, State, regex_in_lark
 
@@ -25,6 +26,9 @@ LARGEST_GRAMMAR: Final = 32 * 1024
 _SEARCHED: Final = 32 * 1024
 """Characters of a schema in which the place of a fault is looked for: that compiles it often."""
 _SCHEMA: Final = "response_format"
+# Told to follow what it is forced to, the library follows grammars that never end for ever. It
+# stands last, so that the lines before it keep their numbers.
+_UNFORCED: Final = '\n%llguidance {"no_forcing": true}\n'
 _SCHEMA_INSIDE: Final = re.compile(r"%json\s*(?=\{)")
 _AT: Final = re.compile(r"(?:at )?(\d+)\((\d+)\): ")
 
@@ -66,6 +70,12 @@ def _document(schema: Any, compile_grammar: Compile) -> State:
     prepared = prepare(schema, param=_SCHEMA)
     text = _with_options(prepared.schema)
     _check_schema(text)
+    if not has_an_end(prepared.schema):
+        raise BadRequest(
+            "the JSON schema calls itself without an end: no document is ever complete",
+            param=_SCHEMA,
+            hint="what is required of a thing should not always be another such thing",
+        )
     try:
         return compile_grammar(_only(text))
     except BadGrammar as error:
@@ -97,7 +107,7 @@ def _only(schema: str) -> str:
 
 def _followed(lark: str, compile_grammar: Compile, *, param: str) -> State:
     try:
-        return compile_grammar(json.dumps({"grammars": [{"lark_grammar": lark}]}))
+        return compile_grammar(json.dumps({"grammars": [{"lark_grammar": lark + _UNFORCED}]}))
     except BadGrammar as error:
         found = _AT.match(str(error))
         where = f", line {found[1]}, column {found[2]}" if found and param == "grammar" else ""

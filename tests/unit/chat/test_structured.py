@@ -191,6 +191,17 @@ def test_what_would_take_too_much_is_refused(constraint, words):
         allows(constraint, "")
 
 
+@pytest.mark.timeout(60)
+def test_what_never_ends_is_refused_or_at_least_not_followed_for_ever():
+    link = {"type": "object", "properties": {"next": {"$ref": "#"}}, "required": ["next"]}
+
+    with pytest.raises(BadRequest, match="no document is ever complete"):
+        allows(JsonDocument(link), "")
+    assert not allows(Grammar('start: A B start?\nA: "a" "b"*\nB: "b"', "lark"), "abbb")
+    ending = link | {"properties": {"next": {"anyOf": [{"$ref": "#"}, {"type": "null"}]}}}
+    assert allows(JsonDocument(ending), '{"next":{"next":null}}')
+
+
 def test_the_whole_answer_matches_a_pattern():
     pattern = Pattern(r"^(yes|no), \d{2}/[a-z]+$")
 
