@@ -34,6 +34,7 @@ bench: install
 	$(BIN)/python tests/bench/run.py
 	$(BIN)/python tests/bench/engine_path.py
 	$(BIN)/python tests/bench/engine_threads.py
+	$(BIN)/python tests/bench/structured_bench.py
 
 bench-memory: install
 	$(BIN)/python tests/bench/memory_bench.py
