@@ -5,14 +5,19 @@ never raises for what a grammar does: it falls silent and allows the end. So eve
 errors. Compiling and filling a mask leave the interpreter to other threads.
 """
 
+import json
 import re
 from array import array
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Final, TypeAlias
 
 from llguidance import LLMatcher, LLTokenizer, TokenizerWrapper, regex_to_lark
 
 _SILENT: Final = 0
+# Where a grammar leaves no choice the library would ask Python for the tokens of what is forced, in
+# the midst of a mask; and what is forced without an end it would follow for ever. It stands last,
+# so that the lines of a grammar keep their numbers.
+_UNFORCED: Final = '\n%llguidance {"no_forcing": true}\n'
 _WORD: Final = "I"
 _WORD_BITS: Final = 32
 _PLACE: Final = re.compile(r"(?:at )?\d+\(\d+\): ")
@@ -33,23 +38,18 @@ class Vocabulary:
     end an answer.
     """
 
-    def __init__(
-        self,
-        pieces: Sequence[bytes],
-        ends: Sequence[int],
-        tokenize: Callable[[str], list[int]],
-    ) -> None:
-        tokenizer = _Tokenizer(pieces, ends, tokenize)
-        self._tokens = LLTokenizer(TokenizerWrapper(tokenizer), eos_token=list(ends))
-        tokenizer.spell = self._tokens.greedy_tokenize
+    def __init__(self, pieces: Sequence[bytes], ends: Sequence[int]) -> None:
+        tokenizer = TokenizerWrapper(_Tokenizer(pieces, ends))
+        self._tokens = LLTokenizer(tokenizer, eos_token=list(ends))
         self._size = -(-len(pieces) // _WORD_BITS)
         self._closing = Closing(pieces, ends)
 
-    def compile(self, grammar: str) -> "State":
-        """Return the state of a text not begun. Raises BadGrammar.
+    def compile(self, lark: str) -> "State":
+        """Return the state of a text not begun that follows a Lark grammar. Raises BadGrammar.
 
         Takes about a millisecond, a second for the largest grammars.
         """
+        grammar = json.dumps({"grammars": [{"lark_grammar": lark + _UNFORCED}]})
         matcher = LLMatcher(self._tokens, grammar, log_level=_SILENT)
         if matcher.is_error():
             raise BadGrammar(_first_words(matcher.get_error()))
@@ -152,26 +152,16 @@ class _Tokenizer:
 
     bos_token_id = None
 
-    def __init__(
-        self, pieces: Sequence[bytes], ends: Sequence[int], tokenize: Callable[[str], list[int]]
-    ) -> None:
+    def __init__(self, pieces: Sequence[bytes], ends: Sequence[int]) -> None:
         # The library tells tokens without text apart by what a grammar calls them: `<[number]>`.
         self.tokens = [piece or b"[%d]" % token for token, piece in enumerate(pieces)]
         self.special_token_ids = [token for token, piece in enumerate(pieces) if not piece]
         self.eos_token_id = ends[0]
-        self.spell: Callable[[str], list[int]] = lambda _: []
-        self._tokenize = tokenize
 
     def __call__(self, text: str) -> list[int]:
-        """Return the tokens of what a grammar leaves no choice in.
-
-        Some models put a blank before every text; then the tokens are the longest that spell it.
-        """
-        found = self._tokenize(text)
-        fits = all(token < len(self.tokens) for token in found)
-        if fits and b"".join(self.tokens[token] for token in found) == text.encode():
-            return found
-        return self.spell(text)
+        """Only asked whether it can be asked: what is not forced needs no tokens of a text."""
+        del text
+        return []
 
 
 def regex_in_lark(regex: str) -> str:

@@ -26,11 +26,9 @@ LARGEST_GRAMMAR: Final = 32 * 1024
 _SEARCHED: Final = 32 * 1024
 """Characters of a schema in which the place of a fault is looked for: that compiles it often."""
 _SCHEMA: Final = "response_format"
-# Told to follow what it is forced to, the library follows grammars that never end for ever. It
-# stands last, so that the lines before it keep their numbers.
-_UNFORCED: Final = '\n%llguidance {"no_forcing": true}\n'
+_PREFACE: Final = "failed to compile JSON schema: "
 _SCHEMA_INSIDE: Final = re.compile(r"%json\s*(?=\{)")
-_AT: Final = re.compile(r"(?:at )?(\d+)\((\d+)\): ")
+_AT: Final = re.compile(r"^(?:at )?(\d+)\((\d+)\): ")
 
 Compile = Callable[[str], State]
 
@@ -77,16 +75,17 @@ def _document(schema: Any, compile_grammar: Compile) -> State:
             hint="what is required of a thing should not always be another such thing",
         )
     try:
-        return compile_grammar(_only(text))
+        return compile_grammar(f"start: %json {text}")
     except BadGrammar as error:
         place = _place(prepared, compile_grammar) if len(text) < _SEARCHED else ""
-        raise BadRequest(f"of the JSON schema, `{place or '/'}`: {error}", param=_SCHEMA) from error
+        why = _AT.sub("", str(error), count=1).removeprefix(_PREFACE)
+        raise BadRequest(f"of the JSON schema, `{place or '/'}`: {why}", param=_SCHEMA) from error
 
 
 def _place(prepared: Prepared, compile_grammar: Compile) -> str:
     def fails(schema: Any) -> bool:
         try:
-            compile_grammar(_only(_with_options(schema)))
+            compile_grammar(f"start: %json {_with_options(schema)}")
         except BadGrammar:
             return True
         return False
@@ -100,14 +99,9 @@ def _with_options(schema: Any) -> str:
     return json.dumps(schema | {"x-guidance": _OPTIONS}, ensure_ascii=False)
 
 
-def _only(schema: str) -> str:
-    """Return a schema's text as a grammar that is nothing else."""
-    return f'{{"grammars": [{{"json_schema": {schema}}}]}}'
-
-
 def _followed(lark: str, compile_grammar: Compile, *, param: str) -> State:
     try:
-        return compile_grammar(json.dumps({"grammars": [{"lark_grammar": lark + _UNFORCED}]}))
+        return compile_grammar(lark)
     except BadGrammar as error:
         found = _AT.match(str(error))
         where = f", line {found[1]}, column {found[2]}" if found and param == "grammar" else ""

@@ -86,7 +86,7 @@ class Constraining:
         if self._vocabulary is None:
             pieces = self._engine.pieces()
             ends = [token for token in range(len(pieces)) if self._engine.is_end(token)]
-            self._vocabulary = Vocabulary(pieces, ends, self._tokenize)
+            self._vocabulary = Vocabulary(pieces, ends)
         state = compiled(constraint, self._vocabulary.compile)
         try:
             state.fill()
@@ -97,9 +97,6 @@ class Constraining:
             if len(self._known) > KEPT:
                 self._known.popitem(last=False)
         return state
-
-    def _tokenize(self, text: str) -> list[int]:
-        return self._engine.tokenize(text, add_bos=False, parse_special=False)
 
 
 class GrammarMatcher:

@@ -9,7 +9,6 @@ _FIRST_BYTE = 256
 BYTES = Vocabulary(
     [b""] * _FIRST_BYTE + [bytes([byte]) for byte in range(256)],
     [_END],
-    lambda text: [_FIRST_BYTE + byte for byte in text.encode()],
 )
 
 

@@ -73,7 +73,7 @@ def test_what_the_grammar_allows_is_read_as_calls(form, frame, single):
     marks = form.marks()[::2]
     names = {len(BYTES) + number: mark.encode() for number, mark in enumerate(marks)}
     pieces = [*BYTES, *(b"" for _ in marks), b""]
-    vocabulary = Vocabulary(pieces, [len(pieces) - 1], lambda text: list(text.encode()))
+    vocabulary = Vocabulary(pieces, [len(pieces) - 1])
     tokens = {mark.decode(): token for token, mark in names.items()}
     grammar = forced(way_of(form, frame), TOOLS, tokens, single=single)
     state = compiled(Grammar(grammar, "lark"), vocabulary.compile)
@@ -98,7 +98,7 @@ def test_what_the_grammar_allows_is_read_as_calls(form, frame, single):
 @pytest.mark.parametrize("family", ["hermes", "llama3", "harmony", "mistral"])
 def test_an_answer_may_be_a_document_instead(family):
     form = BY_NAME[family]
-    vocabulary = Vocabulary([*BYTES, b""], [len(BYTES)], lambda text: list(text.encode()))
+    vocabulary = Vocabulary([*BYTES, b""], [len(BYTES)])
     document = '{"answer": 4}'
     schema = {"type": "object", "properties": {"answer": {"type": "integer"}}}
     head = "<|channel|>final<|message|>" if form.channels else ""

@@ -2,6 +2,7 @@
 
 import json
 import random
+from concurrent.futures import ThreadPoolExecutor
 
 import jsonschema
 import pytest
@@ -77,3 +78,19 @@ def test_a_grammar_is_completed_too(constraining):
     text = written(constraining.matcher(grammar, most=60), 60, random.Random(3))
 
     assert text.count("(") == text.count(")")
+
+
+def test_answers_of_one_grammar_go_on_beside_each_other_on_many_threads(constraining):
+    """They share what the library learns of the grammar, behind a lock of its own."""
+    forced = {"type": "object", "properties": {"a_long_name": {"enum": ["alpha", "beta"]}}}
+    schema = {"type": "array", "items": forced | {"required": ["a_long_name"]}, "minItems": 3}
+
+    def write(seed):
+        matcher = constraining.matcher(JsonDocument(schema), most=150)
+        return written(matcher, 150, random.Random(seed))
+
+    with ThreadPoolExecutor(6) as pool:
+        texts = list(pool.map(write, range(60)))
+
+    for text in texts:
+        jsonschema.validate(json.loads(text), schema)
