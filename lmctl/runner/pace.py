@@ -9,9 +9,11 @@ from typing import Final
 STRETCH: Final = 2.5
 """A step with reading may take so many times as long as one without."""
 LEAST: Final = 16
-"""Fewer tokens at once are not worth a step: their matrices are too narrow."""
-UNKNOWN: Final = 128
-"""Tokens beside decoding before anything was seen: 64-128 keep throughput on small machines."""
+"""Fewer tokens at once are not worth a step: their matrices are too narrow. Where even these take
+longer than the stretch allows, the streams wait a little longer and the prompt gets on.
+"""
+UNKNOWN: Final = 64
+"""Tokens beside decoding before anything was seen: the first step that shows what they cost."""
 _NEW: Final = 0.2  # the part of a new look in an average
 
 

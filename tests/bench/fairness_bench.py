@@ -5,7 +5,8 @@
 Prints milliseconds between two tokens of the running streams: the median with nobody reading, and
 median and 99th percentile while the prompt is read, also as a ratio to the first; then the seconds
 until the prompt's first token, and tokens per second of everyone together meanwhile, read or
-decoded. `--fixed` compares with so many tokens of the prompt in every step.
+decoded. `--fixed` compares with so many tokens of the prompt in every step. `--processor-time` counts
+this process's own, for a machine that others use too; it means something with `--threads 1` only.
 """
 
 import argparse
@@ -44,7 +45,8 @@ class Watch:
     """Runs streams, lets the prompt in after a while, and notes when tokens came."""
 
     def __init__(self, engine: LlamaEngine, given: argparse.Namespace, number: int) -> None:
-        self._scheduler = Scheduler(engine, self._take)
+        self._clock = time.process_time if given.processor_time else time.perf_counter
+        self._scheduler = Scheduler(engine, self._take, clock=self._clock)
         self._streams = given.streams
         self._long = _job([9000 + n * (7 + number) % 30_000 for n in range(given.prompt)], 1)
         self._running = [
@@ -66,7 +68,7 @@ class Watch:
             pass
 
     def _take(self, turn: Turn) -> None:
-        now = time.perf_counter()
+        now = self._clock()
         if any(
             isinstance(e, Started) for o in turn.outputs for e in o.events if o.job is self._long
         ):
@@ -106,6 +108,7 @@ def main() -> None:
     parser.add_argument("--prompt", type=int, default=4000)
     parser.add_argument("--fixed", type=int, nargs="*", default=[128])
     parser.add_argument("--threads", type=int, help="all cores where not given")
+    parser.add_argument("--processor-time", action="store_true")
     parser.add_argument("--repeats", type=int, default=2)
     given = parser.parse_args()
     settings = LoadSettings(

@@ -10,11 +10,13 @@ import random
 import pytest
 
 from lmctl.base.errors import Busy, EngineFailed
-from lmctl.base.spec import LoadSettings
+from lmctl.base.spec import PROMPT_LOOKUP, LoadSettings
 from lmctl.base.talk import Finished, Sampling, Started, TextDelta
 from lmctl.runner.echo import EchoEngine, Script
+from lmctl.runner.guessing import Guessing
 from lmctl.runner.job import Job
 from lmctl.runner.port import Full, Interrupted
+from lmctl.runner.prompt_lookup import PromptLookup
 from lmctl.runner.scheduler import Scheduler
 from lmctl.runner.text import TextAssembler
 
@@ -36,7 +38,7 @@ class Weather(EchoEngine):
             unified_kv=shared,
         )
         super().__init__(Script(), settings)
-        self.window = luck.choice([None, None, 6, 30])
+        self.window = luck.choice([None, None, 12, 30])
         chances = {name: luck.random() < 0.7 for name in ("can_copy", "can_cut", "can_shift")}
         names = {name: getattr(self.facts, name) for name in self.facts.__slots__}
         self.facts = type(self.facts)(**names | chances)
@@ -86,7 +88,8 @@ class Storm:
         self.jobs, self.cancelled = [], set()
         self.begun, self.told, self.ends, self.counted = [], {}, {}, 0
         self.engine = Weather(self.luck, self)
-        self.scheduler = Scheduler(self.engine, self.take, clock=lambda: self.now)
+        drafters = (PromptLookup(),)
+        self.scheduler = Scheduler(self.engine, self.take, clock=self.clock, drafters=drafters)
 
     def run(self):
         """Let it rage until all have come and gone; say whether the engine survived."""
@@ -96,6 +99,11 @@ class Storm:
         except EngineFailed:
             return False
         return True
+
+    def clock(self):
+        """Time passes whenever somebody looks."""
+        self.now += 0.001
+        return self.now
 
     def arrive(self):
         luck = self.luck
@@ -113,11 +121,17 @@ class Storm:
             deadline=self.now + luck.choice([2.0, 1e9]),
             keep=luck.choice([None, 1, len(tokens) // 2 or 1]),
             progress=luck.random() < 0.2,
+            guessing=self.guessing(),
             asked_at=self.now,
         )
         self.jobs.append(job)
         self.told[job], self.ends[job] = [], []
         self.scheduler.submit(job)
+
+    def guessing(self):
+        if not self.engine.facts.can_cut or self.luck.random() < 0.5:
+            return None
+        return Guessing(PROMPT_LOOKUP, most=self.luck.choice([1, 4, 8]))
 
     def happen(self):
         """Let time pass, askers come and go."""
@@ -157,9 +171,9 @@ class Storm:
         assert sorted(places) == list(range(self.engine.facts.slots))
         assert holds.keys() == running.keys() | cache._resting.keys()
         assert feeds  # somebody gets on
-        assert sum(len(feed.tokens) for feed in feeds) <= max(
-            self.engine.facts.step_tokens, len(running)
-        )
+        most = max(self.engine.facts.step_tokens, len(running))
+        assert sum(len(feed.tokens) for feed in feeds) <= most
+        assert sum(feed.wants for feed in feeds) <= self.engine.facts.most_wanted
 
 
 def heard(storm, job):
@@ -189,7 +203,7 @@ def assert_answered(storm, job):
 
 @pytest.mark.parametrize("tenth", range(10))
 def test_whatever_happens_everybody_gets_their_own_answer_once(tenth):
-    cached = 0
+    cached = guessed = 0
     for seed in range(tenth, STORMS, 10):
         storm = Storm(seed)
         survived = storm.run()
@@ -204,7 +218,9 @@ def test_whatever_happens_everybody_gets_their_own_answer_once(tenth):
             assert_nothing_is_left(storm)
         assert_served_in_order(storm)
         cached += sum(job.cached for job in storm.jobs)
+        guessed += sum(job.guessing.accepted for job in storm.jobs if job.guessing)
     assert cached  # the storms do meet the cache
+    assert guessed  # and guesses
 
 
 def assert_nothing_is_left(storm):
