@@ -6,7 +6,7 @@ from collections.abc import Callable, Coroutine
 from contextlib import aclosing
 from typing import Any
 
-from lmctl.actuators.proving import Disproved, passes_checks, says_a_token
+from lmctl.actuators.proving import Disproved, passes_checks, says_something
 from lmctl.actuators.starting import Report, RunnerCalls, Runners
 from lmctl.adapters.processes import Identity, Processes, identity_of
 from lmctl.adapters.runner_folders import Failure, RunnerFolder
@@ -57,7 +57,7 @@ class InstanceActuator:
         serving = status.phase is Phase.READY
         point("runner.loaded")
         try:
-            await self._prove(folder, want, report, token=not serving)
+            await self._prove(folder, want, report, fresh=None if serving else status)
             point("runner.proven")
             status = await self._open(folder, status)
             point("runner.opened")
@@ -153,17 +153,25 @@ class InstanceActuator:
         return self._failure(folder, who, status)
 
     async def _prove(
-        self, folder: RunnerFolder, want: WantedInstance, report: Report, *, token: bool
+        self,
+        folder: RunnerFolder,
+        want: WantedInstance,
+        report: Report,
+        *,
+        fresh: RunnerStatus | None,
     ) -> None:
-        """Return once it is proven, and that is written down. Raises Disproved."""
+        """Return once it is proven, and that is written down; `fresh` is how it is if it has never
+        answered. Raises Disproved.
+        """
         if folder.proven() == checks_digest(want):
             return  # by a daemon that had no time to say so
         socket = _socket(folder)
-        if token:
+        if fresh is not None:
             report(Progress("proving: its first token"))
             try:
                 async with asyncio.timeout(want.max_load):
-                    await self._unless_it_hangs(socket, says_a_token(self._calls.ask, socket))
+                    first = says_something(self._calls.ask, socket, fresh.kind)
+                    await self._unless_it_hangs(socket, first)
             except TimeoutError:
                 limit = format_duration(want.max_load)
                 reason = f"it loaded and said no token within {limit}"

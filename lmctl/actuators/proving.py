@@ -15,8 +15,8 @@ import msgspec
 
 from lmctl.base.errors import BadRequest, EngineFailed, LmctlError
 from lmctl.base.quantities import format_duration
-from lmctl.base.spec import FailureKind
-from lmctl.base.talk import Call, Chat, Event, Finished, Message, Prompt, Sampling, TextDelta
+from lmctl.base.spec import FailureKind, ModelKind
+from lmctl.base.talk import Call, Chat, Event, Finished, Message, Prompt, Sampling, TextDelta, Texts
 from lmctl.chat.effective import PREFIX, effective, with_system_prompt
 from lmctl.manifests.json_schema import mismatch
 from lmctl.planning.conditions import Progress
@@ -47,16 +47,19 @@ class Disproved(LmctlError):
         self.kind = kind
 
 
-async def says_a_token(ask: Ask, socket: str) -> None:
-    """Return once the runner has made one token. Raises Disproved.
+async def says_something(ask: Ask, socket: str, kind: ModelKind) -> None:
+    """Return once the runner has made one token, or one vector if that is its kind of model. Raises
+    Disproved.
 
     Raw text, not a chat: what a model without a template can do is proven too.
     """
-    call = Call("proof-token", Prompt("Hello"), Sampling(temperature=0.0), max_tokens=1)
+    asked = Texts(("Hello",)) if kind == "embedding" else Prompt("Hello")
+    call = Call("proof-token", asked, Sampling(temperature=0.0), max_tokens=1)
     try:
         await _answer(ask, socket, call)
     except LmctlError as error:
-        raise Disproved(f"it loaded and says no token: {error}", kind=_kind(error)) from error
+        what = "makes no vector" if kind == "embedding" else "says no token"
+        raise Disproved(f"it loaded and {what}: {error}", kind=_kind(error)) from error
 
 
 async def passes_checks(ask: Ask, socket: str, want: WantedInstance, report: Report) -> None:

@@ -19,6 +19,7 @@ from lmctl.base.errors import (
     NotReady,
     Unreachable,
 )
+from lmctl.base.quantities import format_size
 from lmctl.base.spec import RunnerStatus
 from lmctl.base.talk import Call, Chat, Event, Finished, Prompt
 from lmctl.runner import wire
@@ -147,13 +148,24 @@ async def _question(
 
 
 async def _send(writer: asyncio.StreamWriter, question: wire.Question) -> None:
+    frame = _framed(question)
     try:
-        writer.write(wire.frame(question))
+        writer.write(frame)
         await writer.drain()
-    except OverflowError as error:
-        raise BadRequest("a whole number of the request has more than 64 bits") from error
     except OSError as error:
         raise Unreachable(f"the runner closed the connection: {error}", hint=_HINT) from error
+
+
+def _framed(question: wire.Question) -> bytes:
+    """Return the question as a frame. Raises BadRequest when it fits into none."""
+    try:
+        frame = wire.frame(question)
+    except OverflowError as error:
+        raise BadRequest("a whole number of the request has more than 64 bits") from error
+    if len(frame) > wire.LIMIT:
+        most = format_size(wire.LIMIT)
+        raise BadRequest(f"the request has {format_size(len(frame))}, and a model takes {most}")
+    return frame
 
 
 async def _read(reader: asyncio.StreamReader) -> wire.Answer | None:

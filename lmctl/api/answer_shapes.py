@@ -94,6 +94,30 @@ class TextCompletion(BaseModel):
     usage: TokenUsage
 
 
+class Vector(BaseModel):
+    """The vector of the text number `index`: numbers, or their 32 bits in base64."""
+
+    object: Literal["embedding"]
+    index: int
+    embedding: list[float] | str
+
+
+class TextUsage(BaseModel):
+    """Tokens that were read."""
+
+    prompt_tokens: int
+    total_tokens: int
+
+
+class VectorList(BaseModel):
+    """The vectors of texts, in order."""
+
+    object: Literal["list"]
+    data: list[Vector]
+    model: str
+    usage: TextUsage
+
+
 class ListedModel(BaseModel):
     """A public name."""
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from lmctl.base.talk import (
     ChosenToken,
     Drafted,
+    Embedded,
     Event,
     Finished,
     ReasoningDelta,
@@ -37,11 +38,14 @@ Part = Said | Thought | ToolCall
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """A complete answer: its parts in order, and the tokens of its text where they were asked for."""
+    """A complete answer: its parts in order, and the tokens of its text where they were asked for;
+    or the vectors of the texts asked.
+    """
 
     parts: tuple[Part, ...]
     finished: Finished
     tokens: tuple[ChosenToken, ...] = ()
+    vectors: tuple[bytes, ...] = ()
 
     @property
     def text(self) -> str:
@@ -66,6 +70,7 @@ class Collector:
     _begun: dict[int, ToolCallStarted] = field(default_factory=dict)
     _tokens: list[ChosenToken] = field(default_factory=list)
     _told: int = 0
+    _vectors: list[bytes] = field(default_factory=list)
 
     def add(self, event: Event) -> Answered | None:
         """Take the next event; return the answer with its last one."""
@@ -81,9 +86,12 @@ class Collector:
             case ToolCallEnded(index=index, arguments=arguments):
                 begun = self._begun[index]
                 self._parts.append(ToolCall(begun.id, begun.name, arguments))
+            case Embedded(vectors=vectors):
+                self._vectors += vectors
             case Finished():
                 self._close()
-                return Answered(tuple(self._parts), event, tuple(self._tokens))
+                parts, tokens = tuple(self._parts), tuple(self._tokens)
+                return Answered(parts, event, tokens, tuple(self._vectors))
             case _:
                 pass
         return None

@@ -69,38 +69,16 @@ def new_id(prefix: str) -> str:
     return prefix + "".join(secrets.choice(_BASE36) for _ in range(21))
 
 
-class Asking:
-    """One request on its way: which model, which calls, and how its answers are written.
+class Collecting:
+    """One request on its way: which model, and which calls."""
 
-    `writer` makes the writer once the id of the answering instance is known. `keep` remembers the
-    answers once all are complete, before the last word of a stream is written.
-    """
-
-    def __init__(
-        self,
-        gateway: Gateway,
-        *,
-        model: str | None,
-        makes: Sequence[MakeCall],
-        writer: Callable[[str], Writer],
-        keep: Keep | None = None,
-    ) -> None:
+    def __init__(self, gateway: Gateway, *, model: str | None, makes: Sequence[MakeCall]) -> None:
         self._gateway = gateway
         self._model = model
         self._makes = makes
-        self._writer = writer
-        self._keep = keep
 
-    async def answer(self, req: Request, resp: Response, *, stream: bool) -> None:
-        """Answer whole or as a stream."""
-        if stream:
-            await self.stream(req, resp)
-        else:
-            await self.whole(req, resp)
-
-    async def whole(self, req: Request, resp: Response) -> None:
-        """Answer with one JSON body when every answer is complete."""
-        exchange = exchange_of(req)
+    async def collect(self, exchange: Exchange) -> tuple[str, tuple[Answered, ...]]:
+        """Return the id of the answering instance and every answer, once all are complete."""
         first = await self._open(exchange)
         answers = _Answers(len(self._makes))
         tally = _Tally(exchange)
@@ -108,27 +86,7 @@ class Asking:
             async for index, event in events:
                 tally.add(index, event)
                 answers.add(index, event)
-        writer = self._writer(first.model)
-        if self._keep is not None:
-            await self._keep(first.model, answers.all())
-        resp.content_type = JSON_TYPE
-        resp.data = writer.whole(answers.all())
-
-    async def stream(self, req: Request, resp: Response) -> None:
-        """Answer with an event stream.
-
-        Until the runner has begun, trouble is still a status; from then on it is an event. Where
-        a model is long in coming, the 200 goes out `silence` seconds after the queue deadline and
-        pings follow: proxies give up after a minute without a byte.
-        """
-        exchange = exchange_of(req)
-        opening = asyncio.ensure_future(self._open(exchange))
-        exchange.stack.push_async_callback(_settle, opening)
-        limits = self._gateway.snapshot().surface.limits
-        await asyncio.wait({opening}, timeout=limits.queue_deadline + exchange.silence)
-        if opening.done():
-            opening.result()
-        await sse.begin(req, resp, self._frames(opening, exchange))
+        return first.model, answers.all()
 
     async def _open(self, exchange: Exchange) -> Answer:
         if exchange.asked is not None:
@@ -147,6 +105,59 @@ class Asking:
             for make in self._makes[1:]
         ]
         return merged(first, others)
+
+
+class Asking(Collecting):
+    """One request, and how its answers are written.
+
+    `writer` makes the writer once the id of the answering instance is known. `keep` remembers the
+    answers once all are complete, before the last word of a stream is written.
+    """
+
+    def __init__(
+        self,
+        gateway: Gateway,
+        *,
+        model: str | None,
+        makes: Sequence[MakeCall],
+        writer: Callable[[str], Writer],
+        keep: Keep | None = None,
+    ) -> None:
+        super().__init__(gateway, model=model, makes=makes)
+        self._writer = writer
+        self._keep = keep
+
+    async def answer(self, req: Request, resp: Response, *, stream: bool) -> None:
+        """Answer whole or as a stream."""
+        if stream:
+            await self.stream(req, resp)
+        else:
+            await self.whole(req, resp)
+
+    async def whole(self, req: Request, resp: Response) -> None:
+        """Answer with one JSON body when every answer is complete."""
+        model, answers = await self.collect(exchange_of(req))
+        writer = self._writer(model)
+        if self._keep is not None:
+            await self._keep(model, answers)
+        resp.content_type = JSON_TYPE
+        resp.data = writer.whole(answers)
+
+    async def stream(self, req: Request, resp: Response) -> None:
+        """Answer with an event stream.
+
+        Until the runner has begun, trouble is still a status; from then on it is an event. Where
+        a model is long in coming, the 200 goes out `silence` seconds after the queue deadline and
+        pings follow: proxies give up after a minute without a byte.
+        """
+        exchange = exchange_of(req)
+        opening = asyncio.ensure_future(self._open(exchange))
+        exchange.stack.push_async_callback(_settle, opening)
+        limits = self._gateway.snapshot().surface.limits
+        await asyncio.wait({opening}, timeout=limits.queue_deadline + exchange.silence)
+        if opening.done():
+            opening.result()
+        await sse.begin(req, resp, self._frames(opening, exchange))
 
     async def _frames(
         self, opening: asyncio.Future[Answer], exchange: Exchange

@@ -18,6 +18,7 @@ from lmctl.api.native_listing import NativeModels
 from lmctl.api.native_models import LoadModel, UnloadModel
 from lmctl.api.openai_chat import ChatCompletions
 from lmctl.api.openai_completions import Completions
+from lmctl.api.openai_embeddings import Embeddings
 from lmctl.api.openai_models import Model, Models
 from lmctl.api.openapi import OpenApi
 from lmctl.api.probes import Alive, Greeting, Ready
@@ -36,6 +37,7 @@ def routes_of(
     return {
         "/v1/chat/completions": ("inference", ChatCompletions(gateway)),
         "/v1/completions": ("inference", Completions(gateway)),
+        "/v1/embeddings": ("inference", Embeddings(gateway)),
         "/v1/messages": ("inference", Messages(gateway)),
         "/v1/messages/count_tokens": ("inference", CountTokens(gateway)),
         "/v1/responses": ("inference", Responses(gateway, conversations)),
@@ -53,6 +55,7 @@ def routes_of(
         "/api/v0/chat/completions": ("inference", ChatCompletions(gateway, dress=v0)),
         "/api/v0/completions": ("inference", Completions(gateway, dress=v0)),
         "/openapi.json": (None, OpenApi()),
+        "/api/v0/embeddings": ("inference", Embeddings(gateway)),
         "/lmstudio-greeting": (None, Greeting()),
         "/livez": (None, Alive()),
         "/readyz": (None, Ready(gateway)),

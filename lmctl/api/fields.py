@@ -32,6 +32,11 @@ def _part(kind: str, **fields: Any) -> dict[str, Any]:
 
 
 _NULL = {"type": "null"}
+_TOKENS = {
+    "type": "array",
+    "items": {"type": "integer", "minimum": 0, "maximum": 2**31 - 1},
+    "minItems": 1,
+}
 _STRING = {"type": "string"}
 _TEXT = _part("text", text=_STRING)
 _IMAGE = _part("image_url", image_url={"type": "object"})
@@ -59,12 +64,12 @@ ChatContent = Annotated[Any, _text_or({"anyOf": [_TEXT, _IMAGE]}, _NULL)]
 Blocks = Annotated[Any, _text_or({"anyOf": [_TEXT, _THINKING, _TOOL_USE, _TOOL_RESULT]})]
 TextBlocks = Annotated[Any, _text_or(_TEXT, _NULL)]
 Items = Annotated[Any, _text_or({"anyOf": [_INPUT, _CALL, _RESULT, _THOUGHT]}, _NULL)]
-_TOKENS = {"type": "array", "items": {"type": "integer", "minimum": 0}, "minItems": 1}
 _ONE_PROMPT = {"anyOf": [_STRING, _TOKENS]}
 Prompts = Annotated[
     Any,
     WithJsonSchema({"anyOf": [_STRING, _TOKENS, {"type": "array", "items": _ONE_PROMPT}]}),
 ]
+Texts = Annotated[Any, _text_or({"anyOf": [_STRING, _TOKENS]}, _TOKENS)]
 
 Number = Annotated[float, Field(allow_inf_nan=False)]
 Share = Annotated[float, Field(ge=0, le=1)]

@@ -12,6 +12,7 @@ from lmctl.api.native_chat_body import NativeChatBody
 from lmctl.api.native_models import LoadBody, UnloadBody
 from lmctl.api.openai_chat import ChatBody
 from lmctl.api.openai_completions import CompletionBody
+from lmctl.api.openai_embeddings import EmbeddingsBody
 from lmctl.api.responses_body import ResponsesBody
 
 Kind = type[BaseModel]
@@ -55,6 +56,9 @@ OPERATIONS: Final = (
         openai.TextCompletion,
         CompletionBody,
         streams=True,
+    ),
+    Operation(
+        "post", "/v1/embeddings", "Turn texts into vectors", openai.VectorList, EmbeddingsBody
     ),
     Operation(
         "post",
@@ -126,5 +130,8 @@ OPERATIONS: Final = (
         native.V0TextCompletion,
         CompletionBody,
         streams=True,
+    ),
+    Operation(
+        "post", "/api/v0/embeddings", "Turn texts into vectors", openai.VectorList, EmbeddingsBody
     ),
 )

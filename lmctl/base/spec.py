@@ -11,6 +11,7 @@ from typing import Final, Literal
 import msgspec
 
 EngineName = Literal["llama.cpp", "echo"]
+ModelKind = Literal["text", "embedding"]
 PROMPT_LOOKUP: Final = "prompt-lookup"
 """The drafter that needs no model, where a draft model is named."""
 DRAFTED: Final = 16
@@ -139,7 +140,8 @@ class RunnerStatus(msgspec.Struct, frozen=True):
     `memory_loaded` those right after loading, `memory_peak` the most there ever were, and `widest_step` the most tokens computed together;
     `weights` are the sha256 of the files it really loaded, in order, a draft model's last. `hung` says for how long the
     engine has had work and not moved, None while it moves. `idle` are the seconds since the last
-    request was done (or since it was loaded), 0 while one is inside.
+    request was done (or since it was loaded), 0 while one is inside. `kind` is what the model
+    answers with, once it is loaded.
     """
 
     name: str
@@ -165,3 +167,4 @@ class RunnerStatus(msgspec.Struct, frozen=True):
     hung: str | None = None
     idle: float = 0.0
     work: Work = Work()
+    kind: ModelKind = "text"

@@ -184,9 +184,13 @@ class Prompt(msgspec.Struct, frozen=True, tag=True):
 
 
 class Texts(msgspec.Struct, frozen=True, tag=True):
-    """Texts (or their tokens) to turn into vectors; what is longer than the context is cut."""
+    """Texts (or their tokens) to turn into vectors; what is longer than the context is cut.
+
+    `dimensions` keeps that many numbers of each, scaled to length 1 again; None keeps all.
+    """
 
     texts: tuple[str | tuple[int, ...], ...]
+    dimensions: int | None = None
 
 
 Overflow = Literal["stopAtLimit", "truncateMiddle", "rollingWindow"]
@@ -309,7 +313,9 @@ class ToolCallEnded(msgspec.Struct, frozen=True, tag=True):
 
 
 class Embedded(msgspec.Struct, frozen=True, tag=True):
-    """The vectors of all texts, in order: little-endian float32, `dimensions` numbers each."""
+    """The vectors of the next texts, in order: little-endian float32, `dimensions` numbers each, of
+    length 1.
+    """
 
     vectors: tuple[bytes, ...]
     dimensions: int

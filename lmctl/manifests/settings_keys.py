@@ -141,6 +141,12 @@ def by_key(key: str) -> Setting | None:
     return _BY_KEY.get(key)
 
 
+def load_key(key: str) -> str:
+    """Return the key a load setting counts under: an embedding model's own is that of any model."""
+    own = f"{Domain.EMBEDDING}.load."
+    return f"{Domain.LLM}.load.{key.removeprefix(own)}" if key.startswith(own) else key
+
+
 def by_name(name: str, section: Section, *, domain: Domain = Domain.LLM) -> Setting | None:
     """Return the setting with this SDK name (`gpu.ratio`) or short alias, or None."""
     name = ALIASES.get(section, {}).get(name, name)

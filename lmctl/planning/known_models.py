@@ -19,13 +19,6 @@ from lmctl.planning.weights_values import Weights
 
 MODELS_FILE: Final = "models.json"
 
-# Architectures that turn a text into one vector (llama.cpp 0.3.36, encoder-only models).
-_EMBEDDING: Final = frozenset(
-    {
-        "bert", "eurobert", "gemma-embedding", "jina-bert-v2", "jina-bert-v3", "modern-bert",
-        "neo-bert", "nomic-bert", "nomic-bert-moe",
-    }
-)  # fmt: skip
 _BITS: Final = re.compile(r"\d+")
 
 
@@ -129,7 +122,7 @@ def _model(key: str, facts: ModelFacts, instances: tuple[ModelInstance, ...] = (
     longest = max((each.context_length for each in instances), default=0)
     return KnownModel(
         key=key,
-        type="embedding" if facts.architecture in _EMBEDDING else "llm",
+        type="embedding" if facts.embeds else "llm",
         title=facts.title,
         architecture=facts.architecture,
         quantization=facts.quantization,

@@ -15,7 +15,7 @@ from lmctl.manifests.bundle import Bundle
 from lmctl.manifests.instance import Instance
 from lmctl.manifests.model import LoadConfig, Model, OperationConfig
 from lmctl.manifests.reading import Declared
-from lmctl.manifests.settings_keys import Section, Setting, by_key, by_name
+from lmctl.manifests.settings_keys import Section, Setting, by_key, by_name, load_key
 
 
 class Layer(StrEnum):
@@ -77,7 +77,7 @@ def _of_model(declared: Declared, model: Model, section: Section) -> dict[str, G
     found = {}
     for index, field in enumerate(block.fields_):
         place = declared.place(("config", str(section), "fields", index))
-        found[field.key] = Given(field.value, Layer.MODEL, source, place.at)
+        found[load_key(field.key)] = Given(field.value, Layer.MODEL, source, place.at)
     return found
 
 

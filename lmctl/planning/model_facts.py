@@ -52,7 +52,8 @@ class ModelFacts(msgspec.Struct, frozen=True, kw_only=True):
     `weights_size` is of all files, `tensor_bytes` of the numbers in them. `matrices` are the bytes
     of the matrices that are multiplied, by the type of their numbers (`Q4_K`). `vocabulary` counts
     words, `merges` the pairs a tokenizer joins. `title` is the model's own name; `tool_use` and
-    `reasoning` (the choices there are) are what its chat template knows.
+    `reasoning` (the choices there are) are what its chat template knows. `embeds` says that it
+    answers with vectors.
     """
 
     architecture: str = ""
@@ -71,6 +72,7 @@ class ModelFacts(msgspec.Struct, frozen=True, kw_only=True):
     title: str = ""
     tool_use: bool = False
     reasoning: tuple[str, ...] = ()
+    embeds: bool = False
 
     @property
     def known(self) -> bool:

@@ -52,7 +52,8 @@ class Script(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What an echo engine does. Times are in seconds; counts are of tokens produced since the load.
 
     `reply` None says back the last user message (of a raw prompt: the prompt). `bytes_per_token`
-    cuts the text into tokens of that many bytes, in the middle of characters too.
+    cuts the text into tokens of that many bytes, in the middle of characters too. `embeds` makes it
+    an embedding model, with vectors of that many numbers.
     """
 
     reply: str | None = None
@@ -62,6 +63,7 @@ class Script(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     context_length: int | None = None
     bytes_per_token: int | None = None
     chat_template: str | None = TEMPLATE
+    embeds: int = 0
     fail_load: str | None = None
     fail_kind: FailureKind = FailureKind.CONFIG
     fail_after_tokens: int | None = None
@@ -139,8 +141,8 @@ class EchoEngine:
     def step(self, feeds: Sequence[Feed], bell: Bell) -> list[list[Sampled]]:
         prefilled = sum(len(feed.tokens) for feed in feeds if len(feed.tokens) > max(feed.wants, 1))
         decodes = any(feed.wants for feed in feeds)
-        self._pass_time(prefilled * self._script.prefill_seconds_per_token, bell, beat=_TICK)
-        self._pass_time(self._script.token_seconds if decodes else 0.0, bell)
+        self.pass_time(prefilled * self._script.prefill_seconds_per_token, bell, beat=_TICK)
+        self.pass_time(self._script.token_seconds if decodes else 0.0, bell)
         self._check_room(feeds)
         for feed in feeds:
             self._read[feed.sequence].extend(feed.tokens)
@@ -222,6 +224,11 @@ class EchoEngine:
         return iter(self.tokenize(text, add_bos=False, parse_special=False))
 
     def _next(self, reply: Iterator[int]) -> int:
+        self.count_one()
+        return next(reply, END)
+
+    def count_one(self) -> None:
+        """Count something made, and break as the script says."""
         script = self._script
         if script.fail_after_tokens is not None and self._produced >= script.fail_after_tokens:
             raise EngineFailed("the echo engine was told to fail")
@@ -230,10 +237,9 @@ class EchoEngine:
         if script.hang_after_tokens is not None and self._produced >= script.hang_after_tokens:
             Bell().wait()
         self._produced += 1
-        return next(reply, END)
 
     @staticmethod
-    def _pass_time(seconds: float, bell: Bell, *, beat: float = inf) -> None:
+    def pass_time(seconds: float, bell: Bell, *, beat: float = inf) -> None:
         """Wait as if computing; `beat` is after how many seconds a sign of life is due."""
         until = time.monotonic() + seconds
         while (left := until - time.monotonic()) > 0:
@@ -260,7 +266,7 @@ def _allowed(token: int, mask: memoryview | None) -> int:
     return (bits & -bits).bit_length() - 1
 
 
-def load(path: Path, settings: LoadSettings, *, progress: Callable[[float], bool]) -> EchoEngine:
+def load(path: Path, *, progress: Callable[[float], bool]) -> Script:
     """Read the script and take as long to load as it says.
 
     `progress` is called with 0..1 and returns False to give up. Raises LoadFailed.
@@ -279,4 +285,4 @@ def load(path: Path, settings: LoadSettings, *, progress: Callable[[float], bool
     if script.fail_load is not None:
         raise LoadFailed(script.fail_load, kind=script.fail_kind)
     progress(1.0)
-    return EchoEngine(script, settings)
+    return script

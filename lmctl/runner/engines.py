@@ -8,7 +8,7 @@ import msgspec
 from lmctl.base.spec import FailureKind, RunnerSpec
 from lmctl.runner.draft_model import DraftModel
 from lmctl.runner.drafting import Drafter
-from lmctl.runner.port import Engine, LoadFailed
+from lmctl.runner.port import EmbeddingEngine, Engine, LoadFailed
 from lmctl.runner.prompt_lookup import PromptLookup
 
 
@@ -33,6 +33,16 @@ def open_drafters(
     return (PromptLookup(), model)
 
 
+def refuse_drafter(spec: RunnerSpec) -> None:
+    """Raise LoadFailed where something is to guess tokens for a model that makes none."""
+    if spec.load.drafter:
+        raise LoadFailed(
+            f"{spec.model} answers with vectors: there are no tokens to guess",
+            kind=FailureKind.CONFIG,
+            hint="remove `speculativeDraftModel` and `speculativeDraftSimple` of the instance",
+        )
+
+
 def _open_draft(spec: RunnerSpec, engine: Engine, progress: Callable[[float], bool]) -> Engine:
     """Load the draft model with as many sequences, as long as the engine's."""
     load = msgspec.structs.replace(
@@ -48,7 +58,7 @@ def _open_draft(spec: RunnerSpec, engine: Engine, progress: Callable[[float], bo
     if spec.engine == "echo":
         from lmctl.runner import echo
 
-        return echo.load(paths[0], load, progress=progress)
+        return echo.EchoEngine(echo.load(paths[0], progress=progress), load)
     from lmctl.runner.llamacpp import engine as llamacpp
 
     assert isinstance(engine, llamacpp.LlamaEngine)  # noqa: S101 - it was opened for this spec
@@ -66,7 +76,7 @@ def _check_can_cut(engine: Engine, model: str) -> None:
         )
 
 
-def open_engine(spec: RunnerSpec, *, progress: Callable[[float], bool]) -> Engine:
+def open_engine(spec: RunnerSpec, *, progress: Callable[[float], bool]) -> Engine | EmbeddingEngine:
     """Load the spec's weights, one file or the parts of one model in order, into its engine.
 
     `progress` is called with 0..1 and returns False to give the load up. Raises LoadFailed.
@@ -76,9 +86,11 @@ def open_engine(spec: RunnerSpec, *, progress: Callable[[float], bool]) -> Engin
     paths = [Path(each.path) for each in spec.weights]
     match spec.engine:
         case "echo":
-            from lmctl.runner import echo
+            from lmctl.runner import echo, echo_embedding
 
-            return echo.load(paths[0], spec.load, progress=progress)
+            script = echo.load(paths[0], progress=progress)
+            made = echo_embedding.EchoEmbedder if script.embeds else echo.EchoEngine
+            return made(script, spec.load)
         case "llama.cpp":
             from lmctl.runner.llamacpp import engine as llamacpp
 

@@ -67,6 +67,11 @@ class Job:
         self.tokens = list(self.prompt)
 
     @property
+    def prompt_tokens(self) -> int:
+        """How many tokens the prompt has."""
+        return len(self.prompt)
+
+    @property
     def decoding(self) -> bool:
         """Whether one token is left to feed: the one that was chosen last, or the prompt's last."""
         return self.fed >= len(self.tokens) - 1

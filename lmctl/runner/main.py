@@ -24,8 +24,10 @@ import structlog
 from lmctl import logs
 from lmctl.base.spec import FailureKind, Phase, RunnerSpec
 from lmctl.runner.constraining import Constraining
-from lmctl.runner.engines import open_drafters, open_engine
-from lmctl.runner.port import LoadFailed
+from lmctl.runner.embedding import EmbeddingScheduler
+from lmctl.runner.engines import open_drafters, open_engine, refuse_drafter
+from lmctl.runner.loop import Loop
+from lmctl.runner.port import EmbeddingEngine, Engine, LoadFailed
 from lmctl.runner.scheduler import Scheduler
 from lmctl.runner.server import Loaded, Server
 from lmctl.runner.weights import verify
@@ -50,7 +52,7 @@ class Runner:
         self._folder = folder
         self._server = Server(spec)
         self._loop = asyncio.get_running_loop()
-        self._scheduler: Scheduler | None = None
+        self._scheduler: Loop[Any] | None = None
         self._called_off = threading.Event()
         self._engine = threading.Thread(target=self._own_engine, name="engine", daemon=True)
 
@@ -112,14 +114,23 @@ class Runner:
         weights = verify((*self._spec.weights, *self._spec.draft))
         engine = open_engine(self._spec, progress=self._progress)
         opened.callback(engine.close)
+        self._scheduler = self._scheduled(engine, opened)
+        constraining = None
+        if not isinstance(engine, EmbeddingEngine):
+            constraining = Constraining(engine)
+            opened.callback(constraining.close)
+        return Loaded(engine, constraining, self._scheduler, weights)
+
+    def _scheduled(self, engine: Engine | EmbeddingEngine, opened: ExitStack) -> Loop[Any]:
+        """Return what moves requests through the engine, with all that guesses for it."""
+        told = self._in_loop(self._server.dispatch)
+        if isinstance(engine, EmbeddingEngine):
+            refuse_drafter(self._spec)
+            return EmbeddingScheduler(engine, told)
         drafters = open_drafters(self._spec, engine, progress=self._progress)
         for each in drafters:
             opened.callback(each.close)
-        constraining = Constraining(engine)
-        opened.callback(constraining.close)
-        told = self._in_loop(self._server.dispatch)
-        self._scheduler = Scheduler(engine, told, drafters=drafters)
-        return Loaded(engine, constraining, self._scheduler, weights)
+        return Scheduler(engine, told, drafters=drafters)
 
     def _progress(self, share: float) -> bool:
         self._loop.call_soon_threadsafe(self._server.board.load, share)

@@ -7,7 +7,7 @@ from typing import Final
 
 from lmctl.base.spec import Work
 from lmctl.base.talk import Finished, Started
-from lmctl.runner.scheduler import Turn
+from lmctl.runner.loop import Turn
 
 WINDOW: Final = 10.0
 """Seconds of generating that the rate is of."""

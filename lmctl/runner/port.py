@@ -8,10 +8,10 @@ read, and what chooses its next token, are two things: `begin` and `copy` keep t
 from collections.abc import Sequence
 from dataclasses import dataclass
 from threading import Event
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from lmctl.base.errors import EngineFailed
-from lmctl.base.spec import FailureKind
+from lmctl.base.spec import FailureKind, ModelKind
 from lmctl.base.talk import ChosenToken, Sampling
 
 
@@ -23,6 +23,9 @@ class Facts:
 
     `can_copy`, `can_cut` and `can_shift` say which of those three the model's memory allows: a
     recurrent state cannot be cut, some positions cannot be moved. Everything can be cut to nothing.
+
+    An `embedding` model answers with vectors of `dimensions` numbers; its `context_length` is of
+    one text.
     """
 
     architecture: str
@@ -38,6 +41,8 @@ class Facts:
     can_copy: bool
     can_cut: bool
     can_shift: bool
+    kind: ModelKind = "text"
+    dimensions: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,8 +129,8 @@ class Full(Exception):
     """There is no room for this step's tokens: nothing of it happened; end a sequence first."""
 
 
-class Engine(Protocol):
-    """A loaded model."""
+class Model(Protocol):
+    """What every loaded model can do."""
 
     @property
     def facts(self) -> Facts: ...
@@ -133,6 +138,29 @@ class Engine(Protocol):
     def tokenize(self, text: str, *, add_bos: bool, parse_special: bool) -> list[int]:
         """Return the tokens of a text; with `parse_special` control tokens are recognised in it."""
         ...
+
+    def close(self) -> None:
+        """Free everything. The engine may not be used afterwards."""
+        ...
+
+
+@runtime_checkable
+class EmbeddingEngine(Model, Protocol):
+    """A loaded model that turns texts into vectors; `tokenize` frames a text as the model wants."""
+
+    def embed(self, texts: Sequence[Sequence[int]], bell: Bell) -> list[bytes]:
+        """Compute texts together; return for each its vector of length 1, in order: little-endian
+        32-bit numbers, `Facts.dimensions` of them. Nothing of a text is kept.
+
+        They are `Facts.slots` at most, none longer than `Facts.context_length`, and all together
+        have `Facts.step_tokens` at most. Raises Interrupted when `bell` rings before it is done,
+        and EngineFailed when the engine is broken for good.
+        """
+        ...
+
+
+class Engine(Model, Protocol):
+    """A loaded model that goes on with a text."""
 
     def piece(self, token: int) -> bytes:
         """Return the bytes a token adds to the text: perhaps half a character, perhaps none."""
@@ -204,8 +232,4 @@ class Engine(Protocol):
 
     def forget(self, sequence: int) -> None:
         """Free a sequence and everything kept for it, at rest or not."""
-        ...
-
-    def close(self) -> None:
-        """Free everything. The engine may not be used afterwards."""
         ...

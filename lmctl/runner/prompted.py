@@ -12,7 +12,7 @@ from lmctl.chat.template import Markers
 from lmctl.runner.answer_reader import AnswerReader, Budget, marks_of
 from lmctl.runner.constraining import Constraining
 from lmctl.runner.format_files import shipped
-from lmctl.runner.port import Engine, Matcher
+from lmctl.runner.port import Engine, Matcher, Model
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ def prompted(
 
 
 def conversed(
-    engine: Engine, chat: Chat, *, chat_template: str | None, now: datetime
+    engine: Model, chat: Chat, *, chat_template: str | None, now: datetime
 ) -> Conversation:
     """Return a conversation as this model reads it. Raises BadRequest."""
     facts = engine.facts

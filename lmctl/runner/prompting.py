@@ -9,28 +9,33 @@ from lmctl.base.errors import BadRequest
 from lmctl.base.spec import LoadSettings
 from lmctl.base.talk import Call, Chat, Prompt, Sampling, Texts
 from lmctl.runner.constraining import Constraining
+from lmctl.runner.embedding import EmbeddingJob
+from lmctl.runner.embedding_texts import prepare_texts
 from lmctl.runner.guessing import guessing_of
 from lmctl.runner.job import Job
 from lmctl.runner.overflow import Tokens, kept, shortened
-from lmctl.runner.port import Engine
+from lmctl.runner.port import EmbeddingEngine, Engine, Model
 from lmctl.runner.prompted import conversed, prompted
 from lmctl.runner.text import TextAssembler
 
 
 def prepare(
-    engine: Engine,
+    engine: Engine | EmbeddingEngine,
     call: Call,
     *,
-    constraining: Constraining,
+    constraining: Constraining | None,
     load: LoadSettings,
     now: datetime,
     deadline: float,
-) -> Job:
+) -> Job | EmbeddingJob:
     """Return the call as a job for the scheduler; `load` is how the instance was told to be.
 
     `constraining` makes the matcher of a constrained answer. Raises BadRequest when the call cannot
     be answered by this model.
     """
+    if isinstance(engine, EmbeddingEngine):
+        return prepare_texts(engine, call, deadline=deadline)
+    assert constraining is not None  # noqa: S101 - whatever makes tokens has one
     if call.max_tokens is not None and call.max_tokens < 1:
         raise BadRequest(
             f"max_tokens is {call.max_tokens}, expected at least 1",
@@ -82,7 +87,7 @@ def _fitted(
 
 
 def tokens_of(
-    engine: Engine, given: Chat | Prompt, *, chat_template: str | None, now: datetime
+    engine: Model, given: Chat | Prompt, *, chat_template: str | None, now: datetime
 ) -> list[int]:
     """Return the prompt as the model will read it. Raises BadRequest when its template refuses it, or
     when it has tokens that the model has not.
@@ -96,7 +101,7 @@ def tokens_of(
     return _known_tokens(given.tokens, engine.facts.vocabulary)
 
 
-def _tokens(engine: Engine, text: str) -> list[int]:
+def _tokens(engine: Model, text: str) -> list[int]:
     facts = engine.facts
     add_bos = facts.adds_bos and not (facts.bos and text.startswith(facts.bos))
     return engine.tokenize(text, add_bos=add_bos, parse_special=True)

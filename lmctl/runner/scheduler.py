@@ -2,55 +2,25 @@
 
 A step holds one token of every decoding sequence and pieces of waiting prompts. Requests come
 and go between steps; what a step produced leaves in one call of `emit`, whatever the number of
-requests. With nothing to do the thread blocks on its inbox and uses no processor time.
+requests.
 """
 
 import time
-from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from queue import Empty, SimpleQueue
-from typing import Literal
+from dataclasses import replace
 
-from lmctl.base.errors import Busy, LmctlError
+from lmctl.base.errors import LmctlError
 from lmctl.base.talk import Event
 from lmctl.runner.drafting import Drafter, Drafts
 from lmctl.runner.job import Job
+from lmctl.runner.loop import Loop, Output, Turn
 from lmctl.runner.pace import Pace
-from lmctl.runner.port import Bell, Engine, Feed, Full, Interrupted, Sampled
+from lmctl.runner.port import Engine, Feed, Full, Interrupted, Sampled
 from lmctl.runner.prefix_cache import PrefixCache, common_prefix
 
 
-@dataclass(frozen=True, slots=True)
-class Output:
-    """What one step meant for one job; `ended` comes exactly once per submitted job."""
-
-    job: Job
-    events: list[Event]
-    ended: bool = False
-    error: LmctlError | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Turn:
-    """What one step meant for everyone: outputs, slots in use, and tokens produced in it; `widest`
-    is the most tokens any step so far computed together. `generating` of those that run have read
-    their prompt; the engine holds `held` tokens, those of sequences at rest included.
-    """
-
-    outputs: list[Output]
-    running: int
-    tokens: int
-    widest: int = 0
-    generating: int = 0
-    held: int = 0
-
-
-Wish = tuple[Literal["submit", "cancel"], Job] | None
-
-
-class Scheduler:
-    """Moves jobs through an engine. `submit`, `cancel` and `stop` may be called from any thread."""
+class Scheduler(Loop[Job]):
+    """Moves jobs through an engine that goes on with texts."""
 
     def __init__(
         self,
@@ -60,84 +30,18 @@ class Scheduler:
         clock: Callable[[], float] = time.monotonic,
         drafters: Sequence[Drafter] = (),
     ) -> None:
+        super().__init__(emit, clock)
         self._engine = engine
-        self._emit = emit
-        self._clock = clock
-        self._inbox: SimpleQueue[Wish] = SimpleQueue()
-        self._bell = Bell()
-        self._stopping = False
         self._drafts = Drafts(engine, drafters, clock)
-        self._waiting: deque[Job] = deque()
         self._running: dict[int, Job] = {}
         self._cache = PrefixCache(engine)
         self._pace = Pace(engine.facts.step_tokens)
-        self._outputs: list[Output] = []
-        self._produced = 0
-        self._widest = 0
-        self._changed = False
-        self._steps = 0
 
-    @property
-    def progress(self) -> int:
-        """Return a number that grows whenever the engine gets on with its work."""
-        return self._steps + self._bell.beats
+    def _count(self) -> int:
+        return len(self._running)
 
-    def submit(self, job: Job) -> None:
-        """Put a job at the end of the queue."""
-        self._inbox.put(("submit", job))
-
-    def cancel(self, job: Job) -> None:
-        """End a job without another event; its slot is free within one step."""
-        self._inbox.put(("cancel", job))
-        self._bell.set()
-
-    def stop(self) -> None:
-        """Leave `run` after the current step, whatever is unfinished."""
-        self._inbox.put(None)
-        self._bell.set()
-
-    def run(self) -> None:
-        """Serve until stopped. An exception of the engine ends it: then nothing can be trusted."""
-        while True:
-            # Cleared before the inbox is read: a wish put later rings again, so none is missed.
-            self._bell.clear()
-            self._read_inbox()
-            if self._stopping:
-                return
-            self._expire()
-            self._start_waiting()
-            self._flush()  # who came and went is told before a step, which may be long
-            if self._running:
-                self._step()
-            self._flush()
-
-    def _read_inbox(self) -> None:
-        block = not (self._running or self._waiting)
-        while not self._stopping:
-            try:
-                wish = self._inbox.get(block)
-            except Empty:
-                return
-            block = False
-            match wish:
-                case None:
-                    self._stopping = True
-                case ("submit", job):
-                    self._waiting.append(job)
-                case ("cancel", job):
-                    self._drop(job)
-
-    def _drop(self, job: Job) -> None:
-        if not job.ended:
-            self._end(job, [])
-
-    def _expire(self) -> None:
-        now = self._clock()
-        for job in [
-            each for each in self._waiting if each.deadline <= now and not self._cache.idle
-        ]:
-            waited = f"no slot became free within {now - job.asked_at:.1f} seconds"
-            self._end(job, [], error=Busy(waited, hint="raise `parallel` or ask less at once"))
+    def _has_room(self) -> bool:
+        return bool(self._cache.idle)
 
     def _start_waiting(self) -> None:
         while self._waiting and self._cache.idle:
@@ -262,18 +166,10 @@ class Scheduler:
             self._cache.rest(job)
         self._outputs.append(Output(job, events, ended=True, error=error))
 
-    def _flush(self) -> None:
-        if self._outputs or self._changed:
-            self._emit(self._turn())
-            self._outputs, self._produced, self._changed = [], 0, False
-
     def _turn(self) -> Turn:
         running = self._running.values()
-        return Turn(
-            self._outputs,
-            running=len(running),
-            tokens=self._produced,
-            widest=self._widest,
+        return replace(
+            super()._turn(),
             generating=sum(job.decoding for job in running),
             held=sum(job.fed for job in running) + sum(self._cache.resting.values()),
         )

@@ -24,11 +24,10 @@ from lmctl.runner import prompting, wire
 from lmctl.runner.admission import Admission
 from lmctl.runner.connection import say, until_gone
 from lmctl.runner.constraining import Constraining
-from lmctl.runner.job import Job
+from lmctl.runner.loop import Loop, Task, Turn
 from lmctl.runner.meter import Meter
 from lmctl.runner.outbox import Outbox
-from lmctl.runner.port import Engine
-from lmctl.runner.scheduler import Scheduler, Turn
+from lmctl.runner.port import EmbeddingEngine, Engine
 from lmctl.runner.status import Board
 from lmctl.runner.trouble import trouble
 from lmctl.runner.watchdog import Watchdog
@@ -45,9 +44,9 @@ log = structlog.get_logger("lmctl.runner")
 class Loaded:
     """What is there once loading is done."""
 
-    engine: Engine
-    constraining: Constraining
-    scheduler: Scheduler
+    engine: Engine | EmbeddingEngine
+    constraining: Constraining | None
+    scheduler: Loop[Any]
     weights: tuple[str, ...]
 
 
@@ -58,7 +57,7 @@ class Server:
         self._spec = spec
         self._admission = Admission(spec.name, queue=spec.queue)
         self._loaded: Loaded | None = None
-        self._asks: dict[Job, Outbox] = {}
+        self._asks: dict[Task, Outbox] = {}
         self._connections: set[asyncio.Task[Any]] = set()
         self._prompts = ThreadPoolExecutor(2, thread_name_prefix="prompt")
         self._running = 0
@@ -87,7 +86,8 @@ class Server:
         self._loaded = loaded
         facts = loaded.engine.facts
         sequences = 1 if self._spec.load.unified_kv else facts.slots
-        self._meter = Meter(room=sequences * facts.context_length)
+        kept = 0 if facts.kind == "embedding" else sequences * facts.context_length
+        self._meter = Meter(room=kept)
         self._admission.prepare(facts.slots)
         if not self._spec.prove:
             self._admission.open()
@@ -100,6 +100,7 @@ class Server:
             progress=1.0,
             parallel=facts.slots,
             context_length=facts.context_length,
+            kind=facts.kind,
             memory_loaded=self.board.status().memory,
         )
         log.info("loaded", model=self._spec.model, slots=facts.slots, context=facts.context_length)
@@ -261,7 +262,7 @@ class Server:
             log.info("refused", request=call.id, error=str(error))
             await say(writer, trouble(error))
             return
-        log.info("admitted", request=call.id, prompt_tokens=len(job.prompt), waiting=waiting)
+        log.info("admitted", request=call.id, prompt_tokens=job.prompt_tokens, waiting=waiting)
         outbox = self._asks[job] = Outbox()
         # Out before the engine knows: an asker who never read this knows that nothing was begun.
         writer.write(wire.frame(wire.Admitted(waiting)))
@@ -274,7 +275,7 @@ class Server:
                 log.info("asker left", request=call.id)
                 loaded.scheduler.cancel(job)
 
-    async def _prepared(self, call: Call) -> tuple[Job, Loaded]:
+    async def _prepared(self, call: Call) -> tuple[Task, Loaded]:
         """Return the call as a job; the place claimed for it is given back if it becomes none."""
         loaded = self._loaded
         assert loaded is not None  # noqa: S101 - nobody is admitted before
@@ -320,7 +321,7 @@ class Server:
         log.warning("engine hangs" if words else "engine moves again", why=words)
         self.board.hang(words)
 
-    def _ended(self, job: Job) -> None:
+    def _ended(self, job: Task) -> None:
         del self._asks[job]
         log.info("ended", request=job.id, tokens=job.produced)
         self._admission.release()

@@ -21,8 +21,9 @@ from lmctl.runner.job import Job
 from lmctl.runner.llamacpp import engine as llamacpp
 from lmctl.runner.llamacpp.batch import Batch
 from lmctl.runner.llamacpp.engine import LlamaEngine
+from lmctl.runner.loop import Turn
 from lmctl.runner.port import Feed
-from lmctl.runner.scheduler import Scheduler, Turn
+from lmctl.runner.scheduler import Scheduler
 from lmctl.runner.text import TextAssembler
 
 GREEDY = Sampling(temperature=0, repeat_penalty=None, logit_bias=((2, float("-inf")),))

@@ -16,7 +16,8 @@ from lmctl.base.spec import LoadSettings
 from lmctl.base.talk import Finished, Sampling
 from lmctl.runner.job import Job
 from lmctl.runner.llamacpp import engine as llamacpp
-from lmctl.runner.scheduler import Scheduler, Turn
+from lmctl.runner.loop import Turn
+from lmctl.runner.scheduler import Scheduler
 from lmctl.runner.text import TextAssembler
 
 GREEDY = Sampling(temperature=0, repeat_penalty=None, logit_bias=((2, float("-inf")),))

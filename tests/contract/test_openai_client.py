@@ -1,12 +1,21 @@
 """The official openai client against a real gateway process."""
 
 import asyncio
+import base64
+import math
+import struct
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
+import msgspec
 import openai
 import pytest
 
-from lmctl.planning.surface import Cors, Limits
+from lmctl.base.spec import LoadSettings
+from lmctl.planning.surface import Cors, Limits, ServedRoute
+from lmctl.runner.echo import Script
 from lmctl.runner.wire import Trouble
+from tests.functional.runner.boxes import start
 from tests.support.tiny_runner import tiny_runner
 
 HELLO = [{"role": "user", "content": "one two three"}]
@@ -153,3 +162,23 @@ async def test_the_log_line_carries_the_clients_request_id(client, gateway):
 
     (line,) = await gateway.logged("request")
     assert (line["request_id"], line["tokens"], line["instance"]) == ("mine-1", 3, "chat")
+
+
+@pytest.mark.parametrize("form", ["float", "base64", None])
+async def test_embeddings(client, box, form):
+    """The client asks for base64 by itself where nothing is said, and gives floats back."""
+    with TemporaryDirectory(prefix="lm") as folder:
+        weights = Path(folder, "echo.json")
+        weights.write_bytes(msgspec.json.encode(Script(embeds=8)))
+        embedder = await start(Path(folder), weights, engine="echo", load=LoadSettings()).ready()
+        box.serve(ServedRoute("vectors", "vectors", "acme/vectors", embedder.socket, "d1"))
+        asked = {} if form is None else {"encoding_format": form}
+        answer = await client.embeddings.create(model="vectors", input=["a b", "c"], **asked)
+        await embedder.end()
+
+    assert [each.index for each in answer.data] == [0, 1]
+    vectors = [each.embedding for each in answer.data]
+    if form == "base64":
+        vectors = [struct.unpack("<8f", base64.b64decode(each)) for each in vectors]
+    assert [math.hypot(*each) for each in vectors] == pytest.approx([1, 1])
+    assert answer.usage.prompt_tokens == 5

@@ -1,10 +1,11 @@
 """A small real runner: it speaks the wire protocol on a unix socket and echoes, as scripted.
 
 It stands in for the process behind the socket, so that the gateway is tried on real connections:
-the last user message comes back word by word.
+the last user message comes back word by word, every text as the same vector.
 """
 
 import asyncio
+import struct
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 
@@ -13,10 +14,12 @@ from lmctl.base.talk import (
     Call,
     Chat,
     ChosenToken,
+    Embedded,
     Event,
     Finished,
     Started,
     TextDelta,
+    Texts,
     TokenChoice,
     Usage,
 )
@@ -119,6 +122,11 @@ class TinyRunner:
         for event in script.events:
             writer.write(frame(event))
         if script.events:
+            return
+        if isinstance(call.input, Texts):
+            vectors = (struct.pack("<2f", 0.6, 0.8),) * len(call.input.texts)
+            writer.write(frame(Embedded(vectors, 2)))
+            writer.write(frame(Finished("stop", Usage(prompt_tokens=7, completion_tokens=0))))
             return
         words = ["x"] * script.flood or _words(call, script.text)
         limit = len(words) if call.max_tokens is None else call.max_tokens

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from lmctl.adapters.weights.gguf import Header, Skipped, Tensor, read
+from lmctl.planning.embedding import embeds
 from lmctl.planning.model_facts import AttentionLayers, ModelFacts, StateLayers, Widths
 
 # general.file_type -> name (llama.h, enum llama_ftype).
@@ -80,6 +81,7 @@ def facts_of(header: Header, weights_size: int) -> ModelFacts:
         title=_text(header, "general.name"),
         tool_use=tool_use,
         reasoning=reasoning,
+        embeds=embeds(said.architecture, said.number("pooling_type")),
     )
 
 

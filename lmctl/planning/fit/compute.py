@@ -20,7 +20,7 @@ _HOLES: Final = 1.1  # scores are so large that what they leave behind is not fi
 
 def compute_size(facts: ModelFacts, load: LoadSettings) -> int:
     """Return the bytes of all buffers that live as long as the context."""
-    return graph_size(facts, load) + _workspace(facts.widths, _tokens(load))
+    return graph_size(facts, load) + _workspace(facts.widths, _tokens(load)) + _words(facts, load)
 
 
 def graph_size(facts: ModelFacts, load: LoadSettings) -> int:
@@ -61,6 +61,15 @@ def logits(facts: ModelFacts, load: LoadSettings) -> int:
 def uses_flash_attention(load: LoadSettings) -> bool:
     """Say whether the attention is computed piece by piece; the engine does unless told not to."""
     return load.flash_attention is not False
+
+
+def _words(facts: ModelFacts, load: LoadSettings) -> int:
+    """Return the bytes a step of vectors adds to what is reserved: llama.cpp clears room for the
+    words of every token whose vector is wanted, though there are none.
+    """
+    if not facts.embeds:
+        return 0
+    return facts.vocabulary * max(0, _tokens(load) - load.parallel) * _FLOAT
 
 
 def _forward(w: Widths) -> float:
@@ -105,7 +114,8 @@ def _recurrent(facts: ModelFacts, load: LoadSettings, tokens: int) -> float:
 
 
 def _output(facts: ModelFacts, load: LoadSettings, tokens: int) -> float:
-    return facts.vocabulary * load.most_wanted + 2 * facts.widths.embedding * tokens
+    outputs = tokens if facts.embeds and facts.attention else load.most_wanted
+    return facts.vocabulary * outputs + 2 * facts.widths.embedding * tokens
 
 
 def _workspace(w: Widths, tokens: int) -> int:

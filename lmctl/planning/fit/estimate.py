@@ -11,6 +11,7 @@ from typing import Final
 import msgspec
 
 from lmctl.base.spec import EngineName, LoadSettings
+from lmctl.planning.embedding import as_embedding
 from lmctl.planning.fit.cache import cache_size
 from lmctl.planning.fit.compute import compute_size
 from lmctl.planning.fit.weights import USUAL, resident
@@ -98,6 +99,8 @@ def _of_one(
         return Estimate(facts.weights_size if facts else 0, overhead=ECHO_PROCESS)
     if facts is None:
         return None
+    if facts.embeds:
+        load = as_embedding(load, facts.context_length)
     weights, mapped = resident(facts, load, features)
     if not facts.known:
         return Estimate(weights, overhead=LLAMA_PROCESS, mapped=mapped, confidence=Confidence.LOW)

@@ -8,6 +8,7 @@ import msgspec
 
 from lmctl.base.spec import EngineName, LoadSettings
 from lmctl.planning.desired import WantedInstance
+from lmctl.planning.embedding import as_embedding
 from lmctl.planning.fit.cache import step_tokens
 from lmctl.planning.fit.estimate import Confidence, Estimate, estimate
 from lmctl.planning.fit.learned import Excess, MemoryPeak, corrected, of_weights
@@ -61,11 +62,23 @@ def estimated(
         return None
     measured = []
     for each in known:
-        did = msgspec.structs.replace(each.settings, physical_batch_size=max(1, each.step))
+        did = _did(each, facts)
         foreseen = estimate(facts, did, engine, features=instructions, draft=draft)
         if foreseen is not None:
             measured.append(Excess(each, each.peak - foreseen.total))
-    return corrected(plain, load, measured, step=step_tokens(load))
+    whole = load
+    if facts is not None and facts.embeds:
+        whole = as_embedding(load, facts.context_length)
+    return corrected(plain, load, measured, step=step_tokens(whole))
+
+
+def _did(peak: MemoryPeak, facts: ModelFacts | None) -> LoadSettings:
+    """Return the settings under which a step is as wide as the widest that was computed."""
+    step = max(1, peak.step)
+    did = msgspec.structs.replace(peak.settings, physical_batch_size=step)
+    if facts is None or not facts.embeds:
+        return did
+    return msgspec.structs.replace(did, context_length=min(step, did.context_length))
 
 
 def needed(want: WantedInstance, observed: ObservedState) -> int | None:

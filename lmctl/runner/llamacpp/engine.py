@@ -19,8 +19,9 @@ from lmctl.base.talk import Sampling
 from lmctl.runner.cores import Cores, Guest
 from lmctl.runner.llamacpp import load as loading
 from lmctl.runner.llamacpp.batch import Batch
+from lmctl.runner.llamacpp.embedding import LlamaEmbedder
 from lmctl.runner.llamacpp.facts import facts
-from lmctl.runner.llamacpp.library import complaints
+from lmctl.runner.llamacpp.library import complaints, tokenized
 from lmctl.runner.llamacpp.load import Handles
 from lmctl.runner.llamacpp.logprobs import LogProbabilities
 from lmctl.runner.llamacpp.memory import Memory
@@ -37,12 +38,15 @@ def load(
     *,
     progress: Callable[[float], bool],
     meeting: Path | None = None,
-) -> "LlamaEngine":
-    """Load a GGUF model, in one file or in parts; engines that name the same folder as `meeting`
-    share the cores. Raises LoadFailed.
+) -> "LlamaEngine | LlamaEmbedder":
+    """Load a GGUF model, in one file or in parts, for what it can do; engines that name the same
+    folder as `meeting` share the cores. Raises LoadFailed.
     """
     handles = loading.load(paths, settings, progress=progress)
-    return LlamaEngine(handles, settings, Cores(meeting, settings.threads))
+    cores = Cores(meeting, settings.threads)
+    if handles.embeds:
+        return LlamaEmbedder(handles, settings, cores)
+    return LlamaEngine(handles, settings, cores)
 
 
 def load_draft(
@@ -85,17 +89,7 @@ class LlamaEngine:
         self.facts = facts(handles, settings, self._memory)
 
     def tokenize(self, text: str, *, add_bos: bool, parse_special: bool) -> list[int]:
-        raw = text.encode()
-        size = len(raw) + 8
-        for _ in range(2):
-            room = (ctypes.c_int32 * size)()
-            found = library.llama_tokenize(
-                self._vocabulary, raw, len(raw), room, size, add_bos, parse_special
-            )
-            if found >= 0:
-                return room[:found]
-            size = -found
-        raise EngineFailed("llama.cpp could not tokenize the prompt")
+        return tokenized(self._vocabulary, text, add_bos=add_bos, parse_special=parse_special)
 
     def piece(self, token: int) -> bytes:
         room = ctypes.create_string_buffer(_PIECE)

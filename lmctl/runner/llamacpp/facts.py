@@ -1,11 +1,11 @@
 """What a loaded GGUF model says of itself."""
 
-import ctypes
 from typing import Any
 
 import llama_cpp as library
 
 from lmctl.base.spec import LoadSettings
+from lmctl.runner.llamacpp.library import said
 from lmctl.runner.llamacpp.load import Handles
 from lmctl.runner.llamacpp.memory import Memory
 from lmctl.runner.port import Facts
@@ -18,7 +18,7 @@ def facts(handles: Handles, settings: LoadSettings, memory: Memory) -> Facts:
     context_length = int(library.llama_n_ctx_seq(handles.context))
     physical = int(library.llama_n_ubatch(handles.context))
     return Facts(
-        architecture=_metadata(handles.model, "general.architecture"),
+        architecture=said(handles.model, "general.architecture"),
         context_length=min(context_length, settings.context_length),
         slots=settings.parallel,
         step_tokens=max(physical, settings.parallel + 1),
@@ -34,13 +34,29 @@ def facts(handles: Handles, settings: LoadSettings, memory: Memory) -> Facts:
     )
 
 
+def embedding_facts(handles: Handles, *, slots: int, longest: int) -> Facts:
+    """Return what loading found out of a model whose texts have at most `longest` tokens."""
+    vocabulary = library.llama_model_get_vocab(handles.model)
+    return Facts(
+        architecture=said(handles.model, "general.architecture"),
+        context_length=longest,
+        slots=slots,
+        step_tokens=int(library.llama_n_ubatch(handles.context)),
+        vocabulary=int(library.llama_vocab_n_tokens(vocabulary)),
+        chat_template=None,
+        bos=_token_text(vocabulary, library.llama_vocab_bos(vocabulary)),
+        eos=_token_text(vocabulary, library.llama_vocab_eos(vocabulary)),
+        adds_bos=True,
+        can_copy=False,
+        can_cut=False,
+        can_shift=False,
+        most_wanted=0,
+        kind="embedding",
+        dimensions=int(library.llama_model_n_embd_out(handles.model)),
+    )
+
+
 def _token_text(vocabulary: Any, token: int) -> str:
     if token < 0:
         return ""
     return bytes(library.llama_vocab_get_text(vocabulary, token)).decode()
-
-
-def _metadata(model: Any, key: str) -> str:
-    room = ctypes.create_string_buffer(256)
-    library.llama_model_meta_val_str(model, key.encode(), room, len(room))
-    return room.value.decode(errors="replace")

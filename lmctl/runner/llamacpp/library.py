@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import llama_cpp as library
 
+from lmctl.base.errors import EngineFailed
 from lmctl.base.spec import FailureKind
 from lmctl.runner.port import LoadFailed
 
@@ -71,6 +72,28 @@ def start() -> None:
     """Set the library up, once per process."""
     library.llama_log_set(_on_log, ctypes.c_void_p(0))
     library.llama_backend_init()
+
+
+def said(model: Any, key: str) -> str:
+    """Return what a model's header says, as text; empty for nothing."""
+    room = ctypes.create_string_buffer(256)
+    library.llama_model_meta_val_str(model, key.encode(), room, len(room))
+    return room.value.decode(errors="replace")
+
+
+def tokenized(vocabulary: Any, text: str, *, add_bos: bool, parse_special: bool) -> list[int]:
+    """Return the tokens of a text; `add_bos` frames it with all that the vocabulary wants around it."""
+    raw = text.encode()
+    size = len(raw) + 8
+    for _ in range(2):
+        room = (ctypes.c_int32 * size)()
+        found = library.llama_tokenize(
+            vocabulary, raw, len(raw), room, size, add_bos, parse_special
+        )
+        if found >= 0:
+            return room[:found]
+        size = -found
+    raise EngineFailed("llama.cpp could not tokenize the prompt")
 
 
 def kv_type(name: str) -> int:

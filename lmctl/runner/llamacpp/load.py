@@ -10,8 +10,9 @@ from typing import Any, Final
 import llama_cpp as library
 
 from lmctl.base.spec import FailureKind, LoadSettings
+from lmctl.planning.embedding import POOLED, as_embedding, embeds
 from lmctl.runner.cores import available_cores
-from lmctl.runner.llamacpp.library import complaints, kv_type, start
+from lmctl.runner.llamacpp.library import complaints, kv_type, said, start
 from lmctl.runner.port import LoadFailed
 
 Progress = Callable[[float], bool]
@@ -27,10 +28,11 @@ _FLASH: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Handles:
-    """Pointers into the library; `close` frees them."""
+    """Pointers into the library; `close` frees them. `embeds`: the context answers with vectors."""
 
     model: Any
     context: Any
+    embeds: bool = False
 
     def close(self) -> None:
         library.llama_free(self.context)
@@ -49,7 +51,9 @@ def load(paths: Sequence[Path], settings: LoadSettings, *, progress: Progress) -
     complaints.forget()
     model = _model(paths, settings, progress)
     try:
-        return Handles(model, _context(model, settings))
+        embeds = is_embedding(model)
+        params = embedding_params(model, settings) if embeds else context_params(settings)
+        return Handles(model, _context(model, params), embeds)
     except BaseException:
         library.llama_model_free(model)
         raise
@@ -125,8 +129,7 @@ def _load_mode(settings: LoadSettings) -> int:
     return int(found)
 
 
-def _context(model: Any, settings: LoadSettings) -> Any:
-    params = context_params(settings)
+def _context(model: Any, params: Any) -> Any:
     context = library.llama_init_from_model(model, params)
     if not context:
         raise complaints.failure(f"llama.cpp cannot make a context of {params.n_ctx} tokens")
@@ -156,3 +159,31 @@ def context_params(settings: LoadSettings) -> Any:
     # a step writes over was out of sight before it began, so an interrupted step can be taken back.
     params.swa_full = False
     return params
+
+
+def is_embedding(model: Any) -> bool:
+    """Say whether a model answers with vectors. Raises LoadFailed for one that ranks pairs of texts."""
+    pooling = _pooling(model)
+    if pooling == library.LLAMA_POOLING_TYPE_RANK:
+        raise LoadFailed(
+            "this model ranks texts against a question, and nothing here asks for that",
+            kind=FailureKind.CONFIG,
+            hint="load one for text or for embeddings",
+        )
+    return embeds(said(model, "general.architecture"), pooling)
+
+
+def embedding_params(model: Any, settings: LoadSettings) -> Any:
+    """Return what the context of an embedding model is made with."""
+    trained = int(library.llama_model_n_ctx_train(model))
+    params = context_params(as_embedding(settings, trained))
+    params.embeddings = True
+    params.n_outputs_max = params.n_batch  # every token of a text is part of its vector
+    if _pooling(model) not in POOLED:
+        params.pooling_type = library.LLAMA_POOLING_TYPE_MEAN
+    return params
+
+
+def _pooling(model: Any) -> int | None:
+    text = said(model, f"{said(model, 'general.architecture')}.pooling_type")
+    return int(text) if text.isdigit() else None

@@ -23,6 +23,8 @@ def check_same(target: Handles, draft: Handles, *, names: tuple[str, str]) -> No
     """Raise LoadFailed, naming both models, unless the second can guess tokens for the first."""
     vocabularies = [library.llama_model_get_vocab(each.model) for each in (target, draft)]
     difference = next(_differences(*vocabularies), None)
+    if draft.embeds:
+        difference = "it answers with vectors"
     if difference is not None:
         model, drafter = names
         raise LoadFailed(

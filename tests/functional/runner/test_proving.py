@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from lmctl.actuators.proving import Disproved, passes_checks, says_a_token
+from lmctl.actuators.proving import Disproved, passes_checks, says_something
 from lmctl.adapters import runner_client
 from lmctl.adapters.processes import Identity, Processes, identity_of
 from lmctl.adapters.runner_folders import folder_of
@@ -14,6 +14,7 @@ from lmctl.base.errors import Unreachable
 from lmctl.base.spec import FailureKind, LoadSettings, RunnerSpec
 from lmctl.planning.desired import Check
 from lmctl.reconciler.runners import RunnerEyes
+from lmctl.runner.echo import Script
 from lmctl.runner.wire import Trouble
 from tests.support.tiny_runner import tiny_runner
 from tests.support.worlds import want
@@ -87,8 +88,17 @@ async def test_a_runner_that_cannot_answer_says_why_and_whether_it_may_later(tmp
     for kind, expected in (("bad_request", FailureKind.CONFIG), ("engine_failed", FailureKind.BUG)):
         async with tiny_runner(tmp_path / "s", refuse=Trouble(kind, "no text here")) as runner:
             with pytest.raises(Disproved, match="says no token: no text here") as told:
-                await says_a_token(runner_client.ask, runner.socket)
+                await says_something(runner_client.ask, runner.socket, "text")
         assert told.value.kind is expected
+
+
+async def test_a_model_that_embeds_is_proven_by_a_vector(echo):
+    box = await echo(Script(embeds=4)).ready()
+    status = await runner_client.status(box.socket)
+    assert status.kind == "embedding"
+    await says_something(runner_client.ask, box.socket, status.kind)
+    with pytest.raises(Disproved, match="says no token"):
+        await says_something(runner_client.ask, box.socket, "text")
 
 
 async def test_a_runner_marked_before_its_end_is_retired_only_once_it_is_gone(tmp_path):

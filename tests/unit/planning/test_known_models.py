@@ -28,7 +28,7 @@ def test_what_is_not_stored_yet_is_not_known():
 
 
 def test_models_no_manifest_names_are_known_too_and_all_are_sorted():
-    facts = ModelFacts(architecture="nomic-bert", quantization="F16")
+    facts = ModelFacts(architecture="nomic-bert", quantization="F16", embeds=True)
     found = known_models(GOAL, WORLD, {"aa/e": facts, "zz/x@q4_k_m": None})
     assert [each.key for each in found.models] == ["aa/e", "acme/w1", "zz/x@q4_k_m"]
     assert (found.models[0].type, found.models[0].bits) == ("embedding", 16)

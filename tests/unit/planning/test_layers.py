@@ -89,3 +89,16 @@ def test_the_defaults_of_calls_are_those_of_the_table_of_settings():
     for name, value in DEFAULTS.items():
         default = by_key(PREFIX + name).default
         assert (tuple(default) if isinstance(default, list) else default) == value, name
+
+
+def test_what_a_model_says_of_loading_as_an_embedding_model_counts_like_any_load_setting():
+    files = FILES | {
+        "f/base/model.yaml": FILES["f/base/model.yaml"].replace(
+            "llm.load.contextLength", "embedding.load.contextLength"
+        )
+    }
+    reading = bundle.read({name: dedent(text).encode() for name, text in files.items()})
+    assert not reading.fatal, reading.diagnostics
+    made = reading.bundle
+    found = layered(made, made.instances["chat"], Section.LOAD)
+    assert found["llm.load.contextLength"].value == 1024

@@ -4,8 +4,8 @@ from itertools import count
 
 from lmctl.base.talk import Drafted, Finished, Usage
 from lmctl.runner.echo import Script
+from lmctl.runner.loop import Output, Turn
 from lmctl.runner.meter import WINDOW, Meter
-from lmctl.runner.scheduler import Output, Turn
 from tests.support.scheduling import World
 
 
