@@ -10,6 +10,7 @@ from typing import Annotated, Any, Final, Literal
 import msgspec
 from pydantic import BaseModel, ConfigDict, Field
 
+from lmctl.api import images
 from lmctl.api.anthropic_tools import choice_of, tools_of
 from lmctl.api.fields import Blocks, Number, Share, Stop, TextBlocks, layer_of
 from lmctl.base import talk
@@ -74,6 +75,7 @@ class CountBody(BaseModel):
             for number, turn in enumerate(self.messages)
             for message in _messages(turn, f"messages[{number}]")
         )
+        images.check(said)
         system = _text(self.system, "system")
         head = (talk.Message(role="system", content=system),) if system else ()
         return talk.Chat(
@@ -132,7 +134,7 @@ def _reasoning(thinking: Any) -> talk.Reasoning:
 def _messages(turn: Turn, place: str) -> Iterator[talk.Message]:
     """Yield the turn; results of tools are turns of their own, before what the user says."""
     blocks = _blocks(turn.content, f"{place}.content")
-    said: list[str] = []
+    said: list[str | talk.Image] = []
     thought: list[str] = []
     calls: list[talk.ToolCall] = []
     results = 0
@@ -151,17 +153,23 @@ def _messages(turn: Turn, place: str) -> Iterator[talk.Message]:
                 results += 1
                 content = _text(block.get("content"), f"{where}.content")
                 yield talk.Message(role="tool", content=content, tool_call_id=_plain(call))
-            case {"type": "image"}:
-                raise BadRequest("this model does not take images", param=where)
+            case {"type": "image", "source": dict(source)} if turn.role == "user":
+                said.append(_image(source, f"{where}.source"))
             case _:
                 raise BadRequest(f"`{where}` is no block this version reads", param=where)
     if said or thought or calls or not results:
         yield talk.Message(
             role=turn.role,
-            content="".join(said),
+            content=images.content(said),
             reasoning="".join(thought) or None,
             tool_calls=tuple(calls),
         )
+
+
+def _image(source: dict[str, Any], place: str) -> talk.Image:
+    if source.get("type") != "base64":
+        raise BadRequest(f"`{place}` should be base64; remote images are not fetched", param=place)
+    return images.from_base64(source.get("data"), source.get("media_type"), f"{place}.data")
 
 
 def _text(content: Any, place: str) -> str:

@@ -3,6 +3,7 @@
 import msgspec
 from falcon.asgi import Request, Response
 
+from lmctl.api import images
 from lmctl.api.answering import Asking, new_id
 from lmctl.api.anthropic_body import CountBody, MessagesBody
 from lmctl.api.anthropic_writer import MessagesWriter
@@ -28,7 +29,7 @@ class Messages:
         body = parse(MessagesBody, await read_body(req, surface.limits.body_size))
         chat = body.to_chat()
         if surface.log_prompts:
-            exchange_of(req).notes["prompt"] = msgspec.to_builtins(chat.messages)
+            exchange_of(req).notes["prompt"] = images.logged(chat.messages)
         answer_id = new_id("msg_")
 
         def make(route: ServedRoute) -> talk.Call:

@@ -39,7 +39,8 @@ _TOKENS = {
 }
 _STRING = {"type": "string"}
 _TEXT = _part("text", text=_STRING)
-_IMAGE = _part("image_url", image_url={"type": "object"})
+_URL = {"type": "object", "properties": {"url": _STRING}, "required": ["url"]}
+_IMAGE = _part("image_url", image_url=_URL)
 _INPUT = {
     "type": "object",
     "properties": {

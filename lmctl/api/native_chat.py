@@ -3,6 +3,7 @@
 import msgspec
 from falcon.asgi import Request, Response
 
+from lmctl.api import images
 from lmctl.api.answering import Asking, new_id
 from lmctl.api.asked import Asked
 from lmctl.api.catalogue import NotListed
@@ -35,7 +36,7 @@ class NativeChat:
         self._refuse_unknown(body.model)
         message = body.to_message()
         if surface.log_prompts:
-            exchange_of(req).notes["prompt"] = msgspec.to_builtins(message)
+            exchange_of(req).notes["prompt"] = images.logged([message])
         past = await self._conversations.past(body.previous_response_id)
         system = past.system if body.system_prompt is None else body.system_prompt
         keeping = Keeping(

@@ -4,6 +4,7 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from lmctl.api import images
 from lmctl.api.catalogue import NoIntegrations
 from lmctl.api.fields import Number, Share, layer_of
 from lmctl.base import talk
@@ -62,15 +63,18 @@ class NativeChatBody(BaseModel):
     previous_response_id: Annotated[str, Field(pattern="^resp_")] | None = None
 
     def to_message(self) -> talk.Message:
-        """Return this turn in our own words. Raises BadRequest for images."""
+        """Return this turn in our own words. Raises BadRequest for what is no image."""
         if isinstance(self.input, str):
             return talk.Message(role="user", content=self.input)
-        texts = []
-        for number, item in enumerate(self.input):
-            if isinstance(item, ImageItem):
-                raise BadRequest("this model does not take images", param=f"input[{number}]")
-            texts.append(item.content)
-        return talk.Message(role="user", content="".join(texts))
+        parts = [
+            item.content
+            if isinstance(item, TextItem)
+            else images.from_url(item.data_url, f"input[{number}].data_url")
+            for number, item in enumerate(self.input)
+        ]
+        message = talk.Message(role="user", content=images.content(parts))
+        images.check([message], param="input")
+        return message
 
     def check(self) -> None:
         """Raise NoIntegrations for tools: this version has no tool servers to call."""

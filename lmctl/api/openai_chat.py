@@ -6,6 +6,7 @@ import msgspec
 from falcon.asgi import Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
+from lmctl.api import images as pictured
 from lmctl.api.answering import Asking, Dress, new_id, plain
 from lmctl.api.asked import Asked
 from lmctl.api.choices import choices
@@ -64,7 +65,7 @@ class ChatMessage(BaseModel):
         """Return the turn in our own words. Raises BadRequest naming the part that is wrong."""
         return talk.Message(
             role="system" if self.role == "developer" else self.role,
-            content=_text_of(self.content, f"{place}.content"),
+            content=_content_of(self.content, f"{place}.content", images=self.role == "user"),
             name=self.name,
             reasoning=self.reasoning_content or self.reasoning,
             tool_calls=tuple(each.to_talk() for each in self.tool_calls or ()),
@@ -114,8 +115,10 @@ class ChatBody(TextBody):
         """Return the conversation in our own words. Raises BadRequest naming what is wrong."""
         tools = tools_of(self.tools)
         parallel = self.parallel_tool_calls is not False
+        messages = tuple(each.to_talk(f"messages[{n}]") for n, each in enumerate(self.messages))
+        pictured.check(messages)
         return talk.Chat(
-            messages=tuple(each.to_talk(f"messages[{n}]") for n, each in enumerate(self.messages)),
+            messages=messages,
             tools=tools,
             tool_choice=choice_of(self.tool_choice, parallel=parallel, tools=tools),
             reasoning=self._reasoning(),
@@ -142,7 +145,7 @@ class ChatCompletions:
         body.check()
         chat = body.to_chat()
         if surface.log_prompts:
-            exchange_of(req).notes["prompt"] = [msgspec.to_builtins(each) for each in chat.messages]
+            exchange_of(req).notes["prompt"] = pictured.logged(chat.messages)
         answer_id, count = new_id("chatcmpl-"), body.n or 1
 
         def make(route: ServedRoute) -> talk.Call:
@@ -161,31 +164,23 @@ class ChatCompletions:
         await asking.answer(req, resp, stream=bool(body.stream))
 
 
-def _text_of(content: Any, place: str) -> str:
+def _content_of(content: Any, place: str, *, images: bool) -> talk.Content:
     if content is None or isinstance(content, str):
         return content or ""
     if not isinstance(content, list):
         raise BadRequest(f"`{place}` should be a string, null or a list of parts", param=place)
-    return "".join(_part_text(part, f"{place}[{n}]") for n, part in enumerate(content))
+    parts = [_part(part, f"{place}[{n}]", images=images) for n, part in enumerate(content)]
+    return pictured.content(parts)
 
 
-def _part_text(part: Any, place: str) -> str:
+def _part(part: Any, place: str, *, images: bool) -> str | talk.Image:
     kind = part.get("type") if isinstance(part, dict) else None
     if kind == "text" and isinstance(part.get("text"), str):
         text: str = part["text"]
         return text
-    if kind == "image_url":
-        raise _image_refused(part.get("image_url"), f"{place}.image_url")
-    raise BadRequest(
-        f'`{place}` should be {{"type": "text", "text": …}} or an image_url part', param=place
-    )
-
-
-def _image_refused(image: Any, place: str) -> BadRequest:
-    url = image.get("url") if isinstance(image, dict) else image
-    if not isinstance(url, str) or not url.startswith("data:"):
-        return BadRequest(
-            f"`{place}.url` must be a base64 data URL; remote images are not fetched",
-            param=f"{place}.url",
-        )
-    return BadRequest("this model does not take images", param=place)
+    if kind == "image_url" and images:
+        image = part.get("image_url")
+        url = image.get("url") if isinstance(image, dict) else image
+        return pictured.from_url(url, f"{place}.image_url.url")
+    can = " or an image_url part" if images else ""
+    raise BadRequest(f'`{place}` should be {{"type": "text", "text": …}}{can}', param=place)

@@ -6,6 +6,7 @@ from typing import Any, Final
 import msgspec
 from falcon.asgi import Request, Response
 
+from lmctl.api import images
 from lmctl.api.answered import Answered
 from lmctl.api.answering import Asking
 from lmctl.api.asked import Asked
@@ -45,7 +46,7 @@ class Responses:
         chat = body.to_chat()
         brought = chat.messages
         if surface.log_prompts:
-            exchange_of(req).notes["prompt"] = msgspec.to_builtins(brought)
+            exchange_of(req).notes["prompt"] = images.logged(brought)
         past = await self._past(body.previous_response_id)
         keeping = Keeping(
             self._conversations,

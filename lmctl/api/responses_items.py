@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Any, Final
 
+from lmctl.api import images
 from lmctl.base import talk
 from lmctl.base.errors import BadRequest
 
@@ -22,7 +23,9 @@ def messages_of(asked: Any) -> tuple[talk.Message, ...]:
         return (talk.Message(role="user", content=asked),) if asked else ()
     if not isinstance(asked, list):
         raise BadRequest("`input` should be a string or a list of items", param="input")
-    return tuple(_turns(asked))
+    turns = tuple(_turns(asked))
+    images.check(turns, param="input")
+    return turns
 
 
 def _turns(items: list[Any]) -> Iterator[talk.Message]:
@@ -43,8 +46,9 @@ def _other(item: Any, place: str) -> talk.Message:
             content = _text(output, f"{place}.output")
             return talk.Message(role="tool", content=content, tool_call_id=_plain(call))
         case {"role": ("user" | "system" | "developer") as role, "content": content}:
-            text = _text(content, f"{place}.content")
-            return talk.Message(role="user" if role == "user" else "system", content=text)
+            if role == "user":
+                return talk.Message(role="user", content=_content(content, f"{place}.content"))
+            return talk.Message(role="system", content=_text(content, f"{place}.content"))
         case {"role": str(role)} if role not in _ROLES:
             raise BadRequest(f"`{place}.role`: there is no role {role}", param=f"{place}.role")
     raise BadRequest(f"`{place}` is no item this version reads", param=place)
@@ -89,11 +93,25 @@ class _Spoken:
 
 
 def _text(content: Any, place: str) -> str:
+    return "".join(_part(part, where) for where, part in _parts(content, place))
+
+
+def _content(content: Any, place: str) -> talk.Content:
+    """Return what a user says, images included."""
+    return images.content(
+        images.from_url(part.get("image_url"), f"{where}.image_url")
+        if isinstance(part, dict) and part.get("type") == "input_image"
+        else _part(part, where)
+        for where, part in _parts(content, place)
+    )
+
+
+def _parts(content: Any, place: str) -> list[tuple[str, Any]]:
     if isinstance(content, str):
-        return content
+        return [(place, {"type": "input_text", "text": content})]
     if not isinstance(content, list):
         raise BadRequest(f"`{place}` should be a string or a list of parts", param=place)
-    return "".join(_part(part, f"{place}[{n}]") for n, part in enumerate(content))
+    return [(f"{place}[{number}]", part) for number, part in enumerate(content)]
 
 
 def _part(part: Any, place: str) -> str:
@@ -103,7 +121,7 @@ def _part(part: Any, place: str) -> str:
         case {"type": "refusal", "refusal": str(text)}:
             return text
         case {"type": "input_image"}:
-            raise BadRequest("this model does not take images", param=place)
+            raise BadRequest(f"`{place}`: only a user's turn can have images", param=place)
     raise BadRequest(f"`{place}` is no part this version reads", param=place)
 
 

@@ -205,7 +205,7 @@ class Call(msgspec.Struct, frozen=True):
     many others it may wait for a slot and `queue_deadline` for how many seconds; None leaves
     both to the runner's spec.
 
-    The runner does not act yet on `continues` and the images of a chat.
+    The runner does not act yet on `continues`.
     """
 
     id: str

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from functools import lru_cache, partial
 from pathlib import Path
 
+import msgspec
+
 from lmctl.actuators.runtimes import RuntimeActuator
 from lmctl.adapters import runner_client
 from lmctl.adapters.home import Home
@@ -110,9 +112,11 @@ def _facts_of(
     if stored is None:
         return _facts_beforehand(weights)
     files = store.files_of(stored.key)
-    return _headers(
+    facts = _headers(
         tuple((path, file.sha256) for file, path in files if not is_projector(file.name))
     )
+    beside = sum(file.size for file, _ in files if is_projector(file.name))
+    return msgspec.structs.replace(facts, projector=beside) if facts and beside else facts
 
 
 def _facts_beforehand(weights: Weights) -> ModelFacts | None:

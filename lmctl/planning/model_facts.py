@@ -53,7 +53,7 @@ class ModelFacts(msgspec.Struct, frozen=True, kw_only=True):
     of the matrices that are multiplied, by the type of their numbers (`Q4_K`). `vocabulary` counts
     words, `merges` the pairs a tokenizer joins. `title` is the model's own name; `tool_use` and
     `reasoning` (the choices there are) are what its chat template knows. `embeds` says that it
-    answers with vectors.
+    answers with vectors; `projector` is the size of the file beside it that sees images.
     """
 
     architecture: str = ""
@@ -73,6 +73,7 @@ class ModelFacts(msgspec.Struct, frozen=True, kw_only=True):
     tool_use: bool = False
     reasoning: tuple[str, ...] = ()
     embeds: bool = False
+    projector: int = 0
 
     @property
     def known(self) -> bool:

@@ -8,6 +8,7 @@ A token is its own text: up to 32 bytes read as one number behind a leading 1, s
 token and nothing has to be remembered.
 """
 
+import hashlib
 import os
 import re
 import signal
@@ -22,7 +23,7 @@ import msgspec
 
 from lmctl.base.errors import EngineFailed
 from lmctl.base.spec import FailureKind, LoadSettings
-from lmctl.base.talk import ChosenToken, Sampling, TokenChoice
+from lmctl.base.talk import ChosenToken, Image, Sampling, TokenChoice
 from lmctl.runner.port import (
     Bell,
     Facts,
@@ -31,6 +32,7 @@ from lmctl.runner.port import (
     Interrupted,
     LoadFailed,
     Matcher,
+    Picture,
     Sampled,
 )
 
@@ -53,7 +55,8 @@ class Script(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     `reply` None says back the last user message (of a raw prompt: the prompt). `bytes_per_token`
     cuts the text into tokens of that many bytes, in the middle of characters too. `embeds` makes it
-    an embedding model, with vectors of that many numbers.
+    an embedding model, with vectors of that many numbers; `sees` lets it take images, of which it
+    says how many bytes they have.
     """
 
     reply: str | None = None
@@ -64,6 +67,7 @@ class Script(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     bytes_per_token: int | None = None
     chat_template: str | None = TEMPLATE
     embeds: int = 0
+    sees: bool = False
     fail_load: str | None = None
     fail_kind: FailureKind = FailureKind.CONFIG
     fail_after_tokens: int | None = None
@@ -106,6 +110,7 @@ class EchoEngine:
             can_copy=True,
             can_cut=True,
             can_shift=True,
+            vision=script.sees,
         )
 
     def tokenize(self, text: str, *, add_bos: bool, parse_special: bool) -> list[int]:
@@ -147,6 +152,14 @@ class EchoEngine:
         for feed in feeds:
             self._read[feed.sequence].extend(feed.tokens)
         return [self._sample(feed) for feed in feeds]
+
+    def see(self, image: Image) -> list[Picture | list[int]]:
+        mark = -1 - int.from_bytes(hashlib.sha256(image.data).digest()[:8], "big")
+        return [Picture(1, mark, _token(f"[{len(image.data)} bytes] ".encode()))]
+
+    def look(self, sequence: int, picture: Picture, bell: Bell) -> None:
+        self.pass_time(self._script.token_seconds, bell)
+        self._read[sequence].append(picture.native)
 
     def copy(self, source: int, target: int) -> None:
         self._read[target] = list(self._read[source])

@@ -6,6 +6,7 @@ from pathlib import Path
 import msgspec
 
 from lmctl.base.spec import FailureKind, RunnerSpec
+from lmctl.planning.gguf_names import is_projector
 from lmctl.runner.draft_model import DraftModel
 from lmctl.runner.drafting import Drafter
 from lmctl.runner.port import EmbeddingEngine, Engine, LoadFailed
@@ -54,7 +55,7 @@ def _open_draft(spec: RunnerSpec, engine: Engine, progress: Callable[[float], bo
         rope_frequency_base=None,
         rope_frequency_scale=None,
     )
-    paths = [Path(each.path) for each in spec.draft]
+    paths = [Path(each.path) for each in spec.draft if not is_projector(each.name)]
     if spec.engine == "echo":
         from lmctl.runner import echo
 
@@ -83,7 +84,14 @@ def open_engine(spec: RunnerSpec, *, progress: Callable[[float], bool]) -> Engin
     """
     if not spec.weights:
         raise LoadFailed(f"{spec.name} has no weights to load", kind=FailureKind.CONFIG)
-    paths = [Path(each.path) for each in spec.weights]
+    paths = [Path(each.path) for each in spec.weights if not is_projector(each.name)]
+    beside = [Path(each.path) for each in spec.weights if is_projector(each.name)]
+    if not paths or len(beside) > 1:
+        raise LoadFailed(
+            f"{spec.name} has {len(paths)} weights and {len(beside)} projectors, expected a model"
+            " and one projector at most",
+            kind=FailureKind.CONFIG,
+        )
     match spec.engine:
         case "echo":
             from lmctl.runner import echo, echo_embedding
@@ -95,5 +103,9 @@ def open_engine(spec: RunnerSpec, *, progress: Callable[[float], bool]) -> Engin
             from lmctl.runner.llamacpp import engine as llamacpp
 
             return llamacpp.load(
-                paths, spec.load, progress=progress, meeting=Path(spec.socket).parent
+                paths,
+                spec.load,
+                progress=progress,
+                meeting=Path(spec.socket).parent,
+                projector=beside[0] if beside else None,
             )

@@ -1,7 +1,7 @@
 """One request inside the scheduler: what is fed, what came back, and when it is over."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from lmctl.base.errors import EngineFailed
@@ -18,7 +18,7 @@ from lmctl.base.talk import (
 )
 from lmctl.runner.answer_reader import AnswerReader
 from lmctl.runner.guessing import Guessing
-from lmctl.runner.port import Engine, Feed, Matcher, Sampled
+from lmctl.runner.port import Engine, Feed, Matcher, Picture, Sampled
 from lmctl.runner.text import Shown, TextAssembler
 
 
@@ -34,6 +34,7 @@ class Job:
     `progress` asks for events while the prompt is read.
 
     `tokens` is what its sequence is to hold: the prompt and the answer; the first `fed` it holds.
+    `pictures` are in it, by the place of their first token; each is read as a whole, by itself.
     `cached` of the prompt were there before it came; until it is `fresh` no more, it was not fed.
     `moved` tells that what is behind the first `keep` tokens was read beside others, now gone.
     """
@@ -46,6 +47,7 @@ class Job:
     deadline: float
     reader: AnswerReader = field(default_factory=AnswerReader)
     matcher: Matcher | None = None
+    pictures: Mapping[int, Picture] = field(default_factory=dict)
     logprobs: int | None = None
     guessing: Guessing | None = None
     keep: int | None = None
@@ -91,9 +93,15 @@ class Job:
         """How many of its tokens others may take as read: as if nothing else had been there."""
         return min(self.fed, self.keep) if self.moved and self.keep is not None else self.fed
 
+    @property
+    def picture(self) -> Picture | None:
+        """The picture that is to be read next, None where a token is."""
+        return self.pictures.get(self.fed)
+
     def feed(self, most: int) -> Feed:
         """Return the next tokens to feed, `most` of them at most while it is reading."""
         end = len(self.tokens) if self.decoding else min(len(self.tokens), self.fed + most)
+        end = min((at for at in self.pictures if self.fed <= at < end), default=end)
         wants = int(end == len(self.tokens))
         return Feed(self.sequence, self.tokens[self.fed : end], wants)
 

@@ -8,11 +8,11 @@ read, and what chooses its next token, are two things: `begin` and `copy` keep t
 from collections.abc import Sequence
 from dataclasses import dataclass
 from threading import Event
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 from lmctl.base.errors import EngineFailed
 from lmctl.base.spec import FailureKind, ModelKind
-from lmctl.base.talk import ChosenToken, Sampling
+from lmctl.base.talk import ChosenToken, Image, Sampling
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,7 @@ class Facts:
     `can_copy`, `can_cut` and `can_shift` say which of those three the model's memory allows: a
     recurrent state cannot be cut, some positions cannot be moved. Everything can be cut to nothing.
 
-    An `embedding` model answers with vectors of `dimensions` numbers; its `context_length` is of
+    With `vision` it takes images. An `embedding` model answers with vectors of `dimensions` numbers; its `context_length` is of
     one text.
     """
 
@@ -43,6 +43,18 @@ class Facts:
     can_shift: bool
     kind: ModelKind = "text"
     dimensions: int = 0
+    vision: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """An image, or a part of one, as a sequence reads it: it takes `span` positions. In a prompt
+    `mark` stands for each of them: no token, the same for the same image. `native` is the engine's.
+    """
+
+    span: int
+    mark: int
+    native: Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,6 +202,18 @@ class Engine(Model, Protocol):
 
         Only tokens that `matcher` allows are chosen. `logprobs` asks for each token's probability,
         and that many of the likeliest.
+        """
+        ...
+
+    def see(self, image: Image) -> list[Picture | list[int]]:
+        """Return what an image is in a prompt, pictures and tokens around them; only where
+        `Facts.vision`. May be used from any thread. Raises BadRequest when it cannot be read.
+        """
+        ...
+
+    def look(self, sequence: int, picture: Picture, bell: Bell) -> None:
+        """Let a sequence read a picture, as a step of its own. Raises Full, and EngineFailed when the
+        engine is broken for good.
         """
         ...
 

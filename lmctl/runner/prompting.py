@@ -8,13 +8,14 @@ from functools import partial
 from lmctl.base.errors import BadRequest
 from lmctl.base.spec import LoadSettings
 from lmctl.base.talk import Call, Chat, Prompt, Sampling, Texts
+from lmctl.runner import images
 from lmctl.runner.constraining import Constraining
 from lmctl.runner.embedding import EmbeddingJob
 from lmctl.runner.embedding_texts import prepare_texts
 from lmctl.runner.guessing import guessing_of
 from lmctl.runner.job import Job
 from lmctl.runner.overflow import Tokens, kept, shortened
-from lmctl.runner.port import EmbeddingEngine, Engine, Model
+from lmctl.runner.port import EmbeddingEngine, Engine
 from lmctl.runner.prompted import conversed, prompted
 from lmctl.runner.text import TextAssembler
 
@@ -49,16 +50,22 @@ def prepare(
             param="model",
             hint="ask an embedding model for embeddings",
         )
-    found = prompted(engine, call, call.input, chat_template=load.chat_template, now=now)
-    read = partial(tokens_of, engine, chat_template=load.chat_template, now=now)
-    raw = isinstance(call.input, Prompt)
-    prompt = read(call.input) if raw else _tokens(engine, found.text)
-    tokens, keep = _fitted(engine, call, call.input, prompt, read)
+    asked = images.shown(call.input)
+    found = prompted(engine, call, asked.given, chat_template=load.chat_template, now=now)
+    read = _read(engine, asked, found.text)
+    tokens, keep = read.tokens, None
+    if read.pictures:  # none of them can be cut into, so nothing is left out
+        _check_size(len(tokens), engine.facts.context_length, param=_param(call.input))
+    else:
+        again = partial(tokens_of, engine, chat_template=load.chat_template, now=now)
+        tokens, keep = _fitted(engine, call, call.input, tokens, again)
     room = engine.facts.context_length - len(tokens)
     most = room if call.max_tokens is None else min(room, call.max_tokens)
+    guessing = guessing_of(call.drafting, load, can_cut=engine.facts.can_cut)
     return Job(
         id=call.id,
         prompt=tokens,
+        pictures=read.pictures,
         sampling=call.sampling,
         max_tokens=call.max_tokens,
         text=TextAssembler(call.stop),
@@ -66,7 +73,8 @@ def prepare(
         matcher=found.matcher(constraining, most=most),
         reader=found.reader,
         logprobs=call.logprobs,
-        guessing=guessing_of(call.drafting, load, can_cut=engine.facts.can_cut),
+        # What stands for a picture is no token: nothing that guesses could read it.
+        guessing=None if read.pictures else guessing,
         keep=keep,
         progress=call.progress,
     )
@@ -87,24 +95,30 @@ def _fitted(
 
 
 def tokens_of(
-    engine: Model, given: Chat | Prompt, *, chat_template: str | None, now: datetime
+    engine: Engine | EmbeddingEngine,
+    given: Chat | Prompt,
+    *,
+    chat_template: str | None,
+    now: datetime,
 ) -> list[int]:
     """Return the prompt as the model will read it. Raises BadRequest when its template refuses it, or
     when it has tokens that the model has not.
     """
-    if isinstance(given, Chat):
-        return _tokens(
-            engine, conversed(engine, given, chat_template=chat_template, now=now).prompt
-        )
-    if given.tokens is None:
-        return _tokens(engine, given.text)
-    return _known_tokens(given.tokens, engine.facts.vocabulary)
+    asked = images.shown(given)
+    given = asked.given
+    text = (
+        given.text
+        if isinstance(given, Prompt)
+        else conversed(engine, given, chat_template=chat_template, now=now).prompt
+    )
+    return _read(engine, asked, text).tokens
 
 
-def _tokens(engine: Model, text: str) -> list[int]:
-    facts = engine.facts
-    add_bos = facts.adds_bos and not (facts.bos and text.startswith(facts.bos))
-    return engine.tokenize(text, add_bos=add_bos, parse_special=True)
+def _read(engine: Engine | EmbeddingEngine, asked: images.Shown, text: str) -> images.Read:
+    given = asked.given
+    if isinstance(given, Prompt) and given.tokens is not None:
+        return images.Read(_known_tokens(given.tokens, engine.facts.vocabulary))
+    return images.read(engine, text, asked)
 
 
 def _known_tokens(tokens: Sequence[int], vocabulary: int) -> list[int]:

@@ -59,7 +59,13 @@ class Scheduler(Loop[Job]):
             self._changed = True
 
     def _step(self) -> None:
+        self._decode()
+        self._look()
+
+    def _decode(self) -> None:
         fed = self._drafts.add(self._feeds(), self._bell)
+        if not fed:
+            return
         begun = self._clock()
         try:
             found = self._engine.step([feed for _, feed in fed], self._bell)
@@ -85,6 +91,22 @@ class Scheduler(Loop[Job]):
         decoding = sum(job.decoding for job, _ in fed)
         self._pace.took(decoding=decoding, reading=reading, seconds=seconds)
 
+    def _look(self) -> None:
+        """Let one job read a picture: the others go on before the next."""
+        for job in self._running.values():
+            picture = job.picture
+            if picture is None or job.fresh:
+                continue
+            try:
+                self._engine.look(job.sequence, picture, self._bell)
+            except Full:
+                self._make_room()
+                return
+            self._steps += 1
+            if told := job.read(picture.span):
+                self._outputs.append(Output(job, told))
+            return
+
     def _feeds(self) -> list[tuple[Job, Feed]]:
         """Return what each sequence contributes, in ascending order of sequences.
 
@@ -98,6 +120,8 @@ class Scheduler(Loop[Job]):
         for job in self._running.values():
             room += job.decoding  # its place is kept; a job that reads takes of what is left
             if room < 1 or (job.fresh and not self._freshen(job, found)):
+                continue
+            if job.picture is not None:
                 continue
             if len(job.tokens) > self._engine.facts.context_length:
                 self._slide(job)

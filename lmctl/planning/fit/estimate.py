@@ -41,8 +41,9 @@ class Confidence(StrEnum):
 class Estimate(msgspec.Struct, frozen=True, rename="camel"):
     """Bytes an instance takes at its peak, by what they are for.
 
-    `mapped` of `weights` are pages of the file: instances of the same file share them. `learned`
-    is what measurements add to (or take from) the rest.
+    A projector is part of the weights and read into memory; what it computes with is learned from
+    the peak. `mapped` of `weights` are pages of the file: instances of the same file share them.
+    `learned` is what measurements add to (or take from) the rest.
     """
 
     weights: int
@@ -105,7 +106,7 @@ def _of_one(
     if not facts.known:
         return Estimate(weights, overhead=LLAMA_PROCESS, mapped=mapped, confidence=Confidence.LOW)
     return Estimate(
-        weights=weights,
+        weights=weights + facts.projector,
         cache=cache_size(facts, load),
         compute=compute_size(facts, load),
         overhead=LLAMA_PROCESS + facts.vocabulary * WORD + facts.merges * MERGE,

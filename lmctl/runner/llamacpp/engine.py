@@ -15,7 +15,7 @@ import numpy as np
 
 from lmctl.base.errors import EngineFailed
 from lmctl.base.spec import LoadSettings
-from lmctl.base.talk import Sampling
+from lmctl.base.talk import Image, Sampling
 from lmctl.runner.cores import Cores, Guest
 from lmctl.runner.llamacpp import load as loading
 from lmctl.runner.llamacpp.batch import Batch
@@ -26,8 +26,9 @@ from lmctl.runner.llamacpp.load import Handles
 from lmctl.runner.llamacpp.logprobs import LogProbabilities
 from lmctl.runner.llamacpp.memory import Memory
 from lmctl.runner.llamacpp.sampling import Logits, Sampler
+from lmctl.runner.llamacpp.vision import Eye
 from lmctl.runner.llamacpp.vocabulary import check_same
-from lmctl.runner.port import Bell, Feed, Full, Interrupted, Matcher, Sampled
+from lmctl.runner.port import Bell, Feed, Full, Interrupted, Matcher, Picture, Sampled
 
 _PIECE: Final = 512
 
@@ -38,15 +39,21 @@ def load(
     *,
     progress: Callable[[float], bool],
     meeting: Path | None = None,
+    projector: Path | None = None,
 ) -> "LlamaEngine | LlamaEmbedder":
     """Load a GGUF model, in one file or in parts, for what it can do; engines that name the same
-    folder as `meeting` share the cores. Raises LoadFailed.
+    folder as `meeting` share the cores. With a `projector` it sees. Raises LoadFailed.
     """
     handles = loading.load(paths, settings, progress=progress)
     cores = Cores(meeting, settings.threads)
     if handles.embeds:
         return LlamaEmbedder(handles, settings, cores)
-    return LlamaEngine(handles, settings, cores)
+    try:
+        eye = Eye(projector, handles.model, settings) if projector else None
+    except BaseException:
+        handles.close()
+        raise
+    return LlamaEngine(handles, settings, cores, eye=eye)
 
 
 def load_draft(
@@ -72,8 +79,16 @@ def load_draft(
 class LlamaEngine:
     """A loaded GGUF model with one context of many sequences."""
 
-    def __init__(self, handles: Handles, settings: LoadSettings, cores: Cores | Guest) -> None:
+    def __init__(
+        self,
+        handles: Handles,
+        settings: LoadSettings,
+        cores: Cores | Guest,
+        *,
+        eye: Eye | None = None,
+    ) -> None:
         self.handles = handles
+        self._eye = eye
         self.cores = cores
         self._threads = 0
         self._context = handles.context
@@ -86,7 +101,7 @@ class LlamaEngine:
         self._abort = library.ggml_abort_callback(self._goes_on)
         self._never = ctypes.cast(0, library.ggml_abort_callback)
         self._moved = False
-        self.facts = facts(handles, settings, self._memory)
+        self.facts = facts(handles, settings, self._memory, vision=eye is not None)
 
     def tokenize(self, text: str, *, add_bos: bool, parse_special: bool) -> list[int]:
         return tokenized(self._vocabulary, text, add_bos=add_bos, parse_special=parse_special)
@@ -112,11 +127,12 @@ class LlamaEngine:
         logprobs: int | None = None,
     ) -> None:
         self._memory.open(sequence)
+        words = [token for token in prompt if token >= 0]  # what stands for pictures is no word
         self._samplers[sequence] = Sampler(
             sampling,
             seed=self._seed,
             vocabulary=self.facts.vocabulary,
-            history=prompt,
+            history=words,
             matcher=matcher,
             logprobs=logprobs,
         )
@@ -132,6 +148,23 @@ class LlamaEngine:
             raise _trouble(code)
         self._memory.grow(feeds)
         return [self._sample(feed, row) for feed, row in zip(feeds, rows, strict=True)]
+
+    def see(self, image: Image) -> list[Picture | list[int]]:
+        if self._eye is None:
+            return []
+        return self._eye.see(image, batch=library.llama_n_ubatch(self._context))
+
+    def look(self, sequence: int, picture: Picture, bell: Bell) -> None:
+        if self._eye is None:
+            return
+        library.llama_set_abort_callback(self._context, self._never, None)
+        self._share_cores()
+        begin = self._memory.read(sequence)
+        code = self._eye.look(self._context, picture, sequence, begin, bell)
+        if code != 0:
+            self._memory.undo([Feed(sequence, (), 0)])
+            raise _trouble(code)
+        self._memory.advance(sequence, picture.span)
 
     def copy(self, source: int, target: int) -> None:
         self._memory.copy(source, target)
@@ -161,6 +194,8 @@ class LlamaEngine:
         for sampler in self._samplers.values():
             sampler.close()
         self._samplers.clear()
+        if self._eye is not None:
+            self._eye.close()
         self.handles.close()
 
     def _share_cores(self) -> None:

@@ -11,7 +11,7 @@ from lmctl.runner.llamacpp.memory import Memory
 from lmctl.runner.port import Facts
 
 
-def facts(handles: Handles, settings: LoadSettings, memory: Memory) -> Facts:
+def facts(handles: Handles, settings: LoadSettings, memory: Memory, *, vision: bool) -> Facts:
     """Return what loading found out."""
     vocabulary = library.llama_model_get_vocab(handles.model)
     template = library.llama_model_chat_template(handles.model, None)
@@ -30,7 +30,9 @@ def facts(handles: Handles, settings: LoadSettings, memory: Memory) -> Facts:
         adds_bos=bool(library.llama_vocab_get_add_bos(vocabulary)),
         can_copy=True,
         can_cut=memory.can_cut,
-        can_shift=memory.can_shift,
+        # What moves up would leave a part of a picture behind.
+        can_shift=memory.can_shift and not vision,
+        vision=vision,
     )
 
 

@@ -64,13 +64,13 @@ def _without_function(text: str) -> str:
 
 
 complaints: Final = Complaints()
-_on_log: Final = library.llama_log_callback(complaints.add)
+on_log: Final = library.llama_log_callback(complaints.add)
 
 
 @lru_cache(maxsize=1)
 def start() -> None:
     """Set the library up, once per process."""
-    library.llama_log_set(_on_log, ctypes.c_void_p(0))
+    library.llama_log_set(on_log, ctypes.c_void_p(0))
     library.llama_backend_init()
 
 

@@ -37,6 +37,10 @@ class Memory:
         for feed in feeds:
             self._read[feed.sequence] += len(feed.tokens)
 
+    def advance(self, sequence: int, positions: int) -> None:
+        """Note that a sequence read something that is no tokens."""
+        self._read[sequence] += positions
+
     def undo(self, feeds: Sequence[Feed]) -> None:
         """Take back the part of a step that was computed before it ended."""
         for feed in feeds:

@@ -90,13 +90,16 @@ ADD = {"type": "function", "function": {"name": "add"}}
                     {
                         "role": "user",
                         "content": [
-                            {"type": "image_url", "image_url": {"url": "data:image/png;base64,AA"}}
+                            {
+                                "type": "image_url",
+                                "image_url": {"url": "data:image/png;base64,AAAA"},
+                            }
                         ],
                     }
                 ]
             },
-            "messages[0].content[0].image_url",
-            "does not take images",
+            "messages[0].content[0].image_url.url",
+            "no picture",
             id="image",
         ),
     ],

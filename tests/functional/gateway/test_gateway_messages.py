@@ -111,7 +111,13 @@ async def test_blocks_become_turns(server, runner):
         pytest.param({"tool_choice": "auto"}, "tool_choice.type", id="choice"),
         pytest.param({"thinking": {"type": "much"}}, "budget_tokens", id="thinking"),
         pytest.param(
-            {"messages": [{"role": "user", "content": [{"type": "image"}]}]}, "images", id="image"
+            {
+                "messages": [
+                    {"role": "user", "content": [{"type": "image", "source": {"type": "url"}}]}
+                ]
+            },
+            "not fetched",
+            id="remote image",
         ),
         pytest.param(
             {"messages": [{"role": "user", "content": [{"type": "film"}]}]},

@@ -155,7 +155,11 @@ async def test_items_of_text_make_one_turn(server, runner):
             id="unknown past",
         ),
         pytest.param(
-            {"input": [{"type": "image", "data_url": "data:"}]}, 400, None, "input[0]", id="image"
+            {"input": [{"type": "image", "data_url": "data:"}]},
+            400,
+            None,
+            "input[0].data_url",
+            id="image",
         ),
     ],
 )

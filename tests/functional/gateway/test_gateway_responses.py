@@ -151,7 +151,7 @@ async def test_a_runner_that_dies_fails_the_stream_and_nothing_is_kept(server, r
         pytest.param({"input": [{"role": "king", "content": ""}]}, "input[0].role", id="role"),
         pytest.param(
             {"input": [{"role": "user", "content": [{"type": "input_image"}]}]},
-            "input[0].content[0]",
+            "input[0].content[0].image_url",
             id="image",
         ),
         pytest.param({"background": True, "stream": True}, "stream", id="background stream"),

@@ -105,3 +105,11 @@ def test_a_header_of_an_unknown_architecture_still_counts():
     assert facts.attention == (AttentionLayers(2, 64, 64),)
     assert facts.matrices == {"Q4_K": 64 * 80 // 256 * 144}
     assert estimate(facts, LoadSettings()).total > LLAMA_PROCESS
+
+
+def test_a_projector_is_read_beside_the_weights():
+    facts = ModelFacts(architecture="x", tensor_bytes=100, weights_size=100)
+    blind = estimate(facts, LoadSettings())
+    seeing = estimate(msgspec.structs.replace(facts, projector=7), LoadSettings())
+    assert seeing.total - blind.total == 7
+    assert seeing.mapped == blind.mapped
