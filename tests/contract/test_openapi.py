@@ -40,7 +40,7 @@ PLAIN = {
 }  # fmt: skip
 
 
-def fuzz(url: str, response_id: str = "resp_none", *, often: int = 8, token: str = "") -> Counter:
+def fuzz(url: str, response_id: str = "resp_none", *, often: int = 5, token: str = "") -> Counter:
     """Ask every operation `often` times as described or in plain words, and as often otherwise;
     return how often which status came.
     """
@@ -97,8 +97,8 @@ async def test_no_request_breaks_it_and_every_answer_fits_its_schema(box, gatewa
     made = await client.responses.create(model="chat", input="one")
     url = f"http://{gateway.address}/openapi.json"
     statuses = await asyncio.to_thread(fuzz, url, made.id)
-    assert statuses[200] > 20, statuses
-    assert statuses[400] > 20, statuses
+    assert statuses[200] > 10, statuses
+    assert statuses[400] > 10, statuses
     assert not [line for line in gateway.lines if line.get("level") == "error"]
 
 
@@ -108,7 +108,7 @@ async def test_who_may_not_ask_gets_an_answer_that_fits_too(box, gateway, scope)
     known = ServedToken("ci", (scope,), hashlib.sha256(token.encode()).hexdigest())
     box.serve(box.route(), access=Access(required=True, tokens=(known,) if scope else ()))
     url = f"http://{gateway.address}/openapi.json"
-    statuses = await asyncio.to_thread(fuzz, url, often=2, token=token if scope else "")
+    statuses = await asyncio.to_thread(fuzz, url, often=1, token=token if scope else "")
     refused = {403} if scope else {401}
     assert set(statuses) & {401, 403} == refused, statuses
     assert bool(scope) == bool(set(statuses) - refused), statuses
