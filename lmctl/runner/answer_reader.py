@@ -52,6 +52,11 @@ class AnswerReader:
         return self._parser.thinking or bool(self._forced)
 
     @property
+    def limited(self) -> bool:
+        """Whether a thought may be ended by other tokens than those that are chosen."""
+        return self._budget is not None or bool(self._forced)
+
+    @property
     def over(self) -> bool:
         """Whether nothing that may follow is wanted."""
         return self._parser.over

@@ -127,8 +127,8 @@ class Drafts:
     def _asks(self, fed: Fed) -> Iterator[tuple[Guessing, Ask]]:
         """Yield who guesses in this step and how far: nobody while a prompt is being read."""
         facts = self._engine.facts
-        who = [(job, job.guessing) for job, _ in fed if job.guessing is not None]
-        if not all(_decodes(feed) for _, feed in fed):
+        who = [(job, job.guessing) for job, _ in fed if job.guessing and job.guessable]
+        if not who or not all(_decodes(feed) for _, feed in fed):
             return
         if self._usual.due(len(fed)) or (len(fed) > 1 and self._credit < 0):
             return

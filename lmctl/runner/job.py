@@ -119,6 +119,14 @@ class Job:
                 break  # what follows was chosen after a token that does not count
         return events
 
+    @property
+    def guessable(self) -> bool:
+        """Whether tokens are guessed for it now: not in a thought at whose end something changes for
+        the tokens behind it, for these would be chosen in the same step.
+        """
+        changing = self.matcher is not None or self.reader.limited
+        return self.guessing is not None and not (self.reader.thinking and changing)
+
     def left(self, context_length: int) -> int:
         """Return how many tokens it may still produce."""
         room = context_length - len(self.tokens)

@@ -3,12 +3,15 @@
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lmctl.base.errors import BadRequest
 from lmctl.base.spec import PROMPT_LOOKUP, LoadSettings
-from lmctl.base.talk import Drafting, Finished, Sampling, TextDelta
+from lmctl.base.talk import Drafting, Finished, ReasoningDelta, Sampling, TextDelta
+from lmctl.chat.formats import Thought
+from lmctl.chat.parse.parser import Reading
+from lmctl.runner.answer_reader import AnswerReader, Budget
 from lmctl.runner.drafting import TAKEN_FROM_OTHERS
 from lmctl.runner.echo import EchoEngine, Script
 from lmctl.runner.guessing import Guessing, guessing_of
@@ -137,6 +140,7 @@ ASKED = st.fixed_dictionaries(
 )
 
 
+@settings(deadline=None)  # a loaded machine is slow
 @given(
     asked=st.lists(ASKED, min_size=1, max_size=6),
     rights=st.lists(st.integers(0, 8), max_size=60),
@@ -375,3 +379,21 @@ def test_a_drafter_that_cannot_be_had_is_refused_by_name(asked, told):
         asked_of(LoadSettings(drafter="acme/small"), **asked)
 
     assert refused.value.param == "draft_model"
+
+
+def test_nothing_is_guessed_in_a_thought_that_may_be_cut_short():
+    def run(*, guesses):
+        world = World(Telling(), parallel=1)
+        job = world.submit("a b c d </think> e f g h i j k ∎", guesses=guesses)
+        [end] = world.engine.tokenize("</think>", add_bos=False, parse_special=True)
+        thought = Reading(thought=Thought("plain", "<think>", "</think>", ""), inside=True)
+        job.reader = AnswerReader(thought, budget=Budget(4, (end,)))
+        world.scheduler.run()
+        heard = [each for each in world.events[job] if isinstance(each, TextDelta | ReasoningDelta)]
+        return world, "".join(each.text for each in heard)
+
+    plain, guessed = run(guesses=False), run(guesses=True)
+
+    assert guessed[1] == plain[1]
+    assert guessed[0].engine.steps[:5] == [[13], [1], [1], [1], [1]]
+    assert len(guessed[0].engine.steps) < len(plain[0].engine.steps)
