@@ -1,4 +1,4 @@
-"""What was loaded by hand: a file of its own, so that losing the database loses no wish."""
+"""What was loaded on request: a file of its own, so that losing the database loses no wish."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -6,6 +6,7 @@ from pathlib import Path
 import msgspec
 
 from lmctl.adapters.files import read_if_there, write_atomically
+from lmctl.planning.desired import Leaving
 from lmctl.planning.manual_loads import ManualLoad
 
 
@@ -36,6 +37,15 @@ class ManualLoads:
         if len(left) < len(before):
             self._write(left)
         return len(left) < len(before)
+
+    def release(self, name: str, leaving: Leaving) -> bool:
+        """Note that a load is over, until it is forgotten; says whether there was one that was not."""
+        before = self.read()
+        found = [each for each in before if each.name == name and each.leaving is None]
+        if found:
+            over = msgspec.structs.replace(found[0], leaving=leaving)
+            self._write([*(each for each in before if each.name != name), over])
+        return bool(found)
 
     def _write(self, loads: Sequence[ManualLoad]) -> None:
         ordered = sorted(loads, key=lambda each: each.name)

@@ -70,12 +70,22 @@ def new_id(prefix: str) -> str:
 
 
 class Collecting:
-    """One request on its way: which model, and which calls."""
+    """One request on its way: which model, and which calls. A model that has to be loaded first may
+    stay for `ttl` idle seconds.
+    """
 
-    def __init__(self, gateway: Gateway, *, model: str | None, makes: Sequence[MakeCall]) -> None:
+    def __init__(
+        self,
+        gateway: Gateway,
+        *,
+        model: str | None,
+        makes: Sequence[MakeCall],
+        ttl: float | None = None,
+    ) -> None:
         self._gateway = gateway
         self._model = model
         self._makes = makes
+        self._ttl = ttl
 
     async def collect(self, exchange: Exchange) -> tuple[str, tuple[Answered, ...]]:
         """Return the id of the answering instance and every answer, once all are complete."""
@@ -91,7 +101,9 @@ class Collecting:
     async def _open(self, exchange: Exchange) -> Answer:
         if exchange.asked is not None:
             exchange.asked.aimed_at(self._gateway.leads_to(self._model))
-        answer = await self._gateway.open(self._model, self._makes[0], over=exchange.stack)
+        answer = await self._gateway.open(
+            self._model, self._makes[0], over=exchange.stack, ttl=self._ttl
+        )
         exchange.notes |= {"model": answer.model, "instance": answer.route.instance}
         if exchange.asked is not None:
             exchange.asked.opened(answer.route.instance)
@@ -122,8 +134,9 @@ class Asking(Collecting):
         makes: Sequence[MakeCall],
         writer: Callable[[str], Writer],
         keep: Keep | None = None,
+        ttl: float | None = None,
     ) -> None:
-        super().__init__(gateway, model=model, makes=makes)
+        super().__init__(gateway, model=model, makes=makes, ttl=ttl)
         self._writer = writer
         self._keep = keep
 
@@ -147,14 +160,16 @@ class Asking(Collecting):
         """Answer with an event stream.
 
         Until the runner has begun, trouble is still a status; from then on it is an event. Where
-        a model is long in coming, the 200 goes out `silence` seconds after the queue deadline and
-        pings follow: proxies give up after a minute without a byte.
+        a model is long in coming, the 200 goes out `silence` seconds after the queue deadline (where
+        it has to be loaded first: after `silence` alone) and pings follow: proxies give up after a minute without a byte.
         """
         exchange = exchange_of(req)
         opening = asyncio.ensure_future(self._open(exchange))
         exchange.stack.push_async_callback(_settle, opening)
-        limits = self._gateway.snapshot().surface.limits
-        await asyncio.wait({opening}, timeout=limits.queue_deadline + exchange.silence)
+        patience = exchange.silence
+        if not self._gateway.must_load(self._model):
+            patience += self._gateway.snapshot().surface.limits.queue_deadline
+        await asyncio.wait({opening}, timeout=patience)
         if opening.done():
             opening.result()
         await sse.begin(req, resp, self._frames(opening, exchange))

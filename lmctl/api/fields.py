@@ -1,6 +1,7 @@
 """Kinds of fields that request bodies of several dialects have, and what they say of settings."""
 
 from collections.abc import Mapping
+from math import inf
 from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, Field, WithJsonSchema
@@ -72,6 +73,14 @@ Prompts = Annotated[
 ]
 Texts = Annotated[Any, _text_or({"anyOf": [_STRING, _TOKENS]}, _TOKENS)]
 
+
+def _seconds(value: Any) -> Any:
+    """Return idle seconds; what is none counts for nothing, as in LM Studio (contract 1.14)."""
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    return float(value) if number and 0 < value < inf else None
+
+
+Seconds = Annotated[float | None, BeforeValidator(_seconds, json_schema_input_type=float | None)]
 Number = Annotated[float, Field(allow_inf_nan=False)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Stop = Annotated[

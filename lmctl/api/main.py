@@ -72,6 +72,7 @@ def _built() -> Any:
     from lmctl.adapters.conversations import CONVERSATIONS_FILE, TurnFile
     from lmctl.adapters.runner_client import ask
     from lmctl.api.app import create_app
+    from lmctl.api.loading import through_daemon
     from lmctl.serving.background import Backgrounds
     from lmctl.serving.gateway import Gateway
     from lmctl.serving.snapshot import Snapshots
@@ -82,7 +83,8 @@ def _built() -> Any:
     stored = Path(os.environ.get("LMCTL_CONVERSATIONS") or run / CONVERSATIONS_FILE)
     notes = BackgroundNotes(stored.with_name(BACKGROUND_FOLDER))
     conversations = Conversations(TurnFile(stored), Backgrounds(notes))
-    return create_app(Gateway(Snapshots(run), ask), conversations)
+    snapshots = Snapshots(run)
+    return create_app(Gateway(snapshots, ask, through_daemon(snapshots)), conversations)
 
 
 def _open_standard_streams() -> None:

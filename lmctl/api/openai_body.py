@@ -9,7 +9,7 @@ from typing import Annotated, Any, ClassVar, Final
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from lmctl.api.fields import Number, Share, Stop, layer_of
+from lmctl.api.fields import Number, Seconds, Share, Stop, layer_of
 from lmctl.api.structured_fields import StructuredFields
 from lmctl.base.errors import BadRequest
 from lmctl.chat.effective import PREFIX
@@ -88,6 +88,7 @@ class TextBody(StructuredFields):
     draft_model: str | None = None
     n: Annotated[int, Field(ge=1, le=MOST_CHOICES)] | None = None
     preset: Any = None
+    ttl: Seconds | None = None
 
     @property
     def wants_usage(self) -> bool:

@@ -157,6 +157,7 @@ class ChatCompletions:
             self._gateway,
             model=body.model,
             makes=choices(make, count),
+            ttl=body.ttl,
             writer=lambda model: self._dress(
                 ChatWriter(answer_id, model, count=count, usage=body.wants_usage), model
             ),

@@ -116,6 +116,7 @@ class Completions:
             makes=tuple(
                 each for prompt in prompts for each in choices(partial(make, prompt), count)
             ),
+            ttl=body.ttl,
             writer=lambda model: self._dress(
                 CompletionWriter(answer_id, model, count=count, usage=body.wants_usage), model
             ),

@@ -227,12 +227,16 @@ class Box:
     async def fresh(self) -> BoxStatus:
         """Return how things are after everything was read and seen anew; failures are forgiven."""
         self._forgive()
+        await self.turned()
+        return self.status()
+
+    async def turned(self) -> None:
+        """Return after everything was read and seen anew."""
         # A turn under way may have read what was before; the one after it has not.
         for _ in range(2):
             number = self._turns.number
             self._bell.ring()
             await self._turns.after(number, seconds=TURN_DEADLINE)
-        return self.status()
 
     def again(self) -> None:
         """Look again now; what failed may be tried at once."""

@@ -1,4 +1,4 @@
-"""What people load and unload on request: remembered, taken over by files, ended when idle."""
+"""What is loaded and unloaded on request: remembered, taken over by files, ended when idle."""
 
 import asyncio
 from collections.abc import Callable, Iterable
@@ -7,7 +7,7 @@ from lmctl.adapters.manual import ManualLoads
 from lmctl.base.errors import Refused
 from lmctl.base.quantities import format_duration
 from lmctl.base.spec import Phase
-from lmctl.planning.desired import DesiredState, WantedInstance
+from lmctl.planning.desired import DesiredState, Leaving, WantedInstance
 from lmctl.planning.loading import Decision, Wish, decide, to_unload
 from lmctl.planning.observed import ObservedState
 from lmctl.planning.turn import Turn
@@ -34,6 +34,15 @@ class ByHand:
         self._ring = ring
         self._timer: asyncio.TimerHandle | None = None
 
+    def woke(self, observed: ObservedState) -> None:
+        """Forget what requests had loaded and no process holds any more: the box was down, and
+        nobody asks for it now.
+        """
+        for each in self._loads.read():
+            alive = any(seen.alive for seen in observed.runners_of(each.name))
+            if each.owner == "jit" and not alive:
+                self._loads.forget(each.name)
+
     def load(self, wish: Wish, turn: Turn, local: Iterable[str]) -> Decision:
         """Remember what is to be loaded, unless it is there; see `decide` for what it raises."""
         desired = _wanted(turn)
@@ -41,28 +50,33 @@ class ByHand:
         decision = decide(wish, desired, sorted(known), now=self._clock())
         if decision.new is not None:
             self._loads.keep(decision.new)
-            ttl = decision.new.ttl
+            ttl, by = decision.new.ttl, "by hand" if wish.owner == "manual" else "by a request"
             until = f", until it is idle for {format_duration(ttl)}" if ttl is not None else ""
-            message = f"{decision.new.model} as {decision.identifier}, by hand{until}"
+            message = f"{decision.new.model} as {decision.identifier}, {by}{until}"
             self._tell(f"instance/{decision.name}", "Requested", message)
         return decision
 
     def unload(self, what: str, turn: Turn) -> WantedInstance:
-        """Forget what was loaded by hand; see `to_unload` for what it raises."""
+        """End what was loaded on request; see `to_unload` for what it raises."""
         found = to_unload(what, _wanted(turn))
-        self._loads.forget(found.name)
-        self._tell(f"instance/{found.name}", "Released", "unloaded by hand")
+        self.release(found.name, "Released", Leaving("unloaded by hand"))
         return found
 
+    def release(self, name: str, event: str, leaving: Leaving) -> None:
+        """End a load, and tell why; does nothing where it is over already."""
+        if self._loads.release(name, leaving):
+            self._tell(f"instance/{name}", event, leaving.reason)
+
     def turn(self, turn: Turn) -> None:
-        """Forget what files declare now and what was idle for too long; come back in time."""
+        """Forget what files declare now, end what was idle for too long; come back in time."""
         if turn.desired is None:
             return
         self._taken_over(turn.desired, turn.observed)
+        self._gone(turn.desired, turn.observed)
         ends = [
             end
             for each in turn.desired.instances
-            if each.owner == "manual" and (end := self._idle_end(each, turn.observed)) is not None
+            if each.owner != "fleet" and (end := self._idle_end(each, turn.observed)) is not None
         ]
         if self._timer is not None:
             self._timer.cancel()
@@ -88,6 +102,12 @@ class ByHand:
                 message = f"declared at {where} now{before}: it belongs to the fleet"
                 self._tell(f"instance/{declared}", "TakenOver", message)
 
+    def _gone(self, desired: DesiredState, observed: ObservedState) -> None:
+        """Forget what is over once no process of it is left."""
+        for name in desired.leaving:
+            if not observed.runners_of(name):
+                self._loads.forget(name)
+
     def _idle_end(self, want: WantedInstance, observed: ObservedState) -> float | None:
         """Return the seconds until its time to live is over; None where that does not run."""
         seen = next(iter(observed.runners_of(want.name)), None)
@@ -97,9 +117,8 @@ class ByHand:
             return want.ttl
         if seen.idle < want.ttl:
             return want.ttl - seen.idle
-        if self._loads.forget(want.name):
-            message = f"not used for {format_duration(seen.idle)}, its time to live is over"
-            self._tell(f"instance/{want.name}", "Expired", message)
+        message = f"not used for {format_duration(seen.idle)}, its time to live is over"
+        self.release(want.name, "Expired", Leaving(message))
         return 0.0
 
 

@@ -10,7 +10,8 @@
                                      are forgiven, so many objects may be gone;
                                      with "only": [...] nothing but these objects is worked on
                                      {"plan": {...}} do exactly that; 412 says what moved since
-    POST /lmctl/v1/instances         {"model", "identifier", "load", "ttl", "wait"} load it by hand
+    POST /lmctl/v1/instances         {"model", "identifier", "load", "ttl", "wait"} load it by hand;
+                                     with "on_demand": true for a request, answered once it serves
     DELETE /lmctl/v1/instances/NAME  unload what was loaded by hand
     POST /lmctl/v1/reconcile         look again now
     POST /lmctl/v1/rollback          {"generation": N or null, "by", "reason"} bring it back and hold

@@ -9,19 +9,19 @@ from falcon.asgi import Request, Response
 from lmctl.base.errors import EngineFailed, NotReady
 from lmctl.daemon.box import TURN_DEADLINE, Box
 from lmctl.daemon.control_asked import asked
-from lmctl.planning.conditions import State
+from lmctl.daemon.demands import Demands, until_over, view_of
 from lmctl.planning.desired import WantedInstance
 from lmctl.planning.loading import Decision, Wish
 from lmctl.planning.manual_loads import manifest_of
 from lmctl.planning.report import ObjectView
 
 _LOOK = 1.0  # seconds between two looks although nothing was told
-_OVER = (State.READY, State.RETRYING, State.STALLED, State.SUSPENDED)
 
 
 class Load(msgspec.Struct, frozen=True):
     """What is asked: a model, the id for clients, settings as an Instance has them, seconds of idle
-    time after which it is unloaded, and whether to answer only once that is over.
+    time after which it is unloaded, and whether to answer only once that is over. `on_demand`: a
+    client's request asks, so it stays only while it is used.
     """
 
     model: str
@@ -30,6 +30,7 @@ class Load(msgspec.Struct, frozen=True):
     load: dict[str, Any] = {}
     ttl: float | None = None
     wait: bool = False
+    on_demand: bool = False
 
 
 class InstancesResource:
@@ -37,15 +38,20 @@ class InstancesResource:
 
     def __init__(self, box: Box) -> None:
         self._box = box
+        self._demands = Demands(box)
 
     async def on_post(self, req: Request, resp: Response) -> None:
         wish = await asked(req, Load)
+        if wish.on_demand:
+            name = await self._demands.load(wish.model, wish.identifier, wish.ttl)
+            resp.media = {"name": name}
+            return
         decision = await _load(
             self._box, Wish(wish.model, wish.identifier, wish.runtime, wish.load, wish.ttl)
         )
-        view = _view(self._box, f"instance/{decision.name}")
+        view = view_of(self._box, f"instance/{decision.name}")
         if wish.wait:
-            view = await _until_over(self._box, f"instance/{decision.name}")
+            view = await until_over(self._box, f"instance/{decision.name}")
             if view is None or not view.ready:
                 why = view.message if view else "it is gone again"
                 raise EngineFailed(f"instance/{decision.name} did not load: {why}")
@@ -96,14 +102,3 @@ async def _unload(box: Box, what: str) -> WantedInstance:
             raise NotReady(f"instance/{found.name} is still being drained")
         await box.changes.after(box.changes.number, seconds=min(left, _LOOK))
     return found
-
-
-def _view(box: Box, key: str) -> ObjectView | None:
-    return next((each for each in box.status().objects if each.key == key), None)
-
-
-async def _until_over(box: Box, key: str) -> ObjectView | None:
-    """Return an object once nothing more will happen soon, or None once it is there no more."""
-    while (view := _view(box, key)) is not None and view.state not in _OVER:
-        await box.changes.after(box.changes.number, seconds=_LOOK)
-    return view

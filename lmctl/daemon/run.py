@@ -79,6 +79,7 @@ async def _reconcile(box: Box, patience: float) -> None:
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(patience):
             await box.asked.wait()
+    box.by_hand.woke(await box.observe(DesiredState(0)))
     await box.reconciler.run()
 
 

@@ -26,14 +26,9 @@ class NotYet:
 
 FIELDS: Final = (
     NotYet("Server", ("spec", "secrets"), {}),
-    NotYet("Server", ("spec", "jit", "enabled"), quiet=False),
-    NotYet("Server", ("spec", "jit", "ttl"), 3600.0),
-    NotYet("Server", ("spec", "jit", "autoUnload"), quiet=True),
-    NotYet("Server", ("spec", "jit", "keepOnlyLast"), quiet=True),
     NotYet("Server", ("spec", "mcp", "allowFile"), quiet=False),
     NotYet("Server", ("spec", "mcp", "allowPerRequest"), quiet=False),
     NotYet("Instance", ("spec", "customFields"), {}),
-    NotYet("Instance", ("spec", "residency", "mode"), "pinned"),
     NotYet("Instance", ("spec", "placement", "labels"), {}),
     NotYet("Instance", ("spec", "operation", "preset"), None),
     NotYet("Route", ("spec", "preset"), None),

@@ -131,6 +131,7 @@ class Reason(StrEnum):
     LISTENING = "Listening"
     NOT_LISTENING = "NotListening"
     ROUTED = "Routed"
+    ON_DEMAND = "OnDemand"
     NO_ROUTE = "NoRoute"
     FALLBACK = "Fallback"
     # the box

@@ -5,10 +5,14 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Literal
 
+import msgspec
+
 from lmctl.base.spec import EngineName, LoadSettings
 from lmctl.planning.fit.budget import Guardrails
 from lmctl.planning.surface import Surface
 from lmctl.planning.weights_values import Weights
+
+Owner = Literal["fleet", "manual", "jit"]
 
 
 class DriftPolicy(StrEnum):
@@ -49,9 +53,9 @@ class WantedInstance:
     `` for the object itself). `renamed_from` is the name its runner may still have. A
     load, and then a first token, may take `max_load` seconds each. `memory` is how much it may use
     in bytes, None for what is estimated; with too little for all the higher `priority` stays. `owner` is
-    `fleet` for what manifests declare, `manual` or `jit` for what was loaded on request, which is
-    unloaded after `ttl` idle seconds. `draft` is what is loaded beside to guess tokens, if a model
-    of its own does.
+    `fleet` for what manifests declare, `manual` for what a person loaded and `jit` for what requests
+    load; these are unloaded after `ttl` idle seconds. `draft` is what is loaded beside to guess tokens,
+    if a model of its own does.
     """
 
     name: str
@@ -72,7 +76,7 @@ class WantedInstance:
     max_load: float = 600.0
     drift: DriftPolicy = DriftPolicy.CORRECT
     renamed_from: str | None = None
-    owner: Literal["fleet", "manual", "jit"] = "fleet"
+    owner: Owner = "fleet"
     ttl: float | None = None
     priority: int = 0
     memory: int | None = None
@@ -84,6 +88,23 @@ class WantedInstance:
     def all_weights(self) -> tuple[Weights, ...]:
         """Return all that is loaded, the model itself first."""
         return (self.weights, self.draft) if self.draft is not None else (self.weights,)
+
+
+class Leaving(msgspec.Struct, frozen=True, rename="camel"):
+    """Why a load is over, told until its process is gone. `makes_way`: for another one, which is
+    loaded only then.
+    """
+
+    reason: str
+    makes_way: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class OnDemand:
+    """Whether requests load what they name, and whether only the last one loaded so stays."""
+
+    enabled: bool = True
+    keep_only_last: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +133,8 @@ class DesiredState:
     `only`: nothing but these objects, and what they need, is to be worked on; empty for all.
     `places` says, by object, where it and its fields stand (`file:line`), by path in its manifest.
     Without `prune` what is no longer declared stays as it is. `taken_over` are loads by hand that a
-    file declares now, with the name of the instance that does.
+    file declares now, with the name of the instance that does. `asleep` are declared instances that
+    the first request loads; `leaving` is what was loaded on request and is over, by name.
     """
 
     generation: int
@@ -125,6 +147,9 @@ class DesiredState:
     scrub: float = 7 * 86400.0
     prune: bool = True
     taken_over: Mapping[str, str] = field(default_factory=dict)
+    asleep: tuple[WantedInstance, ...] = ()
+    leaving: Mapping[str, Leaving] = field(default_factory=dict)
+    on_demand: OnDemand = OnDemand()
     guardrails: Guardrails = field(default_factory=Guardrails)
     suspended: Mapping[str, str] = field(default_factory=dict)
     only: frozenset[str] = frozenset()

@@ -22,7 +22,7 @@ def health_of(
     found = rollouts(desired, observed)
     return Health(
         generation=desired.generation,
-        resident=tuple(each.name for each in desired.instances),
+        resident=tuple(each.name for each in desired.instances if each.owner != "jit"),
         instances=tuple(
             _health(found[each.name], by_key[f"instance/{each.name}"]) for each in desired.instances
         ),

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from lmctl.base.changes import ChangeClass
 from lmctl.base.quantities import format_size
 from lmctl.base.spec import Phase
+from lmctl.planning.desired import DesiredState
 from lmctl.planning.fit.need import needed
 from lmctl.planning.instance_changes import instance_changes
 from lmctl.planning.observed import SeenRunner
@@ -35,7 +36,7 @@ def instances(scene: Scene) -> Iterator[Planned]:
         yield _ending(
             UnloadInstance(seen.name, seen.uid, seen.max_drain),
             seen,
-            "no longer declared",
+            _why_over(seen, scene.desired),
             after=scene.publish,
             disruption=Disruption.OUTAGE,
         )
@@ -187,7 +188,7 @@ class _Rules:
         return Planned(
             LoadInstance(want),
             because=self._why_load(),
-            after=after,
+            after=(*after, *(self._scene.making_way if want.owner == "jit" else ())),
             memory=needed(self._want, self._observed),
             disruption=Disruption.PARK if park else Disruption.NONE,
             changes=self._changes,
@@ -228,7 +229,9 @@ class _Rules:
             return f"loading, {keep.progress:.0%}"
         old = next(iter(self._rollout.others), None)
         if old is None:
-            return "declared and not loaded"
+            return (
+                "a request asks for it" if self._want.owner == "jit" else "declared and not loaded"
+            )
         if not old.alive and not old.retired:
             return f"its runner is gone: {old.reason or 'no reason given'}"
         return self._why_replaced(old)
@@ -274,6 +277,13 @@ class _Rules:
 
     def _place(self, path: str) -> str:
         return self._want.places.get(path, "")
+
+
+def _why_over(seen: SeenRunner, desired: DesiredState) -> str:
+    if seen.name in desired.leaving:
+        return desired.leaving[seen.name].reason
+    asleep = any(each.name == seen.name for each in desired.asleep)
+    return "no request asked for it yet" if asleep else "no longer declared"
 
 
 def _ending(

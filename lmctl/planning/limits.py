@@ -22,7 +22,7 @@ def needs(desired: DesiredState, only: frozenset[str]) -> frozenset[str]:
     for alias in desired.surface.aliases if desired.surface else ():
         if f"route/{alias.name}" in found:
             found |= {f"instance/{each.instance}" for each in alias.targets}
-    for each in desired.instances:
+    for each in (*desired.instances, *desired.asleep):
         if f"instance/{each.name}" in found:
             found |= {f"model/{each.model}", f"runtime/{each.runtime}", "server/gateway"}
     return frozenset(found)

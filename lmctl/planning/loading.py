@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from lmctl.base.errors import Conflict, NotFound
 from lmctl.manifests.instance import Instance
@@ -18,13 +18,14 @@ _MOST_TOLD = 8
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """What is asked to be loaded; `load` are settings as an Instance has them."""
+    """What is asked to be loaded; `load` are settings as an Instance has them, `owner` is who asks."""
 
     model: str
     identifier: str = ""
     runtime: str = ""
     load: dict[str, Any] | None = None
     ttl: float | None = None
+    owner: Literal["manual", "jit"] = "manual"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +53,7 @@ def decide(wish: Wish, desired: DesiredState, known: Iterable[str], *, now: floa
         load=wish.load or {},
         ttl=wish.ttl,
         at=now,
+        owner=wish.owner,
     )
     instance = declared_of(load).value
     if there is None:
@@ -63,18 +65,30 @@ def decide(wish: Wish, desired: DesiredState, known: Iterable[str], *, now: floa
             hint="give another identifier",
         )
     changes = tuple(given_changes(there.load, instance.spec.load))
-    if not changes and wish.ttl is None:
-        return Decision(there.name, there.identifier)
-    if there.owner != "fleet":
-        return Decision(there.name, there.identifier, load)
-    if not changes:
-        return Decision(there.name, there.identifier)
+    declared = there.owner == "fleet" or bool(there.places)
+    if not changes or not declared:
+        return Decision(there.name, there.identifier, _renewed(load, there, desired, changes))
     told = "; ".join(map(str, changes))
     raise Conflict(
         f"`{there.identifier}` is declared{_at(there)} with other settings ({told})",
         hint=f"edit `load` there, or `lmctl set instance/{there.name} "
         f"{changes[0].path}={changes[0].new}`; another identifier loads a second one",
     )
+
+
+def _renewed(
+    load: ManualLoad, there: WantedInstance, desired: DesiredState, changes: tuple[object, ...]
+) -> ManualLoad | None:
+    """Return what to remember of a load of what is there; None where nothing is new.
+
+    What a request names and finds loaded stays as it is (contract 2.3, rule 5).
+    """
+    if there in desired.asleep:
+        return load
+    if there.owner == "fleet" or load.owner == "jit":
+        return None
+    new = changes or load.ttl is not None or there.owner == "jit"  # a person's load is to stay
+    return load if new else None
 
 
 def to_unload(what: str, desired: DesiredState) -> WantedInstance:
@@ -112,12 +126,19 @@ def _model(asked: str, known: tuple[str, ...]) -> str:
 
 
 def _there(wish: Wish, model: str, desired: DesiredState) -> WantedInstance | None:
-    """Return the instance that is asked for by its id, else one of the model, declared ones first."""
+    """Return the instance that is asked for by its id, else one of the model: declared ones first,
+    those that wait for a request last.
+    """
+    there = (*desired.instances, *desired.asleep)
     if wish.identifier:
-        return next((e for e in desired.instances if e.identifier == wish.identifier), None)
+        return next((each for each in there if each.identifier == wish.identifier), None)
     key = model.partition("@")[0]
-    found = [each for each in desired.instances if each.model == key]
-    return min(found, key=lambda each: (each.owner != "fleet", each.name), default=None)
+    found = [each for each in there if each.model == key]
+    return min(
+        found,
+        key=lambda each: (each in desired.asleep, each.owner != "fleet", each.name),
+        default=None,
+    )
 
 
 def _named(what: str, desired: DesiredState) -> WantedInstance | None:
@@ -131,7 +152,7 @@ def _free_name(wanted: str, desired: DesiredState) -> str:
     """Return a name for an object that nobody has yet, made of what clients call it."""
     words = re.sub(r"[^a-z0-9]+", "-", wanted.rpartition("/")[2].lower()).strip("-")
     base = words[:_LONGEST].strip("-") or "model"
-    taken = {each.name for each in desired.instances}
+    taken = {each.name for each in (*desired.instances, *desired.asleep)}
     numbers = (f"{base}-{number}" for number in range(2, len(taken) + 3))
     return next(name for name in (base, *numbers) if name not in taken)
 

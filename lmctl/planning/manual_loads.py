@@ -1,12 +1,13 @@
-"""What somebody loaded by hand, as if a file declared it: same rules, same choices, another owner.
+"""What was loaded by hand or by a request, as if a file declared it: same rules, another owner.
 
-Declared names win: a load whose name or identifier a file declares too is taken over by it.
+Declared names win: a load whose name or identifier a file declares too is taken over by it. Only an
+Instance that is declared to be loaded by requests (`residency: {mode: jit}`) is woken by one.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -15,14 +16,15 @@ from lmctl.manifests.bundle import Bundle
 from lmctl.manifests.envelope import API_VERSION
 from lmctl.manifests.instance import Instance
 from lmctl.manifests.reading import Declared, read_file
+from lmctl.planning.desired import Leaving
 
 _FILE = "loaded-by-hand.yaml"
 
 
 class ManualLoad(msgspec.Struct, frozen=True, rename="camel"):
-    """An instance loaded on request. `model` is a key or `key@variant`; `load` are settings as an
-    Instance has them; after `ttl` idle seconds it is unloaded, None for never; `at` is when it was
-    loaded, in unix seconds.
+    """An instance loaded on request: by a person, or by a request for its model (`jit`). `model` is a
+    key or `key@variant`; `load` are settings as an Instance has them; after `ttl` idle seconds it is
+    unloaded, None for never, or (`jit`) as the Server says; `at` is when it was loaded, in unix seconds.
     """
 
     name: str
@@ -32,16 +34,21 @@ class ManualLoad(msgspec.Struct, frozen=True, rename="camel"):
     load: dict[str, Any] = {}
     ttl: float | None = None
     at: float = 0.0
+    owner: Literal["manual", "jit"] = "manual"
+    leaving: Leaving | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Merged:
     """A bundle with the loads in it. `manual` are theirs by name; `taken_over` the loads that files
-    declare now, by name, with the name of the Instance that does.
+    declare now, by name, with the name of the Instance that does; `awake` those of Instances that
+    are loaded by requests, and `leaving` what is over.
     """
 
     bundle: Bundle
     manual: Mapping[str, ManualLoad] = field(default_factory=dict)
+    awake: Mapping[str, ManualLoad] = field(default_factory=dict)
+    leaving: Mapping[str, Leaving] = field(default_factory=dict)
     taken_over: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -69,14 +76,20 @@ def declared_of(load: ManualLoad) -> Declared:
     return reading.declared[0]
 
 
-def with_loads(bundle: Bundle, loads: Iterable[ManualLoad]) -> Merged:
+def with_loads(bundle: Bundle, loads: Sequence[ManualLoad]) -> Merged:
     """Return the bundle with what was loaded by hand. Its digest stays: nobody edited anything."""
     manual: dict[str, ManualLoad] = {}
+    awake: dict[str, ManualLoad] = {}
+    leaving = {each.name: each.leaving for each in loads if each.leaving is not None}
     taken_over: dict[str, str] = {}
     instances, origins = dict(bundle.instances), dict(bundle.origins)
     owners = dict(_identifiers(bundle))
     for load in loads:
-        if load.name in bundle.instances:
+        if load.leaving is not None:
+            continue
+        if load.name in bundle.instances and by_request(bundle.instances[load.name]):
+            awake[load.name] = load
+        elif load.name in bundle.instances:
             taken_over[load.name] = load.name
         elif load.identifier in owners:
             taken_over[load.name] = owners[load.identifier]
@@ -89,7 +102,12 @@ def with_loads(bundle: Bundle, loads: Iterable[ManualLoad]) -> Merged:
         instances=MappingProxyType(dict(sorted(instances.items()))),
         origins=MappingProxyType(origins),
     )
-    return Merged(merged, manual, taken_over)
+    return Merged(merged, manual, awake, leaving, taken_over)
+
+
+def by_request(instance: Instance) -> bool:
+    """Say whether an instance is loaded by requests, and not before."""
+    return instance.spec.residency.mode == "jit"
 
 
 def _readable(load: ManualLoad) -> Declared | None:

@@ -22,6 +22,7 @@ from lmctl.planning.desired import (
     Check,
     DesiredState,
     DriftPolicy,
+    OnDemand,
     WantedGateway,
     WantedInstance,
     WantedRuntime,
@@ -29,7 +30,8 @@ from lmctl.planning.desired import (
 from lmctl.planning.fit.budget import Guardrails
 from lmctl.planning.layers import Settings, layered, path_of, values_of
 from lmctl.planning.load_settings import load_settings
-from lmctl.planning.manual_loads import ManualLoad, with_loads
+from lmctl.planning.manual_loads import ManualLoad, by_request, with_loads
+from lmctl.planning.on_demand import loadable, ownership
 from lmctl.planning.sources import weights_of
 from lmctl.planning.surface import (
     Access,
@@ -86,20 +88,28 @@ class _Resolver:
         merged = with_loads(bundle, host.manual)
         self._bundle = merged.bundle
         self._manual = merged.manual
+        self._awake = merged.awake
+        self._leaving = merged.leaving
         self._taken_over = merged.taken_over
         self._host = host
         self._problems: list[Diagnostic] = []
 
     def resolve(self, generation: int) -> Resolution:
         models = dict(self._models())
-        instances = tuple(self._instances(models))
-        runtimes = {each.runtime: each.engine for each in instances}
+        declared = tuple(self._instances(models))
+        asleep = tuple(each for each in declared if self._sleeps(each.name))
+        instances = tuple(each for each in declared if not self._sleeps(each.name))
+        keys = models.keys() | self._host.local_models.keys()
+        runtimes = {each.runtime: each.engine for each in declared}
         server = self._bundle.server.spec
         desired = DesiredState(
             generation=generation,
             weights=tuple(models[name] for name in sorted(models)),
             runtimes=tuple(WantedRuntime(name, runtimes[name]) for name in sorted(runtimes)),
             instances=instances,
+            asleep=asleep,
+            leaving=self._leaving,
+            on_demand=OnDemand(server.jit.enabled, server.jit.keep_only_last),
             gateway=_gateway(server.listen),
             scrub=server.reconcile.scrub,
             guardrails=Guardrails(server.guardrails.mode, server.guardrails.custom_threshold),
@@ -107,6 +117,8 @@ class _Resolver:
                 generation=generation,
                 routes=tuple(_route(each) for each in instances),
                 aliases=tuple(map(_alias, self._bundle.routes.values())),
+                loadable=tuple(loadable(instances, asleep, keys)) if server.jit.enabled else (),
+                load_deadline=server.jit.deadline,
                 access=_access(server.auth),
                 cors=Cors(enabled=server.cors.enabled, origins=tuple(server.cors.origins)),
                 limits=Limits(
@@ -118,7 +130,7 @@ class _Resolver:
                 log_prompts=server.logging.prompts,
                 control_socket=self._host.control,
             ),
-            places=dict(self._object_places(instances)),
+            places=dict(self._object_places(declared)),
             suspended=dict(self._suspended()),
             drift=DriftPolicy(server.reconcile.drift),
             prune=server.reconcile.prune,
@@ -219,15 +231,17 @@ class _Resolver:
 
     def _wanted(self, instance: Instance, weights: Weights, engine: EngineName) -> WantedInstance:
         name, spec = instance.metadata.name, instance.spec
+        load = self._manual.get(name) or self._awake.get(name)
+        owner, ttl = ownership(instance, load, self._bundle.server.spec.jit)
         given = {each: layered(self._bundle, instance, each) for each in _SECTIONS}
-        load = load_settings(values_of(given[Section.LOAD]))
+        settings = load_settings(values_of(given[Section.LOAD]))
         limits = self._bundle.server.spec.limits
         runtime = spec.runtime or DEFAULT_RUNTIME
         spec_digest = digest(
             {
                 "engine": engine,
                 "runtime": runtime,
-                "load": load,
+                "load": settings,
                 "model": weights.model,
                 "weights": weights.key,
             }
@@ -239,7 +253,7 @@ class _Resolver:
             engine=engine,
             runtime=runtime,
             weights=weights,
-            load=load,
+            load=settings,
             spec_digest=spec_digest,
             socket=self._socket(name, spec_digest),
             max_drain=spec.strategy.max_drain,
@@ -250,14 +264,18 @@ class _Resolver:
             strategy=spec.strategy.type,
             checks=tuple(_check(each) for each in spec.checks),
             renamed_from=spec.renamed_from or self._loaded_before(name),
-            owner="manual" if name in self._manual else "fleet",
-            ttl=self._manual[name].ttl if name in self._manual else None,
+            owner=owner,
+            ttl=ttl,
             drift=DriftPolicy(spec.drift or self._bundle.server.spec.reconcile.drift),
             priority=spec.residency.priority,
             memory=spec.memory.budget,
             recycle=spec.memory.over_budget == "recycle",
             places=self._places(instance, given),
         )
+
+    def _sleeps(self, name: str) -> bool:
+        """Say whether an instance waits for a request to load it."""
+        return by_request(self._bundle.instances[name]) and name not in self._awake
 
     def _places(self, instance: Instance, given: Mapping[Section, Settings]) -> dict[str, str]:
         """Return where everything stands that an instance comes to, by its path in an Instance."""
@@ -331,4 +349,5 @@ def _route(instance: WantedInstance) -> ServedRoute:
         socket=instance.socket,
         spec_digest=instance.spec_digest,
         operation=dict(instance.operation),
+        on_demand=instance.owner == "jit",
     )

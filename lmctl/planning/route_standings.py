@@ -48,7 +48,7 @@ class _Reach:
         """Look at the instances a Route leads to; a target of weight 0 counts for nothing."""
         wanted = [each.instance for each in alias.targets if each.weight != 0]
         known = [instances[name] for name in (*wanted, *alias.fallback) if name in instances]
-        up = {each.name for each in known if each.holds(ConditionType.SERVING)}
+        up = {each.name for each in known if _answers(each)}
         return cls(
             targets=tuple(name for name in wanted if name in up),
             fallback=tuple(name for name in alias.fallback if name in up),
@@ -68,6 +68,14 @@ class _Reach:
             words = f"answered by its fallback {self.fallback[0]}; {why}"
             return Verdict(state, Reason.FALLBACK, words, Sync.SYNCED)
         return Verdict(state, Reason.NO_RUNNER, f"waits for {why}", Sync.SYNCED)
+
+
+def _answers(standing: Standing) -> bool:
+    """Say whether a request for it is answered, be it by loading it first."""
+    serving = standing.condition(ConditionType.SERVING)
+    return serving is not None and (
+        serving.status is Truth.TRUE or serving.reason is Reason.ON_DEMAND
+    )
 
 
 def _unpublished(judge: Judge) -> Verdict:

@@ -7,7 +7,7 @@ from functools import cached_property
 from lmctl.planning.admitting import rollouts
 from lmctl.planning.desired import DesiredState
 from lmctl.planning.observed import ObservedState, SeenRunner
-from lmctl.planning.plan import PublishSurface
+from lmctl.planning.plan import PublishSurface, UnloadInstance
 from lmctl.planning.rollout import Rollout, left_alone, published, with_orphans
 from lmctl.planning.surface import Surface, surface_differs
 
@@ -32,7 +32,20 @@ class Scene:
     @cached_property
     def orphans(self) -> tuple[SeenRunner, ...]:
         """The runners no file declares any more, that policy says to keep."""
-        return tuple(each for each in self._unclaimed if each.alive and not self.desired.prune)
+        if self.desired.prune:
+            return ()
+        leaving = self.desired.leaving.keys() | {each.name for each in self.desired.asleep}
+        return tuple(each for each in self._unclaimed if each.alive and each.name not in leaving)
+
+    @cached_property
+    def making_way(self) -> tuple[str, ...]:
+        """The keys of the steps that end what was loaded on request, for the sake of another one."""
+        leaving = self.desired.leaving
+        return tuple(
+            UnloadInstance(each.name, each.uid, each.max_drain).key
+            for each in self.unwanted
+            if each.name in leaving and leaving[each.name].makes_way
+        )
 
     @cached_property
     def _unclaimed(self) -> tuple[SeenRunner, ...]:

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from lmctl.base.quantities import format_size
+from lmctl.base.spec import Phase
 from lmctl.planning import aspects
 from lmctl.planning.common_conditions import common
 from lmctl.planning.conditions import (
@@ -71,6 +72,8 @@ class _Objects:
             yield self._gateway()
         for instance in self._desired.instances:
             yield self._instance(instance)
+        for asleep in self._desired.asleep:
+            yield self._asleep(asleep)
         for orphan in self._scene.orphans:
             yield self._orphan(orphan)
 
@@ -163,6 +166,26 @@ class _Objects:
         missing = (each for each, state in states.items() if state is not WeightsState.STORED)
         return next(missing, want.weights)
 
+    def _asleep(self, want: WantedInstance) -> Standing:
+        """Tell of an instance that nobody has asked for: nothing is to be loaded, so it is Ready."""
+        key = f"instance/{want.name}"
+        enabled = self._desired.on_demand.enabled
+        waits = "not loaded; the first request for it loads it"
+        message = waits if enabled else "not loaded; `lmctl load` loads it, `jit.enabled` is false"
+        reason = Reason.ON_DEMAND if enabled else Reason.NO_RUNNER
+        return self._standing(
+            key,
+            self._judge.verdict(key),
+            Condition(ConditionType.RESOLVED, Truth.TRUE, Reason.AS_DECLARED, want.model),
+            aspects.weights_ready(want.weights, self._observed),
+            aspects.verified(want.weights, self._observed),
+            aspects.runtime_ready(want.runtime, self._observed),
+            Condition(ConditionType.SERVING, Truth.FALSE, reason, message),
+            ready=message,
+            exists=any(each.alive for each in self._observed.runners_of(want.name)),
+            facts=self._facts_of_instance(want),
+        )
+
     def _not_served(self, verdict: Verdict, serving: Condition) -> Verdict:
         """Return the verdict on an instance that needs no step of its own and that nobody reaches:
         as its gateway, or stuck, where policy says to leave things as they are.
@@ -192,11 +215,20 @@ class _Objects:
             "specDigest": want.spec_digest,
             "contextLength": want.load.context_length,
             "ttl": want.ttl,
+            "remainingTtl": _remaining(want, self._observed),
             "budget": want.memory,
             "overBudget": 1 if _over_budget(want, self._observed) else 0,
         }
         seen = next(iter(self._observed.runners_of(want.name)), None)
         return facts | _facts_of_runner(seen)
+
+
+def _remaining(want: WantedInstance, observed: ObservedState) -> float | None:
+    """Return the seconds without a request after which it goes, as seen; None where it stays."""
+    seen = next(iter(observed.runners_of(want.name)), None)
+    if want.ttl is None or seen is None or seen.phase is not Phase.READY:
+        return None
+    return round(max(0.0, want.ttl - (0.0 if seen.running or seen.queued else seen.idle)), 1)
 
 
 def _over_budget(want: WantedInstance, observed: ObservedState) -> str:

@@ -14,7 +14,8 @@ class ServedRoute(msgspec.Struct, frozen=True):
     """A public name and the runner behind it.
 
     `operation` are the instance's prediction defaults by full key (`llm.prediction.*`), layers
-    already merged. `socket` may not exist yet: then requests are parked.
+    already merged. `socket` may not exist yet: then requests are parked. `on_demand`: it was loaded
+    for a request and may go again.
     """
 
     name: str
@@ -23,6 +24,17 @@ class ServedRoute(msgspec.Struct, frozen=True):
     socket: str
     spec_digest: str
     operation: dict[str, Any] = {}
+    on_demand: bool = False
+
+
+class Loadable(msgspec.Struct, frozen=True):
+    """A public name whose model is not loaded, and may be by a request: that of a declared
+    `instance`, or (empty) the key of a model that no instance uses.
+    """
+
+    name: str
+    model: str
+    instance: str = ""
 
 
 class AliasTarget(msgspec.Struct, frozen=True):
@@ -103,11 +115,15 @@ class Retention(msgspec.Struct, frozen=True):
 
 
 class Surface(msgspec.Struct, frozen=True):
-    """Everything a gateway needs to serve, and the generation it came from."""
+    """Everything a gateway needs to serve, and the generation it came from. For what is `loadable` a
+    request may wait `load_deadline` seconds.
+    """
 
     generation: int = 0
     routes: tuple[ServedRoute, ...] = ()
     aliases: tuple[ServedAlias, ...] = ()
+    loadable: tuple[Loadable, ...] = ()
+    load_deadline: float = 600.0
     access: Access = Access()
     cors: Cors = Cors()
     limits: Limits = Limits()
@@ -127,7 +143,9 @@ class InstanceHealth(msgspec.Struct, frozen=True):
 
 
 class Health(msgspec.Struct, frozen=True):
-    """What the control plane last knew; `resident` are the instances that should be serving."""
+    """What the control plane last knew; `resident` are the instances that should be
+    serving whether somebody asks for them or not.
+    """
 
     generation: int = 0
     resident: tuple[str, ...] = ()

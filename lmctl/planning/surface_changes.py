@@ -30,6 +30,7 @@ def surface_changes(
     yield from _of_aliases(old, new, desired.places)
     if old is not None:
         yield from _of_server(old, new, desired.places.get(SERVER, {}))
+        yield from _of_loadable(old, new)
 
 
 def _by_instance(
@@ -96,12 +97,23 @@ def _of_server(old: Surface, new: Surface, places: Mapping[str, str]) -> Iterato
             yield FieldChange(path, was, now, ChangeClass.HOT, places.get(path, ""), SERVER)
 
 
+def _of_loadable(old: Surface, new: Surface) -> Iterator[FieldChange]:
+    """Yield what requests may load, where that is another list of names."""
+    was, now = (
+        shown(", ".join(each.name for each in surface.loadable)) or "(none)"
+        for surface in (old, new)
+    )
+    if old.loadable != new.loadable:
+        yield FieldChange("loaded by requests", was, now, ChangeClass.HOT, "", SERVER)
+
+
 def _settings(surface: Surface) -> dict[str, object]:
     """Return the settings that are not routes, by their path in server.yaml."""
     limits = msgspec.structs.asdict(surface.limits)
     return {
         "auth.required": surface.access.required,
         "auth.tokens": [str(each) for each in surface.access.tokens],
+        "jit.deadline": surface.load_deadline,
         **{f"cors.{key}": value for key, value in msgspec.structs.asdict(surface.cors).items()},
         "limits.bodySize": limits["body_size"],
         "limits.queue": limits["queue"],

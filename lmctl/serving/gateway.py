@@ -22,8 +22,9 @@ from lmctl.adapters.runner_client import count as count_tokens
 from lmctl.base.errors import BadRequest, Busy, EngineFailed, NotReady, Unreachable
 from lmctl.base.talk import Call, Chat, Event
 from lmctl.planning.known_models import KnownModels
-from lmctl.planning.surface import Health, Limits, ServedRoute
-from lmctl.serving.routes import Destination, UnknownModel, identity, resolve
+from lmctl.planning.surface import Health, Limits, ServedRoute, Surface
+from lmctl.serving.on_demand import Load, Loads
+from lmctl.serving.routes import Destination, UnknownModel, identity, resolve, to_load
 from lmctl.serving.snapshot import Snapshot, Snapshots
 from lmctl.serving.spread import Spread
 
@@ -61,10 +62,11 @@ class Answer:
 class Gateway:
     """The data plane of one worker."""
 
-    def __init__(self, snapshots: Snapshots, ask: Ask) -> None:
+    def __init__(self, snapshots: Snapshots, ask: Ask, load: Load) -> None:
         self.metrics = RequestMetrics()
         self._snapshots = snapshots
         self._ask = ask
+        self._loads = Loads(load)
         self._spread = Spread()
         self._parked = 0
 
@@ -83,34 +85,53 @@ class Gateway:
 
     def leads_to(self, model: str | None) -> str:
         """Return the name of the Route or instance that serves a model; empty when none does."""
+        surface = self.snapshot().surface
+        if (wanted := to_load(surface, model)) is not None:
+            return wanted.instance or wanted.name
         try:
-            return resolve(self.snapshot().surface, model).name
+            return resolve(surface, model).name
         except (UnknownModel, BadRequest):
             return ""
 
-    async def open(self, model: str | None, make: MakeCall, *, over: AsyncExitStack) -> Answer:
+    def must_load(self, model: str | None) -> bool:
+        """Say whether a request for a model has to wait until it is loaded."""
+        return to_load(self.snapshot().surface, model) is not None
+
+    async def open(
+        self,
+        model: str | None,
+        make: MakeCall,
+        *,
+        over: AsyncExitStack,
+        ttl: float | None = None,
+    ) -> Answer:
         """Return the begun answer of the runner behind `model`; `over` closes it.
 
-        `make` builds the call for a route, because the settings of a route are part of it.
+        `make` builds the call for a route, because the settings of a route are part of it. What has
+        to be loaded first may stay for `ttl` idle seconds.
         Raises UnknownModel, BadRequest, Busy (queue full), NotReady (deadline over, or the
         instance has failed) and EngineFailed.
         """
         snapshot = self._snapshots.now()
-        while True:
+        trouble: NotReady | Unreachable = NotReady("it is not loaded")
+        while to_load(snapshot.surface, model) is None:
             destination = resolve(snapshot.surface, model)
             try:
-                begin = partial(self._begin, snapshot, make=make, over=over)
-                return await _first(self._up(destination, snapshot), begin)
+                routes = self._up(destination, snapshot)
+                return await _first(routes, partial(self._begin, make=make, over=over))
             except Busy:
                 raise
             except (NotReady, Unreachable) as error:
                 trouble = error
             before, snapshot = snapshot, self._snapshots.now()
-            if resolve(snapshot.surface, model) == resolve(before.surface, model):
+            if to_load(snapshot.surface, model) is not None or resolve(
+                snapshot.surface, model
+            ) == resolve(before.surface, model):
                 break  # else it was switched while we asked: not a reason to wait in the queue
         with self._place(snapshot.surface.limits):
             _log.info("parked", model=model, why=str(trouble))
-            return await self._park(model, make, trouble=trouble, over=over)
+            begin = partial(self._begin, make=make, over=over)
+            return await self._park(model, begin, trouble=trouble, ttl=ttl)
 
     async def count(self, model: str | None, make: MakeChat) -> int:
         """Return how many tokens the prompt for `model` has; asks once and does not park.
@@ -118,6 +139,9 @@ class Gateway:
         Raises as `open` does.
         """
         snapshot = self._snapshots.now()
+        if to_load(snapshot.surface, model) is not None:
+            hint = "a request for an answer loads it"
+            raise NotReady(f"`{model}` is not loaded", hint=hint)
         routes = self._up(resolve(snapshot.surface, model), snapshot)
         return await _first(routes, lambda route: count_tokens(route.socket, make(route)))
 
@@ -135,21 +159,29 @@ class Gateway:
     async def _park(
         self,
         model: str | None,
-        make: MakeCall,
+        begin: Callable[[ServedRoute], Awaitable[Answer]],
         *,
         trouble: NotReady | Unreachable,
-        over: AsyncExitStack,
+        ttl: float | None,
     ) -> Answer:
-        deadline = time.monotonic() + self._snapshots.now().surface.limits.queue_deadline
+        began, flight = time.monotonic(), None
         while True:
             # Marked before asking: what changes while we ask must wake us afterwards.
             snapshot = self._snapshots.now()
-            routes = resolve(snapshot.surface, model).routes
+            surface = snapshot.surface
+            wanted = to_load(surface, model)
+            _raise_what_went_wrong(flight, there=wanted is None)
+            if wanted is not None:
+                flight = self._loads.begin(wanted, ttl)
+                await self._until_routed(model, flight, deadline=began + surface.load_deadline)
+                continue
+            routes = resolve(surface, model).routes
+            deadline = began + _patience(surface, routes)
             mark = (snapshot, _socket_marks(routes))
             there = [each for each, socket in zip(routes, mark[1], strict=True) if socket]
             if there:
                 try:
-                    return await _first(there, partial(self._begin, snapshot, make=make, over=over))
+                    return await _first(there, begin)
                 except Busy:
                     raise
                 except (NotReady, Unreachable) as error:
@@ -157,10 +189,20 @@ class Gateway:
             _refuse_hopeless(snapshot.health, routes)
             await self._wait(mark, routes, deadline=deadline, trouble=trouble)
 
-    async def _begin(
-        self, snapshot: Snapshot, route: ServedRoute, *, make: MakeCall, over: AsyncExitStack
-    ) -> Answer:
-        limits = snapshot.surface.limits
+    async def _until_routed(
+        self, model: str | None, flight: asyncio.Future[None], *, deadline: float
+    ) -> None:
+        """Return once requests for a model lead somewhere, or when its load is over."""
+        while self.must_load(model):
+            if (left := deadline - time.monotonic()) <= 0:
+                raise NotReady(f"`{model}` was not loaded in time", retry_after=5.0)
+            await asyncio.wait({flight}, timeout=min(_POLL, left))
+            if flight.done():
+                return
+
+    async def _begin(self, route: ServedRoute, *, make: MakeCall, over: AsyncExitStack) -> Answer:
+        surface = self._snapshots.now().surface
+        limits = surface.limits
         call = msgspec.structs.replace(
             make(route), queue=limits.queue, queue_deadline=limits.queue_deadline
         )
@@ -173,7 +215,7 @@ class Gateway:
             await events.aclose()
             raise
         over.push_async_callback(events.aclose)
-        return Answer(identity(snapshot.surface, route), route, first, events)
+        return Answer(identity(surface, route), route, first, events)
 
     async def _wait(
         self,
@@ -184,7 +226,8 @@ class Gateway:
         trouble: NotReady | Unreachable,
     ) -> None:
         """Return when something changed or it is time to ask again anyway."""
-        until = time.monotonic() + _ASK_AGAIN
+        on_demand = any(each.on_demand for each in routes)
+        until = time.monotonic() + (_POLL if on_demand else _ASK_AGAIN)
         while (now := time.monotonic()) < min(until, deadline):
             await asyncio.sleep(min(_POLL, deadline - now))
             if (self._snapshots.now(), _socket_marks(routes)) != mark:
@@ -225,6 +268,24 @@ async def _first(
         except (NotReady, Unreachable) as error:
             troubles.append(error)
     raise troubles[0] if troubles else NotReady("no target of it is up")
+
+
+def _patience(surface: Surface, routes: Sequence[ServedRoute]) -> float:
+    """Return how long a request may wait: what is loaded for it takes its time."""
+    if any(each.on_demand for each in routes):
+        return surface.load_deadline
+    return surface.limits.queue_deadline
+
+
+def _raise_what_went_wrong(flight: asyncio.Future[None] | None, *, there: bool) -> None:
+    """Raise what a load ended with; that the control plane is gone does not matter once the runner
+    is `there`.
+    """
+    if flight is None or not flight.done() or flight.cancelled():
+        return
+    error = flight.exception()
+    if error is not None and not (there and isinstance(error, Unreachable)):
+        raise error
 
 
 def _refuse_hopeless(health: Health, routes: Sequence[ServedRoute]) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from lmctl.base.errors import BadRequest, NotFound
-from lmctl.planning.surface import ServedAlias, ServedRoute, Surface
+from lmctl.planning.surface import Loadable, ServedAlias, ServedRoute, Surface
 
 _MOST_NAMES_TOLD = 20
 
@@ -50,15 +50,46 @@ def resolve(surface: Surface, asked: str | None) -> Destination:
 
 
 def is_known(surface: Surface, asked: str) -> bool:
-    """Say whether a name is served as such: a public name, or a model key in any case."""
+    """Say whether a name is served as such, or would be loaded: a public name, or a model key in
+    any case.
+    """
+    if to_load(surface, asked) is not None:
+        return True
     named = _named(surface, asked) or _alias(surface, asked) or _of_model(surface, asked)
     return named is not None
 
 
+def to_load(surface: Surface, asked: str | None) -> Loadable | None:
+    """Return what must be loaded before a name can be answered; None where something is, or where
+    nothing could be: an id, else a Route whose instances wait, else a model key in any case.
+    """
+    if asked is None or not surface.loadable or _named(surface, asked) is not None:
+        return None
+    found = next((each for each in surface.loadable if each.name == asked), None)
+    if found is not None:
+        return found
+    if (alias := _alias(surface, asked)) is not None:
+        return _waiting_behind(surface, alias)
+    if _of_model(surface, asked) is not None:
+        return None
+    key = asked.casefold()
+    return next((each for each in surface.loadable if each.model.casefold() == key), None)
+
+
+def _waiting_behind(surface: Surface, alias: ServedAlias) -> Loadable | None:
+    """Return the first target that waits for a request, unless one of them is served."""
+    names = [*(each.instance for each in alias.targets if each.weight != 0), *alias.fallback]
+    if any(route.instance in names for route in surface.routes):
+        return None
+    waiting = {each.instance: each for each in surface.loadable if each.instance}
+    return next((waiting[name] for name in names if name in waiting), None)
+
+
 def public_names(surface: Surface) -> list[str]:
-    """Return every name that clients may ask for, in order."""
+    """Return every name that clients may ask for, in order; what a request would load too."""
     aliases = {name for each in surface.aliases for name in each.names}
-    return sorted({route.name for route in surface.routes} | aliases)
+    loadable = {each.name for each in surface.loadable}
+    return sorted({route.name for route in surface.routes} | aliases | loadable)
 
 
 def identity(surface: Surface, route: ServedRoute) -> str:

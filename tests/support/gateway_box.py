@@ -18,10 +18,12 @@ class Box:
     def socket(self, name: str = "chat") -> Path:
         return self.folder / f"{name}.sock"
 
-    def route(self, name="chat", *, instance=None, model="acme/tiny", operation=None):
+    def route(
+        self, name="chat", *, instance=None, model="acme/tiny", operation=None, on_demand=False
+    ):
         instance = instance or name
         socket = str(self.socket(instance))
-        return ServedRoute(name, instance, model, socket, "d1", operation or {})
+        return ServedRoute(name, instance, model, socket, "d1", operation or {}, on_demand)
 
     def serve(self, *routes: ServedRoute, **settings) -> None:
         self._write("surface.json", Surface(routes=routes, **settings))

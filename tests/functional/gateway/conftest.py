@@ -6,6 +6,7 @@ from lmctl.adapters.background_notes import BackgroundNotes
 from lmctl.adapters.conversations import TurnFile
 from lmctl.adapters.runner_client import ask as ask_runner
 from lmctl.api.app import create_app
+from lmctl.api.loading import through_daemon
 from lmctl.serving.background import Backgrounds
 from lmctl.serving.gateway import Gateway
 from lmctl.serving.snapshot import Snapshots
@@ -22,7 +23,8 @@ class GatewayUnderTest:
 
     def __init__(self, box: Box) -> None:
         self.box = box
-        self.gateway = Gateway(Snapshots(box.folder), ask_runner)
+        snapshots = Snapshots(box.folder)
+        self.gateway = Gateway(snapshots, ask_runner, through_daemon(snapshots))
         notes = BackgroundNotes(box.folder / "background")
         turns = TurnFile(box.folder / "conversations.db")
         self.conversations = Conversations(turns, Backgrounds(notes))
