@@ -11,7 +11,7 @@ import string
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing
 from functools import partial
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import structlog
 from falcon.asgi import Request, Response
@@ -30,6 +30,7 @@ from lmctl.base.talk import (
     ToolCallStarted,
 )
 from lmctl.serving.gateway import Answer, Gateway, MakeCall
+from lmctl.serving.on_demand import Loading
 
 _BASE36 = string.digits + string.ascii_lowercase
 
@@ -57,6 +58,14 @@ class Writer(Protocol):
 
 Dress = Callable[[Writer, str], Writer]
 Keep = Callable[[str, tuple[Answered, ...]], Awaitable[None]]
+
+
+@runtime_checkable
+class TellsLoads(Writer, Protocol):
+    """A writer that has events for a model that is being loaded; they come before `begin`."""
+
+    def loading(self, load: Loading) -> bytes:
+        """Return what a step of a load is."""
 
 
 def plain(writer: Writer, _model: str) -> Writer:
@@ -98,11 +107,13 @@ class Collecting:
                 answers.add(index, event)
         return first.model, answers.all()
 
-    async def _open(self, exchange: Exchange) -> Answer:
+    async def _open(
+        self, exchange: Exchange, told: Callable[[Loading], object] | None = None
+    ) -> Answer:
         if exchange.asked is not None:
             exchange.asked.aimed_at(self._gateway.leads_to(self._model))
         answer = await self._gateway.open(
-            self._model, self._makes[0], over=exchange.stack, ttl=self._ttl
+            self._model, self._makes[0], over=exchange.stack, ttl=self._ttl, told=told
         )
         exchange.notes |= {"model": answer.model, "instance": answer.route.instance}
         if exchange.asked is not None:
@@ -161,26 +172,54 @@ class Asking(Collecting):
 
         Until the runner has begun, trouble is still a status; from then on it is an event. Where
         a model is long in coming, the 200 goes out `silence` seconds after the queue deadline (where
-        it has to be loaded first: after `silence` alone) and pings follow: proxies give up after a minute without a byte.
+        it has to be loaded first: after `silence` alone, or at once by a writer that tells of loads)
+        and pings follow: proxies give up after a minute without a byte.
         """
         exchange = exchange_of(req)
-        opening = asyncio.ensure_future(self._open(exchange))
-        exchange.stack.push_async_callback(_settle, opening)
+        loading = self._gateway.loading(self._model)
+        writer = self._writer(loading) if loading is not None else None
+        if isinstance(writer, TellsLoads):
+            await sse.begin(req, resp, self._after_load(writer, exchange))
+            return
+        opening = self._opening(exchange)
         patience = exchange.silence
-        if not self._gateway.must_load(self._model):
+        if loading is None:
             patience += self._gateway.snapshot().surface.limits.queue_deadline
         await asyncio.wait({opening}, timeout=patience)
         if opening.done():
             opening.result()
         await sse.begin(req, resp, self._frames(opening, exchange))
 
-    async def _frames(
-        self, opening: asyncio.Future[Answer], exchange: Exchange
+    async def _after_load(
+        self, writer: TellsLoads, exchange: Exchange
     ) -> AsyncGenerator[bytes, None]:
-        writer: Writer | None = None
+        """Yield how far the load is, then the answer; the 200 is out already."""
+        news: asyncio.Queue[Loading | None] = asyncio.Queue()
+        opening = self._opening(exchange, told=news.put_nowait)
+        opening.add_done_callback(lambda _: news.put_nowait(None))
+        while (loading := await news.get()) is not None:
+            yield writer.loading(loading)
+        async with aclosing(self._frames(opening, exchange, writer)) as frames:
+            async for frame in frames:
+                yield frame
+
+    def _opening(
+        self, exchange: Exchange, told: Callable[[Loading], object] | None = None
+    ) -> asyncio.Future[Answer]:
+        """Return the opening under way; it ends with the request at the latest."""
+        opening = asyncio.ensure_future(self._open(exchange, told))
+        exchange.stack.push_async_callback(_settle, opening)
+        return opening
+
+    async def _frames(
+        self,
+        opening: asyncio.Future[Answer],
+        exchange: Exchange,
+        writer: Writer | None = None,
+    ) -> AsyncGenerator[bytes, None]:
         try:
             first = await opening
-            writer = self._writer(first.model)
+            writer = writer or self._writer(first.model)
             if begin := writer.begin():
                 yield begin
             tally = _Tally(exchange)

@@ -21,6 +21,7 @@ from lmctl.base.talk import (
     ToolCallStarted,
     Usage,
 )
+from lmctl.serving.on_demand import Loading
 
 _NO_TOOL = "no tool of this name was offered"
 
@@ -43,9 +44,17 @@ class NativeChatWriter:
         self._calls: dict[int, str] = {}
 
     def begin(self) -> bytes:
-        self._begun = True
-        start = _event("chat.start", model_instance_id=self._model)
-        return start + self._open("prompt_processing")
+        return self._start() + self._open("prompt_processing")
+
+    def loading(self, load: Loading) -> bytes:
+        """Return what a step of a load is; a load that fails has no end."""
+        begun, about = self._start(), {"model_instance_id": self._model}
+        if begun:
+            begun += _event("model_load.start", **about)
+        if load.seconds is None:
+            return begun + _event("model_load.progress", **about, progress=load.progress)
+        seconds = round(load.seconds, 3)
+        return begun + _event("model_load.end", **about, load_time_seconds=seconds)
 
     def event(self, index: int, event: Event) -> bytes:
         del index  # there is one answer
@@ -81,6 +90,12 @@ class NativeChatWriter:
     def whole(self, answers: tuple[Answered, ...]) -> bytes:
         self._answered = answers[0]
         return msgspec.json.encode(self._result())
+
+    def _start(self) -> bytes:
+        if self._begun:
+            return b""
+        self._begun = True
+        return _event("chat.start", model_instance_id=self._model)
 
     def _open(self, section: str) -> bytes:
         if self._section == section:

@@ -23,7 +23,7 @@ from lmctl.base.errors import BadRequest, Busy, EngineFailed, NotReady, Unreacha
 from lmctl.base.talk import Call, Chat, Event
 from lmctl.planning.known_models import KnownModels
 from lmctl.planning.surface import Health, Limits, ServedRoute, Surface
-from lmctl.serving.on_demand import Load, Loads
+from lmctl.serving.on_demand import Follower, Load, Loading, Loads, raise_trouble
 from lmctl.serving.routes import Destination, UnknownModel, identity, resolve, to_load
 from lmctl.serving.snapshot import Snapshot, Snapshots
 from lmctl.serving.spread import Spread
@@ -93,9 +93,20 @@ class Gateway:
         except (UnknownModel, BadRequest):
             return ""
 
-    def must_load(self, model: str | None) -> bool:
-        """Say whether a request for a model has to wait until it is loaded."""
-        return to_load(self.snapshot().surface, model) is not None
+    def loading(self, model: str | None) -> str | None:
+        """Return the id of what a request for a model has to wait for until it is loaded, by the
+        control plane's last word; None where it is there, or nothing is loaded for requests.
+        """
+        snapshot = self.snapshot()
+        if (wanted := to_load(snapshot.surface, model)) is not None:
+            return wanted.name
+        try:
+            route = resolve(snapshot.surface, model).routes[0]
+        except (UnknownModel, BadRequest):
+            return None
+        reports = {each.name: each.phase for each in snapshot.health.instances}
+        waits = route.on_demand and reports.get(route.instance) == "waiting"
+        return identity(snapshot.surface, route) if waits else None
 
     async def open(
         self,
@@ -104,11 +115,12 @@ class Gateway:
         *,
         over: AsyncExitStack,
         ttl: float | None = None,
+        told: Callable[[Loading], object] | None = None,
     ) -> Answer:
         """Return the begun answer of the runner behind `model`; `over` closes it.
 
         `make` builds the call for a route, because the settings of a route are part of it. What has
-        to be loaded first may stay for `ttl` idle seconds.
+        to be loaded first may stay for `ttl` idle seconds; `told` is how far that is.
         Raises UnknownModel, BadRequest, Busy (queue full), NotReady (deadline over, or the
         instance has failed) and EngineFailed.
         """
@@ -131,7 +143,10 @@ class Gateway:
         with self._place(snapshot.surface.limits):
             _log.info("parked", model=model, why=str(trouble))
             begin = partial(self._begin, make=make, over=over)
-            return await self._park(model, begin, trouble=trouble, ttl=ttl)
+            follower = Follower(told, clock=time.monotonic)
+            answer = await self._park(model, begin, trouble=trouble, ttl=ttl, follower=follower)
+            follower.over()
+            return answer
 
     async def count(self, model: str | None, make: MakeChat) -> int:
         """Return how many tokens the prompt for `model` has; asks once and does not park.
@@ -163,6 +178,7 @@ class Gateway:
         *,
         trouble: NotReady | Unreachable,
         ttl: float | None,
+        follower: Follower,
     ) -> Answer:
         began, flight = time.monotonic(), None
         while True:
@@ -170,8 +186,9 @@ class Gateway:
             snapshot = self._snapshots.now()
             surface = snapshot.surface
             wanted = to_load(surface, model)
-            _raise_what_went_wrong(flight, there=wanted is None)
+            raise_trouble(flight, there=wanted is None)
             if wanted is not None:
+                follower.begun(wanted.name)
                 flight = self._loads.begin(wanted, ttl)
                 await self._until_routed(model, flight, deadline=began + surface.load_deadline)
                 continue
@@ -187,13 +204,16 @@ class Gateway:
                 except (NotReady, Unreachable) as error:
                     trouble = error
             _refuse_hopeless(snapshot.health, routes)
+            if routes[0].on_demand:
+                follower.begun(identity(surface, routes[0]))
+                await follower.look(routes[0])
             await self._wait(mark, routes, deadline=deadline, trouble=trouble)
 
     async def _until_routed(
         self, model: str | None, flight: asyncio.Future[None], *, deadline: float
     ) -> None:
         """Return once requests for a model lead somewhere, or when its load is over."""
-        while self.must_load(model):
+        while to_load(self.snapshot().surface, model) is not None:
             if (left := deadline - time.monotonic()) <= 0:
                 raise NotReady(f"`{model}` was not loaded in time", retry_after=5.0)
             await asyncio.wait({flight}, timeout=min(_POLL, left))
@@ -275,17 +295,6 @@ def _patience(surface: Surface, routes: Sequence[ServedRoute]) -> float:
     if any(each.on_demand for each in routes):
         return surface.load_deadline
     return surface.limits.queue_deadline
-
-
-def _raise_what_went_wrong(flight: asyncio.Future[None] | None, *, there: bool) -> None:
-    """Raise what a load ended with; that the control plane is gone does not matter once the runner
-    is `there`.
-    """
-    if flight is None or not flight.done() or flight.cancelled():
-        return
-    error = flight.exception()
-    if error is not None and not (there and isinstance(error, Unreachable)):
-        raise error
 
 
 def _refuse_hopeless(health: Health, routes: Sequence[ServedRoute]) -> None:

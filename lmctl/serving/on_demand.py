@@ -2,13 +2,67 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 
-from lmctl.planning.surface import Loadable
+from lmctl.adapters.runner_client import status
+from lmctl.base.errors import LmctlError, Unreachable
+from lmctl.base.spec import Phase
+from lmctl.planning.surface import Loadable, ServedRoute
 
 Load = Callable[[Loadable, float | None], Awaitable[None]]
 """Asks the control plane to load something, with the idle seconds it may stay (None: as declared);
 returns once it serves and raises why it does not.
 """
+_PATIENCE = 1.0  # seconds a runner may take to say how far it is
+
+
+@dataclass(frozen=True, slots=True)
+class Loading:
+    """How far the load is that a request waits for: 0..1; `seconds` says how long it took, once it is
+    over. `model` is the id clients know it by.
+    """
+
+    model: str
+    progress: float = 0.0
+    seconds: float | None = None
+
+
+class Follower:
+    """Tells whoever waits and wants to know how far a load is; nothing where nothing is loaded."""
+
+    def __init__(
+        self, tell: Callable[[Loading], object] | None, *, clock: Callable[[], float]
+    ) -> None:
+        self._tell = tell
+        self._clock = clock
+        self._began = clock()
+        self._last: Loading | None = None
+
+    def begun(self, model: str) -> None:
+        """Tell that it is being loaded."""
+        if self._last is None and self._tell is not None:
+            self._say(Loading(model))
+
+    async def look(self, route: ServedRoute) -> None:
+        """Ask the runner how far it is, and tell it if it has come further."""
+        if self._last is None:
+            return
+        try:
+            seen = await status(route.socket, timeout=_PATIENCE)
+        except LmctlError:
+            return  # it is not there yet
+        if seen.phase is Phase.LOADING and seen.progress > self._last.progress:
+            self._say(Loading(self._last.model, seen.progress))
+
+    def over(self) -> None:
+        """Tell that it serves."""
+        if self._last is not None:
+            self._say(Loading(self._last.model, 1.0, self._clock() - self._began))
+
+    def _say(self, loading: Loading) -> None:
+        self._last = loading
+        if self._tell is not None:
+            self._tell(loading)
 
 
 class Loads:
@@ -35,3 +89,14 @@ class Loads:
         flight = self._flights.pop(name)
         if not flight.cancelled():
             flight.exception()  # looked at, whether or not anybody still waits for it
+
+
+def raise_trouble(flight: asyncio.Future[None] | None, *, there: bool) -> None:
+    """Raise what a load ended with; that the control plane is gone does not matter once the runner
+    is `there`.
+    """
+    if flight is None or not flight.done() or flight.cancelled():
+        return
+    error = flight.exception()
+    if error is not None and not (there and isinstance(error, Unreachable)):
+        raise error

@@ -158,3 +158,67 @@ async def test_counting_tokens_loads_nothing(server, control):
     assert answer.status == 503 or answer.json["error"]["type"] == "overloaded_error"
     assert "a request for an answer loads it" in answer.json["error"]["message"]
     assert control.asked == []
+
+
+def told(answer):
+    kinds = [each["type"] for each in answer.events]
+    return [kind for n, kind in enumerate(kinds) if n == 0 or kinds[n - 1] != kind]
+
+
+async def native(server, **more):
+    body = {"model": "chat", "input": "one two", "stream": True} | more
+    return await server.ask("POST", "/api/v1/chat", json_body=body)
+
+
+async def test_the_native_chat_tells_how_far_the_load_is(box, server, control):
+    asking = asyncio.ensure_future(native(server))
+    await until(lambda: control.asked)
+    control.may.set()
+    async with loaded(box):
+        answer = await asking
+
+    start, *_, end = (each for each in answer.events if each["type"].startswith("model_load"))
+    assert told(answer)[:5] == [
+        "chat.start",
+        "model_load.start",
+        "model_load.progress",
+        "model_load.end",
+        "prompt_processing.start",
+    ]
+    assert start["model_instance_id"] == end["model_instance_id"] == "chat"
+    assert end["load_time_seconds"] >= 0
+    assert told(answer)[-1] == "chat.end"
+
+
+async def test_who_comes_while_it_is_being_loaded_is_told_too(box, server):
+    box.serve(box.route(on_demand=True))
+    box.health(chat="waiting")
+    asking = asyncio.ensure_future(native(server))
+    await until(lambda: server.gateway.parked == 1)
+    async with loaded(box):
+        answer = await asking
+    assert told(answer)[:3] == ["chat.start", "model_load.start", "model_load.progress"]
+
+
+async def test_a_load_that_fails_ends_the_native_stream_with_its_reason(server, control):
+    control.may.set()
+    control.trouble = NotReady("`chat` cannot be loaded: it does not fit")
+    answer = await native(server)
+
+    assert answer.status == 200
+    assert told(answer) == [
+        "chat.start",
+        "model_load.start",
+        "model_load.progress",
+        "error",
+        "chat.end",
+    ]
+    assert "it does not fit" in answer.events[-2]["error"]["message"]
+
+
+async def test_what_is_loaded_tells_of_no_load(box, server):
+    box.serve(box.route(on_demand=True))
+    box.health(chat="ready")
+    async with loaded(box):
+        answer = await native(server)
+    assert told(answer)[:2] == ["chat.start", "prompt_processing.start"]
