@@ -26,7 +26,7 @@ class Messages:
     async def on_post(self, req: Request, resp: Response) -> None:
         exchange_of(req).asked = Asked(self._gateway.metrics)
         surface = self._gateway.snapshot().surface
-        body = parse(MessagesBody, await read_body(req, surface.limits.body_size))
+        body = parse(MessagesBody, await read_body(req, surface.limits))
         chat = body.to_chat()
         if surface.log_prompts:
             exchange_of(req).notes["prompt"] = images.logged(chat.messages)
@@ -52,8 +52,8 @@ class CountTokens:
         self._gateway = gateway
 
     async def on_post(self, req: Request, resp: Response) -> None:
-        limit = self._gateway.snapshot().surface.limits.body_size
-        body = parse(CountBody, await read_body(req, limit))
+        limits = self._gateway.snapshot().surface.limits
+        body = parse(CountBody, await read_body(req, limits))
         chat = body.to_chat()
 
         def make(route: ServedRoute) -> talk.Chat:

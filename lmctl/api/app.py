@@ -11,6 +11,7 @@ from lmctl.api.auth import Guard
 from lmctl.api.closing import closing
 from lmctl.api.control import Control
 from lmctl.api.cors import CorsMiddleware
+from lmctl.api.crowd import Crowd
 from lmctl.api.leaving import AsgiApp
 from lmctl.api.metrics import Metrics
 from lmctl.api.native_chat import NativeChat
@@ -70,6 +71,7 @@ def create_app(gateway: Gateway, conversations: Conversations, *, silence: float
     app = falcon.asgi.App()
     app.add_middleware(CorsMiddleware(gateway))
     app.add_middleware(Guard(gateway, scopes))
+    app.add_middleware(Crowd(gateway, scopes))
     app.req_options.strip_url_path_trailing_slash = True
     for path, (_, resource) in routes.items():
         app.add_route(path, resource)

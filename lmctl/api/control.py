@@ -60,7 +60,7 @@ class Control:
                 hint="use the `lmctl` command; it asks the daemon's own socket",
             )
         snapshot = self._gateway.snapshot()
-        body = await read_body(req, snapshot.surface.limits.body_size)
+        body = await read_body(req, snapshot.surface.limits)
         try:
             await _forward(req, resp, body=body, socket=snapshot.surface.control_socket)
         except ControlPlaneDown:

@@ -31,7 +31,7 @@ class NativeChat:
     async def on_post(self, req: Request, resp: Response) -> None:
         exchange_of(req).asked = Asked(self._gateway.metrics)
         surface = self._gateway.snapshot().surface
-        body = parse_native(NativeChatBody, await read_body(req, surface.limits.body_size))
+        body = parse_native(NativeChatBody, await read_body(req, surface.limits))
         body.check()
         self._refuse_unknown(body.model)
         message = body.to_message()

@@ -106,7 +106,7 @@ async def _body(req: Request, gateway: Gateway, kind: type[_Body]) -> _Body:
     """
     if not exchange_of(req).principal.proven:
         refuse_strangers(req)
-    return parse_native(kind, await read_body(req, gateway.snapshot().surface.limits.body_size))
+    return parse_native(kind, await read_body(req, gateway.snapshot().surface.limits))
 
 
 async def _ask(gateway: Gateway, method: str, path: str, body: Any = None) -> dict[str, Any]:

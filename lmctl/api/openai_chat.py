@@ -141,7 +141,7 @@ class ChatCompletions:
     async def on_post(self, req: Request, resp: Response) -> None:
         exchange_of(req).asked = Asked(self._gateway.metrics)
         surface = self._gateway.snapshot().surface
-        body = parse(ChatBody, await read_body(req, surface.limits.body_size))
+        body = parse(ChatBody, await read_body(req, surface.limits))
         body.check()
         chat = body.to_chat()
         if surface.log_prompts:

@@ -99,7 +99,7 @@ class Completions:
     async def on_post(self, req: Request, resp: Response) -> None:
         exchange_of(req).asked = Asked(self._gateway.metrics)
         surface = self._gateway.snapshot().surface
-        body = parse(CompletionBody, await read_body(req, surface.limits.body_size))
+        body = parse(CompletionBody, await read_body(req, surface.limits))
         body.check()
         prompts, count = body.prompts(), body.n or 1
         if surface.log_prompts:

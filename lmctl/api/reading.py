@@ -1,13 +1,15 @@
 """From the bytes of a request to a validated body, and from what is wrong with it to one error."""
 
+import asyncio
 from typing import Any, TypeVar
 
 from falcon.asgi import Request
 from pydantic import BaseModel, ValidationError
 
-from lmctl.api.catalogue import InvalidJson, TooLarge, WrongMedia
+from lmctl.api.catalogue import InvalidJson, TooLarge, TooSlow, WrongMedia
 from lmctl.base.errors import BadRequest
-from lmctl.base.quantities import format_size
+from lmctl.base.quantities import format_duration, format_size
+from lmctl.planning.surface import Limits
 
 # pydantic speaks of Python's types; the client wrote JSON.
 _JSON_WORDS = (
@@ -21,16 +23,23 @@ _JSON_WORDS = (
 _Body = TypeVar("_Body", bound=BaseModel)
 
 
-async def read_body(req: Request, limit: int) -> bytes:
+async def read_body(req: Request, limits: Limits) -> bytes:
     """Return the whole body, whatever its content type says, unless it is a multipart form.
 
-    Raises TooLarge over `limit` bytes (chunked bodies too) and WrongMedia.
+    Raises TooLarge over `body_size` bytes (chunked bodies too), TooSlow when it has not come within
+    `body_timeout` seconds, and WrongMedia.
     """
+    limit = limits.body_size
     if (req.content_type or "").startswith("multipart/"):
         raise WrongMedia("multipart bodies are not read here", hint="send JSON")
     if (req.content_length or 0) > limit:
         raise _too_large(limit)
-    body: bytes = await req.stream.read(limit + 1)
+    try:
+        async with asyncio.timeout(limits.body_timeout):
+            body: bytes = await req.stream.read(limit + 1)
+    except TimeoutError:
+        told = f"the body did not come within {format_duration(limits.body_timeout)}"
+        raise TooSlow(told, hint="raise `spec.limits.bodyTimeout` of the Server") from None
     if len(body) > limit:
         raise _too_large(limit)
     return body

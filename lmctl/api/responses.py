@@ -41,7 +41,7 @@ class Responses:
     async def on_post(self, req: Request, resp: Response) -> None:
         exchange_of(req).asked = Asked(self._gateway.metrics)
         surface = self._gateway.snapshot().surface
-        body = parse(ResponsesBody, await read_body(req, surface.limits.body_size))
+        body = parse(ResponsesBody, await read_body(req, surface.limits))
         body.check()
         chat = body.to_chat()
         brought = chat.messages

@@ -118,6 +118,10 @@ class LimitRules(Node):
     """How long a request may wait."""
     body_size: Annotated[Size, Field(gt=0)] = 32 * 1024**2
     """Largest request body."""
+    body_timeout: Annotated[Duration, Field(gt=0)] = 30.0
+    """How long a request body may take to come."""
+    concurrency: Annotated[int, Field(ge=1)] = 512
+    """Requests one gateway process answers at once, those that wait included; more get a 429."""
 
 
 class ConversationRules(Node):

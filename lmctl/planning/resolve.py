@@ -123,6 +123,8 @@ class _Resolver:
                 cors=Cors(enabled=server.cors.enabled, origins=tuple(server.cors.origins)),
                 limits=Limits(
                     body_size=server.limits.body_size,
+                    body_timeout=server.limits.body_timeout,
+                    concurrency=server.limits.concurrency,
                     queue=server.limits.queue,
                     queue_deadline=server.limits.queue_deadline,
                 ),

@@ -101,6 +101,8 @@ class Limits(msgspec.Struct, frozen=True):
     """Bounds of one gateway worker: body in bytes, deadlines in seconds."""
 
     body_size: int = 32 * 1024 * 1024
+    body_timeout: float = 30.0
+    concurrency: int = 512
     queue: int = 64
     queue_deadline: float = 30.0
 

@@ -116,6 +116,8 @@ def _settings(surface: Surface) -> dict[str, object]:
         "jit.deadline": surface.load_deadline,
         **{f"cors.{key}": value for key, value in msgspec.structs.asdict(surface.cors).items()},
         "limits.bodySize": limits["body_size"],
+        "limits.bodyTimeout": limits["body_timeout"],
+        "limits.concurrency": limits["concurrency"],
         "limits.queue": limits["queue"],
         "limits.queueDeadline": limits["queue_deadline"],
         "conversations.keep": surface.retention.keep,

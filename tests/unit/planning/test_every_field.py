@@ -130,6 +130,8 @@ HAND_MADE = (
     server("limits.queue", 1, 2, bad=-1),
     server("limits.queueDeadline", "1s", "2s", bad="0s"),
     server("limits.bodySize", "1Mi", "2Mi", bad="0"),
+    server("limits.bodyTimeout", "1s", "2s", bad="0s"),
+    server("limits.concurrency", 1, 2, bad=0),
     server("reconcile.drift", "report", "ignore", bad="sometimes"),
     server("reconcile.prune", False, True),
     server("reconcile.allowEmpty", True, False),
