@@ -54,9 +54,12 @@ class SurfaceActuator:
         return Done(f"requests for {step.name} go to its new runner")
 
     async def start(self, step: StartGateway, report: Report) -> Outcome:
-        """Return once it listens."""
+        """Return once it listens; one that listens elsewhere is told to end then, and finishes what
+        it answers by itself.
+        """
         want = step.gateway
-        await self._orphans_gone()
+        before = identity_of(step.replaces) if step.replaces is not None else None
+        await self._orphans_gone(but=step.replaces)
         if taken := await asyncio.to_thread(_taken, want):
             return taken
         report(Progress("starting"))
@@ -85,7 +88,11 @@ class SurfaceActuator:
             await self._processes.end(who, grace=5.0)
             ending = self._processes.ending(who)
             return Failed(f"the gateway {ending}; see {self._log}", FailureKind.TRANSIENT)
-        return Done(f"listening on {', '.join(note.binds)}, pid {who.pid}")
+        told = f"listening on {', '.join(note.binds)}, pid {who.pid}"
+        if before is None:
+            return Done(told)
+        self._processes.signal(before, signal.SIGTERM)
+        return Done(f"{told}; process {before.pid} finishes what it answers")
 
     async def stop(self, step: StopGateway, report: Report) -> Outcome:
         """Return once its process is gone; running answers may finish."""
@@ -108,11 +115,12 @@ class SurfaceActuator:
             return None
         return _taken(step.successor)
 
-    async def _orphans_gone(self) -> None:
+    async def _orphans_gone(self, *, but: int | None = None) -> None:
         """Return once the workers of a master that died have left their port; none is to be there
-        when a gateway is started. They notice it within a second, unless they hang.
+        when a gateway is started, but for one master and its own. They notice it within a second,
+        unless they hang.
         """
-        for who in await asyncio.to_thread(gateway_processes, self._run):
+        for who in await asyncio.to_thread(gateway_processes, self._run, but=but):
             if not await self._processes.wait(who, seconds=ORPHAN_GRACE):
                 self._processes.kill(who)
                 await self._processes.wait(who, seconds=ORPHAN_GRACE)

@@ -52,10 +52,14 @@ def marked_gateways(run: Path) -> Iterator[MarkedGateway]:
             yield MarkedGateway(who, environment.get("LMCTL_GATEWAY_DIGEST", ""), _binds(process))
 
 
-def gateway_processes(run: Path) -> tuple[Identity, ...]:
-    """Return every living process of a gateway of this run folder, masters and workers."""
+def gateway_processes(run: Path, *, but: int | None = None) -> tuple[Identity, ...]:
+    """Return every living process of a gateway of this run folder, masters and workers, but for one
+    master and its own.
+    """
     return tuple(
-        Identity(process.pid, process.create_time()) for process, _ in _gateway_family(run)
+        Identity(process.pid, process.create_time())
+        for process, _ in _gateway_family(run)
+        if but is None or but not in (process.pid, process.ppid())
     )
 
 

@@ -171,9 +171,12 @@ class RestoreInstance:
 
 @dataclass(frozen=True, slots=True)
 class StartGateway:
-    """Start the process that listens."""
+    """Start the process that listens. Where it listens elsewhere than the one it `replaces`, that one
+    ends only then, letting running answers finish.
+    """
 
     gateway: WantedGateway
+    replaces: int | None = None
 
     @property
     def key(self) -> str:

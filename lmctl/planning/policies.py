@@ -15,6 +15,7 @@ from lmctl.planning.observed import ObservedState
 from lmctl.planning.plan import (
     Planned,
     PublishSurface,
+    StartGateway,
     Step,
     StopGateway,
     SwitchRoute,
@@ -126,7 +127,10 @@ def _not_asked_for(planned: Planned, desired: DesiredState, needed: frozenset[st
 
     What is needed of the server is that it listens and knows the routes, not that it moves.
     """
-    moves = isinstance(planned.step, StopGateway)
+    step = planned.step
+    moves = isinstance(step, StopGateway) or (
+        isinstance(step, StartGateway) and step.replaces is not None
+    )
     if not desired.only or object_of(planned) in (desired.only if moves else needed):
         return ""
     return not_asked_for(desired.only)

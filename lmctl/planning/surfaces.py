@@ -44,12 +44,24 @@ def _gateway(
     """Plan the end of a process that does not listen as wanted, and the start of one that does."""
     changes = tuple(_moved(seen, want, places)) if seen and want else ()
     because = _why_other(seen, want, changes)
+    if seen and want and because and _beside(seen, want):
+        start = StartGateway(want, replaces=seen.pid)
+        old = ", ".join(seen.binds)
+        because = f"who uses {old} has to follow; what is being answered is finished"
+        yield Planned(start, because, after=publish, disruption=Disruption.HOT, changes=changes)
+        return
     if seen is not None and because:
         stop = StopGateway(seen.pid, want, kill=bool(seen.hung))
         yield Planned(stop, because, disruption=Disruption.OUTAGE, changes=changes)
     if want is not None and because:
         after = () if seen is None else (StopGateway(seen.pid).key,)
         yield Planned(StartGateway(want), because, after=(*after, *publish), changes=changes)
+
+
+def _beside(seen: SeenGateway, want: WantedGateway) -> bool:
+    """Say whether the wanted one can listen while the one there is does: at another port."""
+    ports = {each.rpartition(":")[2] for each in seen.binds}
+    return bool(ports) and not seen.hung and str(want.port) not in ports
 
 
 def _why_other(

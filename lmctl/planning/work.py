@@ -126,7 +126,7 @@ def _op(own: Sequence[StepView], changes: Sequence[ChangeView]) -> str:
     verbs = {each.op for each in own}
     if {"load", "unload"} <= verbs or {"load", "switch"} <= verbs:
         return "replace" if any(c.change_class in _REPLACES for c in changes) else "reload"
-    if {"start", "stop"} <= verbs:
+    if {"start", "stop"} <= verbs or ("start" in verbs and changes):
         return "restart"
     order = ("restore", "load", "switch", "unload", "rename", "fetch", "verify")
     found = [each for each in order if each in verbs] or [each.op for each in own]
