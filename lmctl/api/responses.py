@@ -71,6 +71,7 @@ class Responses:
             self._gateway,
             model=body.model,
             makes=(make,),
+            ttl=body.ttl,
             writer=lambda model: ResponsesWriter(shape, model),
             keep=keeping.keep if body.stored else None,
         )

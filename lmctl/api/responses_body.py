@@ -7,7 +7,7 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from lmctl.api.fields import Items, Number, Share, layer_of
+from lmctl.api.fields import Items, Number, Seconds, Share, layer_of
 from lmctl.api.responses_items import messages_of
 from lmctl.api.responses_tools import choice_of, tools_of
 from lmctl.base import talk
@@ -74,6 +74,7 @@ class ResponsesBody(BaseModel):
     service_tier: str | None = None
     safety_identifier: str | None = None
     prompt_cache_key: str | None = None
+    ttl: Seconds | None = None
 
     @property
     def stored(self) -> bool:

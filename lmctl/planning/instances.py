@@ -124,6 +124,8 @@ class _Rules:
             unload = self._end_before_load(each, emptied)
             unloads.append(unload.key)
             yield unload
+        if not self._rollout.runners:  # nothing ends for it, so no request must be led away before
+            first = tuple(key for key in first if key not in self._scene.publish)
         after = (*first, *unloads, *self._rollout.room.after)
         yield self._load(after=after, park=bool(unloads) or self._missed())
 

@@ -78,6 +78,24 @@ async def test_a_ttl_that_is_none_counts_for_nothing(box, server, control, ttl):
     assert control.asked == [(CHAT, None)]
 
 
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/v1/completions", {"prompt": "x"}),
+        ("/v1/responses", {"input": "x"}),
+        ("/api/v0/chat/completions", {"messages": [{"role": "user", "content": "x"}]}),
+    ],
+)
+async def test_every_dialect_that_has_a_ttl_says_how_long_it_may_stay(
+    box, server, control, path, body
+):
+    control.may.set()
+    async with loaded(box):
+        answer = await server.ask("POST", path, json_body=body | {"model": "chat", "ttl": 7})
+    assert answer.status == 200
+    assert control.asked == [(CHAT, 7.0)]
+
+
 async def test_why_it_cannot_be_loaded_is_told_and_the_next_request_asks_again(server, control):
     control.may.set()
     control.trouble = NotReady("`chat` cannot be loaded: it does not fit", retry_after=5.0)
