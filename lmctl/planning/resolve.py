@@ -12,10 +12,9 @@ from lmctl.base.spec import PROMPT_LOOKUP, EngineName
 from lmctl.manifests.bundle import Bundle
 from lmctl.manifests.checks import Check as DeclaredCheck
 from lmctl.manifests.instance import Instance
-from lmctl.manifests.route import Route
 from lmctl.manifests.runtime import BUNDLED
 from lmctl.manifests.runtime import DEFAULT as DEFAULT_RUNTIME
-from lmctl.manifests.server import Auth, Listen
+from lmctl.manifests.server import Listen
 from lmctl.manifests.settings_keys import Section
 from lmctl.manifests.suggest import closest
 from lmctl.planning.desired import (
@@ -32,18 +31,8 @@ from lmctl.planning.layers import Settings, layered, path_of, values_of
 from lmctl.planning.load_settings import load_settings
 from lmctl.planning.manual_loads import ManualLoad, by_request, with_loads
 from lmctl.planning.on_demand import loadable, ownership
+from lmctl.planning.served import surface_of
 from lmctl.planning.sources import weights_of
-from lmctl.planning.surface import (
-    Access,
-    AliasTarget,
-    Cors,
-    Limits,
-    Retention,
-    ServedAlias,
-    ServedRoute,
-    ServedToken,
-    Surface,
-)
 from lmctl.planning.weights_values import Weights
 
 _SECTIONS = (Section.LOAD, Section.OPERATION)
@@ -113,24 +102,12 @@ class _Resolver:
             gateway=_gateway(server.listen),
             scrub=server.reconcile.scrub,
             guardrails=Guardrails(server.guardrails.mode, server.guardrails.custom_threshold),
-            surface=Surface(
+            surface=surface_of(
+                self._bundle,
+                instances,
+                loadable(instances, asleep, keys) if server.jit.enabled else (),
+                control=self._host.control,
                 generation=generation,
-                routes=tuple(_route(each) for each in instances),
-                aliases=tuple(map(_alias, self._bundle.routes.values())),
-                loadable=tuple(loadable(instances, asleep, keys)) if server.jit.enabled else (),
-                load_deadline=server.jit.deadline,
-                access=_access(server.auth),
-                cors=Cors(enabled=server.cors.enabled, origins=tuple(server.cors.origins)),
-                limits=Limits(
-                    body_size=server.limits.body_size,
-                    body_timeout=server.limits.body_timeout,
-                    concurrency=server.limits.concurrency,
-                    queue=server.limits.queue,
-                    queue_deadline=server.limits.queue_deadline,
-                ),
-                retention=Retention(server.conversations.keep, server.conversations.most),
-                log_prompts=server.logging.prompts,
-                control_socket=self._host.control,
             ),
             places=dict(self._object_places(declared)),
             suspended=dict(self._suspended()),
@@ -328,28 +305,3 @@ def _check(declared: DeclaredCheck) -> Check:
 def _gateway(listen: Listen) -> WantedGateway:
     fields = {"host": listen.host, "port": listen.port, "workers": listen.workers}
     return WantedGateway(listen.host, listen.port, listen.workers, digest(fields))
-
-
-def _access(auth: Auth) -> Access:
-    tokens = (
-        ServedToken(each.name, each.scopes, (each.hash or "").removeprefix("sha256:"))
-        for each in auth.tokens
-    )
-    return Access(auth.required, tuple(tokens))
-
-
-def _alias(route: Route) -> ServedAlias:
-    targets = tuple(AliasTarget(each.instance, each.weight) for each in route.spec.targets)
-    return ServedAlias(route.metadata.name, route.names, targets, route.spec.fallback)
-
-
-def _route(instance: WantedInstance) -> ServedRoute:
-    return ServedRoute(
-        name=instance.identifier,
-        instance=instance.name,
-        model=instance.model,
-        socket=instance.socket,
-        spec_digest=instance.spec_digest,
-        operation=dict(instance.operation),
-        on_demand=instance.owner == "jit",
-    )
