@@ -13,7 +13,7 @@ from lmctl.api.answering import Collecting, new_id
 from lmctl.api.asked import Asked
 from lmctl.api.closing import exchange_of
 from lmctl.api.errors import JSON_TYPE
-from lmctl.api.fields import Texts
+from lmctl.api.fields import Seconds, Texts
 from lmctl.api.reading import parse, read_body
 from lmctl.base import talk
 from lmctl.base.errors import BadRequest
@@ -33,6 +33,7 @@ class EmbeddingsBody(BaseModel):
     input: Texts = None
     encoding_format: Literal["float", "base64"] | None = None
     dimensions: Annotated[int, Field(ge=1)] | None = None
+    ttl: Seconds | None = None
 
     def texts(self) -> talk.Texts:
         """Return the input: one text or several, each as text or as tokens. Raises BadRequest."""
@@ -57,7 +58,7 @@ class Embeddings:
     async def on_post(self, req: Request, resp: Response) -> None:
         exchange_of(req).asked = Asked(self._gateway.metrics)
         surface = self._gateway.snapshot().surface
-        body = parse(EmbeddingsBody, await read_body(req, surface.limits.body_size))
+        body = parse(EmbeddingsBody, await read_body(req, surface.limits))
         texts = body.texts()
         if surface.log_prompts:
             exchange_of(req).notes["prompt"] = [
@@ -68,7 +69,7 @@ class Embeddings:
         def make(_route: ServedRoute) -> talk.Call:
             return call
 
-        asking = Collecting(self._gateway, model=body.model, makes=(make,))
+        asking = Collecting(self._gateway, model=body.model, makes=(make,), ttl=body.ttl)
         model, (answer,) = await asking.collect(exchange_of(req))
         resp.content_type = JSON_TYPE
         resp.data = _shape(model, answer, coded=body.encoding_format == "base64")

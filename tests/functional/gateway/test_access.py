@@ -87,6 +87,9 @@ async def test_a_token_counts_from_the_request_after_it_was_declared_and_no_long
 NEEDS = [
     ("POST", "/v1/chat/completions", "inference"),
     ("POST", "/v1/completions", "inference"),
+    ("POST", "/v1/embeddings", "inference"),
+    ("POST", "/v1/responses", "inference"),
+    ("POST", "/api/v1/chat", "inference"),
     ("POST", "/v1/messages", "inference"),
     ("POST", "/v1/messages/count_tokens", "inference"),
     ("GET", "/v1/models", "models:read"),
