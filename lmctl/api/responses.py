@@ -62,7 +62,9 @@ class Responses:
         make = partial(_call, body, chat, shape)
         if body.background:
             shape.model = body.model or ""
-            behind = Behind(self._gateway, self._conversations, shape, keeping, make, body.model)
+            behind = Behind(
+                self._gateway, self._conversations, shape, keeping, make, body.model, body.ttl
+            )
             exchange_of(req).asked = None  # it is counted while it is written
             resp.content_type = JSON_TYPE
             resp.data = msgspec.json.encode(await behind.begin(surface))

@@ -24,7 +24,9 @@ _GONE = EngineFailed("the gateway that was writing it has ended", hint="ask agai
 
 @dataclass(frozen=True, slots=True)
 class Behind:
-    """A response to be written in the background."""
+    """A response to be written in the background; what it has to load may stay for `ttl` idle
+    seconds.
+    """
 
     gateway: Gateway
     conversations: Conversations
@@ -32,6 +34,7 @@ class Behind:
     keeping: Keeping
     make: MakeCall
     model: str | None
+    ttl: float | None = None
 
     async def begin(self, surface: Surface) -> dict[str, Any]:
         """Begin it and return what is told until it is done. Raises Busy."""
@@ -58,7 +61,7 @@ class Behind:
 
     async def _answered(self, asked: Asked) -> None:
         async with AsyncExitStack() as over:
-            first = await self.gateway.open(self.model, self.make, over=over)
+            first = await self.gateway.open(self.model, self.make, over=over, ttl=self.ttl)
             asked.opened(first.route.instance)
             self.shape.model = first.model
             collector = Collector()

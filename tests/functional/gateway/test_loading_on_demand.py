@@ -96,6 +96,16 @@ async def test_every_dialect_that_has_a_ttl_says_how_long_it_may_stay(
     assert control.asked == [(CHAT, 7.0)]
 
 
+async def test_a_response_in_the_background_loads_what_it_names_too(box, server, control):
+    control.may.set()
+    async with loaded(box), asyncio.timeout(20):
+        body = {"input": "x", "model": "chat", "ttl": 7, "background": True}
+        told = (await server.ask("POST", "/v1/responses", json_body=body)).json
+        while told["status"] == "in_progress":
+            told = (await server.get(f"/v1/responses/{told['id']}")).json
+    assert (told["status"], control.asked) == ("completed", [(CHAT, 7.0)])
+
+
 async def test_why_it_cannot_be_loaded_is_told_and_the_next_request_asks_again(server, control):
     control.may.set()
     control.trouble = NotReady("`chat` cannot be loaded: it does not fit", retry_after=5.0)
