@@ -28,7 +28,7 @@ LOOKS_EVERY: Final = 32
 LONGEST_WAY: Final = 1024
 MARGIN: Final = 48
 """Tokens that a single one may lead farther from the end than any so far did, at most."""
-PATIENCE: Final = 15.0
+PATIENCE: Final = 25.0
 """Seconds a grammar may take to compile, its turn included."""
 _STACK: Final = 64 * 1024 * 1024
 _spawning = threading.Lock()
