@@ -52,7 +52,12 @@ def box(tmp_path_factory):
                   - {{type: file, path: "{smollm2()}"}}
             """,
         )
-        made.instance("chat", "acme/smollm2", load="{contextLength: 1024, parallel: 2}")
+        made.instance(
+            "chat",
+            "acme/smollm2",
+            load="{contextLength: 1024, parallel: 2}",
+            operation="{contextOverflowPolicy: stopAtLimit}",
+        )
         made.echo("script")
         made.apply()
         yield made

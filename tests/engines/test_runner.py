@@ -73,13 +73,13 @@ async def test_hanging_up_in_the_middle_of_a_long_prompt_frees_the_slot_at_once(
 
 async def test_a_prompt_beyond_the_context_is_refused_with_both_numbers(box):
     with pytest.raises(BadRequest, match=r"prompt has \d+ tokens and the context length is 1024"):
-        await answer(box, Call("1", Prompt("word " * 3000)))
+        await answer(box, Call("1", Prompt("word " * 3000), overflow="stopAtLimit"))
 
 
 async def test_the_context_is_used_to_its_last_token(box):
     prompt = Prompt("word " * 1016)
 
-    told = await answer(box, Call("1", prompt, sampling=GREEDY))
+    told = await answer(box, Call("1", prompt, sampling=GREEDY, overflow="stopAtLimit"))
 
     usage = told.end.usage
     assert (told.end.reason, usage.prompt_tokens + usage.completion_tokens) == ("length", 1024)

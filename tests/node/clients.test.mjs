@@ -111,7 +111,6 @@ test("openai: errors are of their own classes", async () => {
     client.chat.completions.create({
       model: "chat",
       messages: [{ role: "user", content: "word ".repeat(5000) }],
-      context_overflow_policy: "stopAtLimit",
     }),
     (error) => error instanceof OpenAI.BadRequestError && error.code === "context_length_exceeded",
   );

@@ -49,7 +49,7 @@ async def test_a_draft_model_is_loaded_beside_and_what_is_loaded_is_told(echo, t
 
 async def test_a_draft_model_that_does_not_load_is_a_failure_of_the_load(echo, tmp_path):
     weights = tmp_path / "small.json"
-    weights.write_bytes(b'{"fail_load": "out of order"}')
+    weights.write_bytes(b'{"load_seconds": 0.5, "fail_load": "out of order"}')
     load = LoadSettings(parallel=2, drafter="acme/small")
 
     box = echo(Script(), load=load, draft=(weight_file(weights),))
