@@ -14,7 +14,7 @@ from lmctl.runner.drafting import Ask
 from lmctl.runner.port import Bell, Engine, Feed, Full, Interrupted, Sampled
 from lmctl.runner.prefix_cache import common_prefix
 
-READ_AT_ONCE: Final = 128
+READ_AT_ONCE: Final = 32
 """Tokens it reads before one of its guesses: what is behind by more is caught up with in pieces."""
 GREEDY: Final = Sampling(temperature=0, repeat_penalty=None)
 

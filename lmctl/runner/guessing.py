@@ -16,8 +16,6 @@ USUAL_MOST: Final = 16
 USUAL_MOST_OF_MODEL: Final = 3
 """Tokens per guess where nobody says: a model's are worth less the further they are ahead."""
 
-FIRST_LENGTH: Final = 4
-"""Tokens guessed at first, where more are allowed: it grows with every guess that was right."""
 LEAST_MEASURED: Final = 4
 """Steps with guesses that are waited for before they are judged."""
 BETTER: Final = 1.1
@@ -51,7 +49,7 @@ class Guessing:
     _pays: bool = False
 
     def __post_init__(self) -> None:
-        self._length = min(FIRST_LENGTH, self.most)
+        self._length = self.most
 
     def length(self) -> int:
         """Return how many tokens to guess in this step; 0 while it rests."""
@@ -74,7 +72,8 @@ class Guessing:
         self.total += guessed
         self.accepted += right
         self.rejected += guessed - right
-        self._length = min(self.most, 2 * guessed if right == guessed else max(2, right + 1))
+        # Short guesses are dear: matrices are multiplied several rows at once or one by one.
+        self._length = min(self.most, max(2 * (right + 1), self._length // 2))
         self._judge(chosen * usual, seconds)
 
     def told(self, untaken: int) -> Drafted:
