@@ -14,6 +14,7 @@ from lmctl.api.keeping import Keeping
 from lmctl.api.merging import one
 from lmctl.api.responses_shape import ResponseShape
 from lmctl.base.errors import BadRequest, EngineFailed, LmctlError
+from lmctl.base.stored import StoredTurn
 from lmctl.base.talk import TextDelta
 from lmctl.planning.surface import Surface
 from lmctl.serving.gateway import Gateway, MakeCall
@@ -80,15 +81,25 @@ async def response_of(conversations: Conversations, response_id: str) -> bytes:
     """Return a response, done or not. Raises NoSuchResponse."""
     try:
         turn = await conversations.get(response_id)
-    except UnknownTurn as error:
+    except UnknownTurn:
         noted = await conversations.background.read(response_id)
-        if noted is None:
-            raise NoSuchResponse(str(error), hint=error.hint) from error
-        content, alive = noted
-        return content if alive else _told(content, _lost)
+        if noted is not None:
+            content, alive = noted
+            return content if alive else _told(content, _lost)
+        turn = await _kept_meanwhile(conversations, response_id)
     if not turn.response:
         raise NoSuchResponse(f"`{response_id}` is a turn of the native chat, not a response")
     return turn.response
+
+
+async def _kept_meanwhile(conversations: Conversations, response_id: str) -> StoredTurn:
+    """Return the turn of a response that has no note: it is kept before its note is removed, so one
+    that was done between two looks is there now. Raises NoSuchResponse.
+    """
+    try:
+        return await conversations.get(response_id)
+    except UnknownTurn as error:
+        raise NoSuchResponse(str(error), hint=error.hint) from error
 
 
 async def cancel(conversations: Conversations, response_id: str, *, keep: float) -> bytes:
