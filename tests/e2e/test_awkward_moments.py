@@ -1,5 +1,6 @@
 """Killed, stopped, moved and edited at the wrong time: the box ends up as declared."""
 
+import contextlib
 import json
 import os
 import shutil
@@ -29,11 +30,14 @@ def test_moving_to_another_port(box):
     box.echo()
     box.apply()
     runner, old = box.pid("instance/chat"), box.url
+    before = psutil.Process(box.pid("server/gateway"))
     box.port = _free()
     box.write("server.yaml", f"listen: {{port: {box.port}}}\n")
     box.until_ready(generation=2)
     assert ask(box.url, "hello").strip() == "hello"
     assert box.pid("instance/chat") == runner
+    with contextlib.suppress(psutil.NoSuchProcess):
+        before.wait(60)
     with pytest.raises(httpx2.ConnectError):
         httpx2.get(f"{old}/livez")
 

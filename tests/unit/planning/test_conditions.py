@@ -76,7 +76,7 @@ def test_an_empty_box_says_what_it_waits_for():
     turn = turn_of(observed(port=None, runtimes=()))
     assert standing(turn)[INSTANCE] == (
         State.RECONCILING,
-        "waits for runtime/llama.cpp, model/acme/w1, server/surface",
+        "waits for runtime/llama.cpp, model/acme/w1",
     )
 
 

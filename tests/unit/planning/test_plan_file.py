@@ -162,7 +162,7 @@ def test_what_is_needed_does_not_move_the_server_nor_end_what_nobody_named():
     held = {
         each.step.key.split("@")[0]: each.step.held for each in written(goal, in_sync(A)).blocked
     }
-    assert held["stop gateway#7"] == "not asked for (`--only instance/b`)"
+    assert held["start gateway"] == "not asked for (`--only instance/b`)"
     assert held[f"unload instance/a#{seen(A).uid}"] == "not asked for (`--only instance/b`)"
     both = limited(goal, ["instance/b", "server/gateway", "instance/a"])
     assert not written(both, in_sync(A)).blocked
