@@ -12,7 +12,7 @@ from typing import Final
 
 from watchfiles import Change, awatch
 
-_QUIET_MILLISECONDS: Final = 150
+_QUIET_MILLISECONDS: Final = 100
 """Nothing must have changed for so long, so that an edit of several files is read as one;"""
 _UPPER_BOUND_MILLISECONDS: Final = 2000
 """but whoever writes without end does not keep the bell from ringing."""

@@ -77,7 +77,7 @@ class Size:
     models: tuple[int, ...]
 
 
-FULL = Size(repeats=4, tokens=32, edits=200, idle=20, commands=5, models=(100, 1_000, 10_000))
+FULL = Size(repeats=4, tokens=32, edits=200, idle=60, commands=5, models=(100, 1_000, 10_000))
 QUICK = Size(repeats=1, tokens=16, edits=5, idle=3, commands=2, models=(100,))
 MANY = 200  # models declared while edits and idling are measured
 
