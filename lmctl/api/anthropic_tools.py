@@ -2,7 +2,7 @@
 
 from typing import Any, Final
 
-from lmctl.api.tool_choice import check_names, checked
+from lmctl.api.tool_choice import checked, tools_from
 from lmctl.base import talk
 from lmctl.base.errors import BadRequest
 
@@ -11,13 +11,7 @@ _CHOICES: Final = '"auto", "any", "none" or {"type": "tool", "name": …}'
 
 def tools_of(given: Any) -> tuple[talk.Tool, ...]:
     """Return the tools in our own words. Raises BadRequest naming what is wrong."""
-    if given is None:
-        return ()
-    if not isinstance(given, list):
-        raise BadRequest("`tools` should be a list", param="tools")
-    tools = tuple(_tool(each, f"tools[{number}]") for number, each in enumerate(given))
-    check_names(tools, "tools[{}].name")
-    return tools
+    return tools_from(given, _tool)
 
 
 def choice_of(asked: Any, tools: tuple[talk.Tool, ...]) -> talk.ToolChoice:

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from lmctl.api.tool_choice import check_names, checked
+from lmctl.api.tool_choice import check_names, checked, choice_in_a_word
 from lmctl.base import talk
 from lmctl.base.errors import BadRequest
 
@@ -48,13 +48,9 @@ def tools_of(offered: tuple[OfferedTool, ...] | None) -> tuple[talk.Tool, ...]:
 
 def choice_of(asked: Any, *, parallel: bool, tools: tuple[talk.Tool, ...]) -> talk.ToolChoice:
     """Return the choice in our own words. Raises BadRequest when it is none, or names no tool."""
+    if (said := choice_in_a_word(asked, parallel=parallel, tools=tools)) is not None:
+        return said
     match asked:
-        case None | "auto":
-            return talk.ToolChoice(parallel=parallel)
-        case "none":
-            return talk.ToolChoice("none", parallel=parallel)
-        case "required":
-            return checked(talk.ToolChoice("required", parallel=parallel), tools, "tool_choice")
         case {"type": "function", "function": {"name": str(name)}}:
             choice = talk.ToolChoice("required", name, parallel=False)
             return checked(choice, tools, "tool_choice.function.name")

@@ -2,31 +2,21 @@
 
 from typing import Any
 
-from lmctl.api.tool_choice import check_names, checked
+from lmctl.api.tool_choice import checked, choice_in_a_word, tools_from
 from lmctl.base import talk
 from lmctl.base.errors import BadRequest
 
 
 def tools_of(given: Any) -> tuple[talk.Tool, ...]:
     """Return the tools in our own words. Raises BadRequest naming what is wrong."""
-    if given is None:
-        return ()
-    if not isinstance(given, list):
-        raise BadRequest("`tools` should be a list", param="tools")
-    tools = tuple(_tool(each, f"tools[{number}]") for number, each in enumerate(given))
-    check_names(tools, "tools[{}].name")
-    return tools
+    return tools_from(given, _tool)
 
 
 def choice_of(asked: Any, *, parallel: bool, tools: tuple[talk.Tool, ...]) -> talk.ToolChoice:
     """Return the choice in our own words. Raises BadRequest when it is none, or names no tool."""
+    if (said := choice_in_a_word(asked, parallel=parallel, tools=tools)) is not None:
+        return said
     match asked:
-        case None | "auto":
-            return talk.ToolChoice(parallel=parallel)
-        case "none":
-            return talk.ToolChoice("none", parallel=parallel)
-        case "required":
-            return checked(talk.ToolChoice("required", parallel=parallel), tools, "tool_choice")
         case {"type": "function", "name": str(name)}:
             choice = talk.ToolChoice("required", name, parallel=False)
             return checked(choice, tools, "tool_choice.name")

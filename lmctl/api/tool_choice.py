@@ -1,7 +1,40 @@
 """What every dialect checks of the tools it is given and of the choice among them."""
 
+from collections.abc import Callable
+from typing import Any
+
 from lmctl.base import talk
 from lmctl.base.errors import BadRequest
+
+
+def tools_from(given: Any, read: Callable[[Any, str], talk.Tool]) -> tuple[talk.Tool, ...]:
+    """Return the tools of a list, each as `read` makes it of what stands at its place.
+
+    Raises BadRequest naming what is wrong, also when two have the same name.
+    """
+    if given is None:
+        return ()
+    if not isinstance(given, list):
+        raise BadRequest("`tools` should be a list", param="tools")
+    tools = tuple(read(each, f"tools[{number}]") for number, each in enumerate(given))
+    check_names(tools, "tools[{}].name")
+    return tools
+
+
+def choice_in_a_word(
+    asked: Any, *, parallel: bool, tools: tuple[talk.Tool, ...]
+) -> talk.ToolChoice | None:
+    """Return the choice that OpenAI's dialects say in a word, None for anything else. Raises
+    BadRequest when a tool must be called and there is none.
+    """
+    match asked:
+        case None | "auto":
+            return talk.ToolChoice(parallel=parallel)
+        case "none":
+            return talk.ToolChoice("none", parallel=parallel)
+        case "required":
+            return checked(talk.ToolChoice("required", parallel=parallel), tools, "tool_choice")
+    return None
 
 
 def check_names(tools: tuple[talk.Tool, ...], place: str) -> None:

@@ -42,16 +42,7 @@ def clients() -> Path:
 @pytest.fixture(scope="module")
 def box(tmp_path_factory):
     with box_in(tmp_path_factory.mktemp("node")) as made:
-        made.write(
-            "models/smollm2/model.yaml",
-            f"""\
-            model: acme/smollm2
-            base:
-              - key: acme/smollm2-gguf
-                sources:
-                  - {{type: file, path: "{smollm2()}"}}
-            """,
-        )
+        made.smollm2(smollm2())
         made.instance(
             "chat",
             "acme/smollm2",

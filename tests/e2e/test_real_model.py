@@ -39,16 +39,7 @@ QUICKSTART = Path(__file__).parents[2] / "examples" / "quickstart"
 def box(tmp_path_factory) -> Iterator[Box]:
     """One box for the whole file; a second instance, so that a name can be unknown."""
     with box_in(tmp_path_factory.mktemp("real")) as made:
-        made.write(
-            "models/smollm2/model.yaml",
-            f"""\
-            model: acme/smollm2
-            base:
-              - key: acme/smollm2-gguf
-                sources:
-                  - {{type: file, path: "{smollm2()}"}}
-            """,
-        )
+        made.smollm2(smollm2())
         made.instance(
             "chat",
             "acme/smollm2",

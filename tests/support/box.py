@@ -89,6 +89,19 @@ class Box:
         )
         self.instance(name, f"acme/{name}", runtime="echo", load=load, **spec)
 
+    def smollm2(self, weights: Path) -> None:
+        """Declare real weights from a file as the model `acme/smollm2`."""
+        self.write(
+            "models/smollm2/model.yaml",
+            f"""\
+            model: acme/smollm2
+            base:
+              - key: acme/smollm2-gguf
+                sources:
+                  - {{type: file, path: "{weights}"}}
+            """,
+        )
+
     def instance(self, name: str, model: str, **spec: str) -> None:
         more = "".join(f", {key}: {value}" for key, value in spec.items())
         self.write(
