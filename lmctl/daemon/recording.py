@@ -179,8 +179,8 @@ class Recorder:
 
     def _tell_budget(self, standing: Standing) -> None:
         over = standing.facts.get("overBudget")
-        if self._is_new(f"budget of {standing.key}", over) and over:
-            self.event(standing.key, "OverBudget", standing.message, "warning")
+        if self._is_new(f"budget of {standing.key}", bool(over)) and over:
+            self.event(standing.key, "OverBudget", str(over), "warning")
 
     def _is_new(self, key: str, value: object) -> bool:
         before = self._told.get(key)

@@ -145,6 +145,7 @@ class _Objects:
         serving = aspects.serving(want, self._desired, self._observed)
         if verdict.state is State.READY and serving.status is not Truth.TRUE:
             verdict = self._not_served(verdict, serving)
+        over = filter(None, [_over_budget(want, self._observed)])
         return self._standing(
             key,
             verdict,
@@ -155,7 +156,7 @@ class _Objects:
             aspects.runtime_ready(want.runtime, self._observed),
             aspects.loaded(want, self._observed),
             serving,
-            ready=f"serving as {want.identifier}{_over_budget(want, self._observed)}",
+            ready="; ".join((f"serving as {want.identifier}", *over)),
             exists=any(each.alive for each in self._observed.runners_of(want.name)),
             facts=self._facts_of_instance(want),
         )
@@ -217,7 +218,7 @@ class _Objects:
             "ttl": want.ttl,
             "remainingTtl": _remaining(want, self._observed),
             "budget": want.memory,
-            "overBudget": 1 if _over_budget(want, self._observed) else 0,
+            "overBudget": _over_budget(want, self._observed),
         }
         seen = next(iter(self._observed.runners_of(want.name)), None)
         return facts | _facts_of_runner(seen)
@@ -236,7 +237,7 @@ def _over_budget(want: WantedInstance, observed: ObservedState) -> str:
     for seen in observed.runners_of(want.name):
         if seen.alive and want.memory is not None and over_budget(seen, want):
             used, may = format_size(seen.memory), format_size(want.memory)
-            return f"; uses {used}, above its budget of {may}"
+            return f"uses {used}, above its budget of {may}"
     return ""
 
 

@@ -192,5 +192,8 @@ def test_memory_above_the_budget_is_told_of_what_is_ready_all_the_same():
     goal = desired(dataclasses.replace(RECYCLED, recycle=False))
     turn = take_turn(Reading(goal), in_sync(A, runners=(grown(A),)))
     (standing,) = (each for each in turn.standings if each.key == "instance/a")
-    assert (standing.state, standing.facts["overBudget"]) == ("Ready", 1)
+    assert (standing.state, standing.facts["overBudget"]) == (
+        "Ready",
+        "uses 3.0 GiB, above its budget of 2.0 GiB",
+    )
     assert standing.message == "serving as a; uses 3.0 GiB, above its budget of 2.0 GiB"
