@@ -37,6 +37,7 @@ from lmctl.daemon.tokens import TokenKeeper
 from lmctl.daemon.vitals import Vitals
 from lmctl.daemon.wiring import eyes
 from lmctl.planning.desired import DesiredState
+from lmctl.planning.known_models import KnownModels
 from lmctl.planning.observed import ObservedState
 from lmctl.planning.outcome import Outcome
 from lmctl.planning.pauses import Limit, Suspension
@@ -154,6 +155,11 @@ class Box:
         return msgspec.structs.replace(
             seen, converged=self.recorder.converged, peaks=self.recorder.peaks.known
         )
+
+    @property
+    def models(self) -> KnownModels:
+        """Return the models there are, as the last turn saw them."""
+        return self._publishing.models
 
     def status(self) -> BoxStatus:
         """Return how things are at this very moment."""

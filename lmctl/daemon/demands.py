@@ -1,4 +1,4 @@
-"""Loads what requests ask for: one instance at a time, at the cost of the one before where so declared."""
+"""Loads what requests ask for: one at a time, at the cost of the one before where so declared."""
 
 import asyncio
 from typing import Final
@@ -10,6 +10,7 @@ from lmctl.daemon.box import Box
 from lmctl.planning.conditions import State
 from lmctl.planning.desired import DesiredState, Leaving, WantedInstance
 from lmctl.planning.loading import Decision, Wish, decide
+from lmctl.planning.on_demand import in_the_way
 from lmctl.planning.report import ObjectView
 
 OVER: Final = (State.READY, State.RETRYING, State.STALLED, State.SUSPENDED)
@@ -32,7 +33,8 @@ class Demands:
         it did not come up; then it is over, and the next request tries again.
         """
         wish = Wish(model, identifier, ttl=ttl, owner="jit")
-        if self._decide(wish).new is not None:
+        if (new := self._decide(wish).new) is not None:
+            await self._stored(new.model)
             async with self._one:
                 await self._claim(wish)
         name = self._decide(wish).name
@@ -44,16 +46,28 @@ class Demands:
         self._box.ring()
         raise EngineFailed(f"instance/{name} did not load: {why}")
 
+    async def _stored(self, model: str) -> None:
+        """Return once the weights are here: nothing makes way for what cannot be loaded yet.
+
+        Raises EngineFailed where they do not come soon.
+        """
+        key = model.partition("@")[0]
+        if self._box.models.has(key):
+            return
+        view = await until_over(self._box, f"model/{key}")
+        if view is not None and not view.ready:
+            raise EngineFailed(f"the weights of {model} are not here: {view.message}")
+
     async def _claim(self, wish: Wish) -> None:
         """Have it loaded, after those it takes the place of have answered whom they were loaded for."""
         decision = self._decide(wish)
         if decision.new is None:
             return
-        desired = _desired(self._box)
-        for each in _in_the_way(desired, decision.name):
+        model = decision.new.model
+        for each in self._in_the_way(decision.name, model):
             await self._served(each)
         turn = self._box.reconciler.now()
-        for each in _in_the_way(_desired(self._box), decision.name):
+        for each in self._in_the_way(decision.name, model):
             reason = f"makes way for instance/{decision.name}: only the last one asked for stays"
             self._box.by_hand.release(each.name, "Evicted", Leaving(reason, makes_way=True))
         self._box.by_hand.load(wish, turn, self._box.eyes.host().local_models)
@@ -76,6 +90,9 @@ class Demands:
                 if asked or status.idle >= _PATIENCE:
                     return
             await asyncio.sleep(_ASK)
+
+    def _in_the_way(self, name: str, model: str) -> list[WantedInstance]:
+        return in_the_way(_desired(self._box), name, model, self._box.models)
 
     def _decide(self, wish: Wish) -> Decision:
         desired = _desired(self._box)
@@ -102,10 +119,3 @@ def _desired(box: Box) -> DesiredState:
     if desired is None:
         raise Refused("nothing is known to be declared yet", hint="`lmctl apply DIR` first")
     return desired
-
-
-def _in_the_way(desired: DesiredState, name: str) -> list[WantedInstance]:
-    """Return the instances requests had loaded that are not to stay beside another one."""
-    if not desired.on_demand.keep_only_last:
-        return []
-    return [each for each in desired.instances if each.owner == "jit" and each.name != name]

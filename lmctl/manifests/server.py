@@ -87,6 +87,8 @@ class Jit(Node):
     """Whether such models are unloaded when that time is over."""
     keep_only_last: bool = True
     """Whether loading one unloads the one loaded before."""
+    per_type: bool = True
+    """Whether that leaves models of the other type alone: language models, and embedding models."""
     deadline: Annotated[Duration, Field(gt=0)] = 600.0
     """How long a request may wait until its model is loaded."""
 

@@ -101,10 +101,13 @@ class Leaving(msgspec.Struct, frozen=True, rename="camel"):
 
 @dataclass(frozen=True, slots=True)
 class OnDemand:
-    """Whether requests load what they name, and whether only the last one loaded so stays."""
+    """Whether requests load what they name, and whether only the last one loaded so stays: of all,
+    or the last language model and the last embedding model.
+    """
 
     enabled: bool = True
     keep_only_last: bool = True
+    per_type: bool = True
 
 
 @dataclass(frozen=True, slots=True)

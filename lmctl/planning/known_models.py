@@ -71,6 +71,10 @@ class KnownModels(msgspec.Struct, frozen=True):
 
     models: tuple[KnownModel, ...] = ()
 
+    def has(self, key: str) -> bool:
+        """Say whether a model, in any variant, is one of them."""
+        return any(each.key.partition("@")[0] == key for each in self.models)
+
     def instance(self, name: str) -> tuple[KnownModel, ModelInstance] | None:
         """Return an instance with its model, None when nothing is known of it."""
         for model in self.models:

@@ -98,7 +98,7 @@ class _Resolver:
             instances=instances,
             asleep=asleep,
             leaving=self._leaving,
-            on_demand=OnDemand(server.jit.enabled, server.jit.keep_only_last),
+            on_demand=OnDemand(server.jit.enabled, server.jit.keep_only_last, server.jit.per_type),
             gateway=_gateway(server.listen),
             scrub=server.reconcile.scrub,
             guardrails=Guardrails(server.guardrails.mode, server.guardrails.custom_threshold),

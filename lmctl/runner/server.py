@@ -247,6 +247,7 @@ class Server:
             tokens = await self._prompted(count)
         except LmctlError as error:
             return trouble(error)
+        self._count()  # who is asked is not idle
         return wire.Counted(len(tokens))
 
     async def _report(self, writer: asyncio.StreamWriter) -> None:

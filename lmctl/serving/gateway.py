@@ -124,13 +124,31 @@ class Gateway:
         Raises UnknownModel, BadRequest, Busy (queue full), NotReady (deadline over, or the
         instance has failed) and EngineFailed.
         """
+        begin = partial(self._begin, make=make, over=over)
+        return await self._reached(model, begin, ttl=ttl, told=told)
+
+    async def count(self, model: str | None, make: MakeChat) -> int:
+        """Return how many tokens the prompt for `model` has, which is loaded for it if need be.
+
+        Raises as `open` does.
+        """
+        return await self._reached(model, lambda route: count_tokens(route.socket, make(route)))
+
+    async def _reached(
+        self,
+        model: str | None,
+        begin: Callable[[ServedRoute], Awaitable[Answered]],
+        *,
+        ttl: float | None = None,
+        told: Callable[[Loading], object] | None = None,
+    ) -> Answered:
+        """Return what `begin` makes of the route behind a model, once one is up."""
         snapshot = self._snapshots.now()
         trouble: NotReady | Unreachable = NotReady("it is not loaded")
         while to_load(snapshot.surface, model) is None:
             destination = resolve(snapshot.surface, model)
             try:
-                routes = self._up(destination, snapshot)
-                return await _first(routes, partial(self._begin, make=make, over=over))
+                return await _first(self._up(destination, snapshot), begin)
             except Busy:
                 raise
             except (NotReady, Unreachable) as error:
@@ -142,23 +160,10 @@ class Gateway:
                 break  # else it was switched while we asked: not a reason to wait in the queue
         with self._place(snapshot.surface.limits):
             _log.info("parked", model=model, why=str(trouble))
-            begin = partial(self._begin, make=make, over=over)
             follower = Follower(told, clock=time.monotonic)
             answer = await self._park(model, begin, trouble=trouble, ttl=ttl, follower=follower)
             follower.over()
             return answer
-
-    async def count(self, model: str | None, make: MakeChat) -> int:
-        """Return how many tokens the prompt for `model` has; asks once and does not park.
-
-        Raises as `open` does.
-        """
-        snapshot = self._snapshots.now()
-        if to_load(snapshot.surface, model) is not None:
-            hint = "a request for an answer loads it"
-            raise NotReady(f"`{model}` is not loaded", hint=hint)
-        routes = self._up(resolve(snapshot.surface, model), snapshot)
-        return await _first(routes, lambda route: count_tokens(route.socket, make(route)))
 
     def _up(self, destination: Destination, snapshot: Snapshot) -> Sequence[ServedRoute]:
         """Return the routes to try now. Where there is a choice the control plane's word counts;
@@ -174,12 +179,12 @@ class Gateway:
     async def _park(
         self,
         model: str | None,
-        begin: Callable[[ServedRoute], Awaitable[Answer]],
+        begin: Callable[[ServedRoute], Awaitable[Answered]],
         *,
         trouble: NotReady | Unreachable,
         ttl: float | None,
         follower: Follower,
-    ) -> Answer:
+    ) -> Answered:
         began, flight = time.monotonic(), None
         while True:
             # Marked before asking: what changes while we ask must wake us afterwards.

@@ -8,6 +8,7 @@ import pytest
 
 from tests.support.asking import ask
 from tests.support.box import in_thread
+from tests.support.tiny_bert import tiny_bert
 
 pytestmark = pytest.mark.e2e
 
@@ -135,6 +136,35 @@ def test_where_all_may_stay_they_do(box):
     for name in ("a", "b"):
         ask(box.url, "hello", model=name)
     assert phases(box.until_ready()) == {"a": "ready", "b": "ready"}
+
+
+def test_a_model_that_embeds_and_one_that_talks_stay_beside_each_other(box):
+    for name in ("a", "b"):
+        box.echo(name, residency=JIT)
+    tiny_bert().write(box.fleet / "bert.gguf")
+    box.write(
+        "models/bert/model.yaml",
+        """\
+        model: acme/bert
+        base: [{key: acme/bert-gguf, sources: [{type: file, path: ../../bert.gguf}]}]
+        """,
+    )
+    for name in ("bert", "bert-too"):
+        box.instance(name, "acme/bert", residency=JIT)
+    box.apply()
+
+    ask(box.url, "hello", model="a")
+    with httpx2.Client(base_url=box.url, timeout=60) as client:
+        for name in ("bert", "bert-too"):
+            body = {"model": name, "input": "the cat"}
+            assert client.post("/v1/embeddings", json=body).status_code == 200
+        body = {"model": "b", "max_tokens": 1, "messages": HELLO}
+        counted = client.post("/v1/messages/count_tokens", json=body)
+    assert counted.json()["input_tokens"] > 0
+
+    status = box.until(lambda s: s.ready and phases(s)["bert"] is phases(s)["a"] is None)
+    assert phases(status) == {"a": None, "b": "ready", "bert": None, "bert-too": "ready"}
+    assert [each.subject for each in events(box, "Evicted")] == ["instance/bert", "instance/a"]
 
 
 def test_two_clients_of_two_models_are_both_answered_though_only_one_may_stay(box):

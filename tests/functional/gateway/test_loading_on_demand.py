@@ -180,12 +180,17 @@ async def test_what_was_taken_away_while_somebody_waited_is_loaded_again(box, se
     assert control.asked == [(CHAT, None)]
 
 
-async def test_counting_tokens_loads_nothing(server, control):
-    body = {"model": "chat", "messages": [{"role": "user", "content": "x"}]}
-    answer = await server.ask("POST", "/v1/messages/count_tokens", json_body=body)
-    assert answer.status == 503 or answer.json["error"]["type"] == "overloaded_error"
-    assert "a request for an answer loads it" in answer.json["error"]["message"]
-    assert control.asked == []
+async def test_what_is_counted_or_embedded_is_loaded_too(box, server, control):
+    control.may.set()
+    said = {"model": "chat", "messages": [{"role": "user", "content": "x"}]}
+    async with loaded(box):
+        counted = await server.ask("POST", "/v1/messages/count_tokens", json_body=said)
+        assert (counted.status, control.asked.pop()) == (200, (CHAT, None))
+        assert counted.json["input_tokens"] > 0
+        box.serve(loadable=(CHAT,), load_deadline=30.0)
+        texts = {"model": "chat", "input": "x", "ttl": 9}
+        embedded = await server.ask("POST", "/v1/embeddings", json_body=texts)
+        assert (embedded.status, control.asked) == (200, [(CHAT, 9.0)])
 
 
 def told(answer):

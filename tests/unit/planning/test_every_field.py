@@ -121,6 +121,7 @@ HAND_MADE = (
     server("jit.ttl", "5m", "2h", bad="soon"),
     server("jit.autoUnload", False, True),
     server("jit.keepOnlyLast", False, True),
+    server("jit.perType", False, True),
     server("jit.deadline", "1m", "2m", bad="0s"),
     server("mcp.allowPerRequest", True, False),
     server("guardrails.mode", "off", "strict", bad="very"),

@@ -5,8 +5,10 @@ import pytest
 from lmctl.base.errors import Conflict
 from lmctl.manifests.bundle import read
 from lmctl.planning.desired import Leaving
+from lmctl.planning.known_models import KnownModel, KnownModels
 from lmctl.planning.loading import Wish, decide, to_unload
 from lmctl.planning.manual_loads import ManualLoad
+from lmctl.planning.on_demand import in_the_way
 from lmctl.planning.plan import LoadInstance, UnloadInstance
 from lmctl.planning.planner import make_plan
 from lmctl.planning.resolve import HostFacts, resolve
@@ -148,3 +150,23 @@ def test_what_is_over_ends_whether_or_not_files_are_pruned(prune):
 
     (unload,) = [each for each in plan.steps if isinstance(each.step, UnloadInstance)]
     assert unload.because == "not used for 1h00m"
+
+
+VECTORS = KnownModels((KnownModel("acme/small@q8_0", "embedding"), KnownModel("acme/large")))
+
+
+@pytest.mark.parametrize(
+    ("policy", "known", "out"),
+    [
+        pytest.param("", VECTORS, [], id="another type stays"),
+        pytest.param("perType: false", VECTORS, ["large"], id="unless only one of all may"),
+        pytest.param("", KnownModels(), ["large"], id="what is not known counts as an llm"),
+        pytest.param("keepOnlyLast: false", KnownModels(), [], id="all may stay"),
+    ],
+)
+def test_the_last_one_of_its_type_makes_way(policy, known, out):
+    pinned = instance("pinned", "acme/large", identifier="pinned")
+    loads = (jit("large", "acme/large"), ManualLoad("mine", "acme/large", "mine"))
+    desired = wanted(*loads, server=f"jit: {{{policy}}}", pinned=pinned)
+    found = in_the_way(desired, "small", "acme/small@q8_0", known)
+    assert [each.name for each in found] == out
