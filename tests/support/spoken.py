@@ -16,12 +16,12 @@ from tests.functional.runner.boxes import start
 
 
 @asynccontextmanager
-async def echo_runner(box, **script):
+async def echo_runner(box, *, parallel=2, **script):
     """Serve a runner of the given script behind the route `chat` of a run folder."""
     with TemporaryDirectory(prefix="lm") as folder:  # short: a socket's path has 107 bytes
         weights = Path(folder, "echo.json")
         weights.write_bytes(msgspec.json.encode(Script(**script)))
-        runner = start(Path(folder), weights, engine="echo", load=LoadSettings(parallel=2))
+        runner = start(Path(folder), weights, engine="echo", load=LoadSettings(parallel=parallel))
         try:
             await runner.ready()
             box.serve(ServedRoute("chat", "chat", "acme/tiny", runner.socket, "d1", {}))

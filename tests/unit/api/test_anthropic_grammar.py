@@ -17,12 +17,8 @@ from lmctl.base.talk import (
     ToolCallStarted,
     Usage,
 )
-
-DELTAS = {
-    "text": {"text_delta"},
-    "thinking": {"thinking_delta", "signature_delta"},
-    "tool_use": {"input_json_delta"},
-}
+from tests.support.messages_stream import message_of
+from tests.support.sse_frames import frames
 
 
 def conversation(chance: random.Random):
@@ -50,64 +46,6 @@ def conversation(chance: random.Random):
     stop = chance.choice([None, "END"]) if reason == "stop" else None
     events.append(Finished(reason, Usage(9, 5, cached_tokens=3), stop_string=stop))
     return events
-
-
-def frames(data: bytes):
-    """Return the events of a stream; each has a name that its data repeats."""
-    told = []
-    for frame in data.decode().split("\n\n")[:-1]:
-        name, payload = frame.split("\n", 1)
-        value = json.loads(payload.removeprefix("data: "))
-        assert name == f"event: {value['type']}"
-        told.append(value)
-    return told
-
-
-def message_of(told):
-    """Build the message the way a client does, refusing whatever is out of order."""
-    events = iter(told)
-    first = next(events)
-    assert first["type"] == "message_start"
-    message, opened, texts = first["message"], None, []
-    assert message["content"] == []
-    for event in events:
-        match event["type"]:
-            case "ping":
-                pass
-            case "content_block_start":
-                assert opened is None
-                assert event["index"] == len(message["content"])
-                opened, texts = event["content_block"], []
-                message["content"].append(opened)
-            case "content_block_delta":
-                assert opened is not None
-                assert event["index"] == len(message["content"]) - 1
-                delta = event["delta"]
-                assert delta["type"] in DELTAS[opened["type"]]
-                texts.append(
-                    delta.get("text") or delta.get("thinking") or delta.get("partial_json")
-                )
-            case "content_block_stop":
-                assert opened is not None
-                assert event["index"] == len(message["content"]) - 1
-                _fill(opened, "".join(each or "" for each in texts))
-                opened = None
-            case "message_delta":
-                assert opened is None
-                message |= event["delta"] | {"usage": event["usage"]}
-                assert [each["type"] for each in events] == ["message_stop"]
-                return message
-    raise AssertionError("no end")
-
-
-def _fill(block, text):
-    if block["type"] != "tool_use":
-        block[block["type"]] = text
-        return
-    try:
-        block["input"] = json.loads(text or "{}")
-    except json.JSONDecodeError:
-        block["input"] = {"arguments": text}
 
 
 def test_a_stream_is_legal_and_adds_up_to_the_whole_message():
