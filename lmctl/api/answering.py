@@ -17,18 +17,15 @@ import structlog
 from falcon.asgi import Request, Response
 
 from lmctl.api import sse
-from lmctl.api.answered import Answered, Collector, usage_of
+from lmctl.api.answered import Answered
+from lmctl.api.catalogue import Overdue
 from lmctl.api.closing import Exchange, exchange_of
 from lmctl.api.errors import JSON_TYPE, internal
+from lmctl.api.in_time import in_time
 from lmctl.api.merging import merged, one
+from lmctl.api.tallying import Tally
 from lmctl.base.errors import LmctlError
-from lmctl.base.talk import (
-    Event,
-    Finished,
-    ReasoningDelta,
-    TextDelta,
-    ToolCallStarted,
-)
+from lmctl.base.talk import Event
 from lmctl.serving.gateway import Answer, Gateway, MakeCall
 from lmctl.serving.on_demand import Loading
 
@@ -97,15 +94,17 @@ class Collecting:
         self._ttl = ttl
 
     async def collect(self, exchange: Exchange) -> tuple[str, tuple[Answered, ...]]:
-        """Return the id of the answering instance and every answer, once all are complete."""
-        first = await self._open(exchange)
-        answers = _Answers(len(self._makes))
-        tally = _Tally(exchange)
-        async with aclosing(self._events(exchange, first)) as events:
-            async for index, event in events:
-                tally.add(index, event)
-                answers.add(index, event)
-        return first.model, answers.all()
+        """Return the id of the answering instance and every answer, once all are complete.
+
+        Raises what Gateway.open does, and Overdue.
+        """
+        with in_time(exchange):
+            first = await self._open(exchange)
+            tally = Tally(exchange, len(self._makes), keeps=True)
+            async with aclosing(self._events(exchange, first)) as events:
+                async for index, event in events:
+                    tally.add(index, event)
+            return first.model, tally.answers()
 
     async def _open(
         self, exchange: Exchange, told: Callable[[Loading], object] | None = None
@@ -179,26 +178,32 @@ class Asking(Collecting):
         loading = self._gateway.loading(self._model)
         writer = self._writer(loading) if loading is not None else None
         if isinstance(writer, TellsLoads):
-            await sse.begin(req, resp, self._after_load(writer, exchange))
+            await sse.begin(req, resp, self._with_load(writer, exchange))
             return
         opening = self._opening(exchange)
         patience = exchange.silence
         if loading is None:
-            patience += self._gateway.snapshot().surface.limits.queue_deadline
-        await asyncio.wait({opening}, timeout=patience)
+            patience += exchange.surface.limits.queue_deadline
+        with in_time(exchange):
+            await asyncio.wait({opening}, timeout=patience)
         if opening.done():
             opening.result()
         await sse.begin(req, resp, self._frames(opening, exchange))
 
-    async def _after_load(
+    async def _with_load(
         self, writer: TellsLoads, exchange: Exchange
     ) -> AsyncGenerator[bytes, None]:
         """Yield how far the load is, then the answer; the 200 is out already."""
         news: asyncio.Queue[Loading | None] = asyncio.Queue()
         opening = self._opening(exchange, told=news.put_nowait)
         opening.add_done_callback(lambda _: news.put_nowait(None))
-        while (loading := await news.get()) is not None:
-            yield writer.loading(loading)
+        try:
+            with in_time(exchange):
+                while (loading := await news.get()) is not None:
+                    yield writer.loading(loading)
+        except Overdue as error:
+            yield self._broken(writer, exchange, error)
+            return
         async with aclosing(self._frames(opening, exchange, writer)) as frames:
             async for frame in frames:
                 yield frame
@@ -218,23 +223,21 @@ class Asking(Collecting):
         writer: Writer | None = None,
     ) -> AsyncGenerator[bytes, None]:
         try:
-            first = await opening
-            writer = writer or self._writer(first.model)
-            if begin := writer.begin():
-                yield begin
-            tally = _Tally(exchange)
-            answers = _Answers(len(self._makes)) if self._keep is not None else None
-            async with aclosing(self._events(exchange, first)) as events:
-                async for index, event in events:
-                    tally.add(index, event)
-                    if answers is not None:
-                        answers.add(index, event)
-                    if frame := writer.event(index, event):
-                        yield frame
-            if answers is not None and self._keep is not None:
-                await self._keep(first.model, answers.all())
-            if end := writer.end():
-                yield end
+            with in_time(exchange):
+                first = await opening
+                writer = writer or self._writer(first.model)
+                if begin := writer.begin():
+                    yield begin
+                tally = Tally(exchange, len(self._makes), keeps=self._keep is not None)
+                async with aclosing(self._events(exchange, first)) as events:
+                    async for index, event in events:
+                        tally.add(index, event)
+                        if frame := writer.event(index, event):
+                            yield frame
+                if self._keep is not None:
+                    await self._keep(first.model, tally.answers())
+                if end := writer.end():
+                    yield end
         except LmctlError as error:
             yield self._broken(writer, exchange, error)
         except Exception:  # noqa: BLE001 - the status is out; the client must be told somehow
@@ -248,48 +251,6 @@ class Asking(Collecting):
             exchange.asked.broke()
         # Nobody answered: the name that was asked for is all there is to call it by.
         return (writer or self._writer(self._model or "")).broken(error)
-
-
-class _Answers:
-    """The answers to one request, put together as their events come."""
-
-    def __init__(self, count: int) -> None:
-        self._collectors = [Collector() for _ in range(count)]
-        self._complete: dict[int, Answered] = {}
-
-    def add(self, index: int, event: Event) -> None:
-        if (answer := self._collectors[index].add(event)) is not None:
-            self._complete[index] = answer
-
-    def all(self) -> tuple[Answered, ...]:
-        return tuple(self._complete[index] for index in sorted(self._complete))
-
-
-class _Tally:
-    """Tells metrics and log of one request's answers as they come."""
-
-    def __init__(self, exchange: Exchange) -> None:
-        self._exchange = exchange
-        self._ended: dict[int, Finished] = {}
-
-    def add(self, index: int, event: Event) -> None:
-        asked = self._exchange.asked
-        match event:
-            case TextDelta() | ReasoningDelta() | ToolCallStarted():
-                if asked is not None:
-                    asked.spoke()
-            case Finished():
-                self._ended[index] = event
-                usage = usage_of(self._ended)
-                if asked is not None:
-                    asked.used(usage)
-                self._exchange.notes |= {
-                    "prompt_tokens": usage.prompt_tokens,
-                    "tokens": usage.completion_tokens,
-                    "finish": event.reason,
-                }
-            case _:
-                pass
 
 
 async def _settle(opening: asyncio.Future[Answer]) -> None:

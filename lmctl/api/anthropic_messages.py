@@ -7,9 +7,10 @@ from lmctl.api import images
 from lmctl.api.answering import Asking, new_id
 from lmctl.api.anthropic_body import CountBody, MessagesBody
 from lmctl.api.anthropic_writer import MessagesWriter
-from lmctl.api.asked import Asked
 from lmctl.api.closing import exchange_of
+from lmctl.api.entering import entered, note_prompt
 from lmctl.api.errors import JSON_TYPE
+from lmctl.api.in_time import in_time
 from lmctl.api.reading import parse, read_body
 from lmctl.base import talk
 from lmctl.chat.effective import effective, with_system_prompt
@@ -24,12 +25,9 @@ class Messages:
         self._gateway = gateway
 
     async def on_post(self, req: Request, resp: Response) -> None:
-        exchange_of(req).asked = Asked(self._gateway.metrics)
-        surface = self._gateway.snapshot().surface
-        body = parse(MessagesBody, await read_body(req, surface.limits))
+        body = await entered(self._gateway, req, MessagesBody)
         chat = body.to_chat()
-        if surface.log_prompts:
-            exchange_of(req).notes["prompt"] = images.logged(chat.messages)
+        note_prompt(req, lambda: images.logged(chat.messages))
         answer_id = new_id("msg_")
 
         def make(route: ServedRoute) -> talk.Call:
@@ -52,14 +50,15 @@ class CountTokens:
         self._gateway = gateway
 
     async def on_post(self, req: Request, resp: Response) -> None:
-        limits = self._gateway.snapshot().surface.limits
-        body = parse(CountBody, await read_body(req, limits))
+        exchange = exchange_of(req)
+        body = parse(CountBody, await read_body(req, exchange.surface.limits))
         chat = body.to_chat()
 
         def make(route: ServedRoute) -> talk.Chat:
             return _prompted(chat, effective(route.operation).system_prompt)
 
-        tokens = await self._gateway.count(body.model, make)
+        with in_time(exchange):
+            tokens = await self._gateway.count(body.model, make)
         resp.content_type = JSON_TYPE
         resp.data = msgspec.json.encode({"input_tokens": tokens})
 

@@ -12,6 +12,7 @@ from lmctl.api.closing import closing
 from lmctl.api.control import Control
 from lmctl.api.cors import CorsMiddleware
 from lmctl.api.crowd import Crowd
+from lmctl.api.entering import Entrance
 from lmctl.api.leaving import AsgiApp
 from lmctl.api.metrics import Metrics
 from lmctl.api.native_chat import NativeChat
@@ -69,6 +70,7 @@ def create_app(gateway: Gateway, conversations: Conversations, *, silence: float
     routes = routes_of(gateway, conversations)
     scopes = {path: scope for path, (scope, _) in routes.items()}
     app = falcon.asgi.App()
+    app.add_middleware(Entrance(gateway))
     app.add_middleware(CorsMiddleware(gateway))
     app.add_middleware(Guard(gateway, scopes))
     app.add_middleware(Crowd(gateway, scopes))

@@ -49,6 +49,10 @@ class TooSlow(Refused):
     """The body did not come in time."""
 
 
+class Overdue(LmctlError):
+    """The whole request took longer than the Server allows."""
+
+
 class WrongMedia(Refused):
     """The body is of a kind no endpoint reads."""
 
@@ -149,6 +153,7 @@ TABLE: tuple[tuple[type[LmctlError], Row], ...] = (
     (NotReady, _ours(503, "model_not_ready", anthropic="overloaded_error")),
     (ControlPlaneDown, _ours(503, "control_plane_down")),
     (Unreachable, _ours(503, "unreachable", anthropic="overloaded_error")),
+    (Overdue, _ours(504, "deadline_exceeded", anthropic="timeout_error")),
     (IntegrityError, _ours(500, "integrity")),
     (EngineFailed, _ours(500, "engine_failed")),
     (LmctlError, _ours(500, "internal_error", native="unknown")),

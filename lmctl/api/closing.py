@@ -25,6 +25,7 @@ from lmctl.api.asked import Asked
 from lmctl.api.leaving import AsgiApp, Client, Event, Receive, Scope, Send
 from lmctl.api.principal import ANYBODY, Principal
 from lmctl.api.request_id import request_id_of
+from lmctl.planning.surface import Surface
 
 PING = b": ping\n\n"
 _KEY = "lmctl.exchange"
@@ -37,12 +38,17 @@ _log = structlog.get_logger("lmctl.access")
 @dataclass(slots=True)
 class Exchange:
     """One request and its answer: `stack` closes what it holds, `notes` go to its log line, `asked`
-    counts it when it asks for text, `principal` is who asks. A stream is pinged after `silence` seconds without a byte.
+    counts it when it asks for text, `principal` is who asks, `surface` are the settings it came under.
+    A stream is pinged after `silence` seconds without a byte. `limit` can end it: it `began` then, by
+    the loop's clock.
     """
 
     stack: AsyncExitStack
     request_id: str
     silence: float
+    limit: asyncio.Timeout
+    began: float
+    surface: Surface = field(default_factory=Surface)
     notes: dict[str, object] = field(default_factory=dict)
     asked: Asked | None = None
     principal: Principal = ANYBODY
@@ -68,22 +74,30 @@ def closing(app: AsgiApp, *, silence: float = 10.0) -> AsgiApp:
         began = time.perf_counter()
         line = _Line(receive, send, silence=silence, request_id=request_id_of(scope["headers"]))
         try:
-            async with AsyncExitStack() as stack:
-                scope[_KEY] = exchange = Exchange(stack, line.request_id, silence)
+            async with asyncio.timeout(None) as limit, AsyncExitStack() as stack:
+                scope[_KEY] = exchange = Exchange(
+                    stack, line.request_id, silence, limit, asyncio.get_running_loop().time()
+                )
                 await line.serve(app, scope)
+        except TimeoutError:
+            # Over its time while it waited for the client to read on: the connection is closed.
+            if not limit.expired():
+                raise
+            exchange.notes["error"] = "the request was over its time, and its client did not read"
         finally:
             if exchange.asked is not None:
                 exchange.asked.over(line.status or _HUNG_UP)
-            _log.info(
-                "request",
-                method=scope["method"],
-                path=scope["path"],
-                status=line.status or _HUNG_UP,
-                ms=round((time.perf_counter() - began) * 1000, 1),
-                request_id=line.request_id,
-                **({"hung_up": True} if line.gone else {}),
-                **exchange.notes,
-            )
+            if exchange.surface.logs.requests != "off" or line.status >= 500:
+                _log.info(
+                    "request",
+                    method=scope["method"],
+                    path=scope["path"],
+                    status=line.status or _HUNG_UP,
+                    ms=round((time.perf_counter() - began) * 1000, 1),
+                    request_id=line.request_id,
+                    **({"hung_up": True} if line.gone else {}),
+                    **exchange.notes,
+                )
 
     return call
 

@@ -35,8 +35,19 @@ async def on_lmctl_error(req: Request, resp: Response, error: LmctlError, _param
         resp.set_header("www-authenticate", "Bearer")
     exchange = exchange_of(req)
     exchange.notes["error"] = str(error)
+    if isinstance(error, UnknownPath | WrongMethod):
+        _as_declared(req, resp, exchange.surface.compat.unknown_endpoint_status)
     if exchange.asked is not None:
         exchange.asked.rejected(code_of(error) or "bad_request")
+
+
+def _as_declared(req: Request, resp: Response, status: int) -> None:
+    """Let what no endpoint takes be a 200, as LM Studio has it, where the Server says so."""
+    if status == 200:
+        resp.status = HTTPStatus.OK
+        told = f"Unexpected endpoint or method. ({req.method} {req.path})"
+        resp.data = msgspec.json.encode({"error": told})
+        _log.warning("an unknown endpoint is answered with a 200", method=req.method, path=req.path)
 
 
 async def on_http_error(req: Request, resp: Response, error: falcon.HTTPError, params: Any) -> None:

@@ -6,13 +6,14 @@ from lmctl.api.answered import Answered
 from lmctl.base.stored import StoredTurn
 from lmctl.base.talk import Message
 from lmctl.planning.surface import Retention
-from lmctl.serving.stored import Conversations, new_turn_id, now
+from lmctl.serving.stored import Conversations, Past, headed, new_turn_id, now
 
 Told = Callable[[Answered], tuple[bytes, bytes]]
 
 
 class Keeping:
-    """A turn that is to be kept. `id` names it from the beginning; `kept` says whether it is there.
+    """A turn that goes on from a `past` and is to be kept. `id` names it from the beginning; `kept`
+    says whether it is there.
 
     `told` makes of the answer what the dialect can give again later: the response and the items it
     was asked with.
@@ -23,19 +24,24 @@ class Keeping:
         conversations: Conversations,
         retention: Retention,
         *,
+        past: Past,
         messages: tuple[Message, ...],
         system: str,
-        previous: str | None,
         told: Told = lambda _answer: (b"", b""),
     ) -> None:
         self.id = new_turn_id()
         self.kept = False
         self._conversations = conversations
         self._retention = retention
+        self._past = past
         self._messages = messages
         self._system = system
-        self._previous = previous
         self._told = told
+
+    @property
+    def conversation(self) -> tuple[Message, ...]:
+        """Return all that was said, the system prompt at its head."""
+        return headed((*self._past.messages, *self._messages), self._system)
 
     async def keep(self, model: str, answers: tuple[Answered, ...]) -> None:
         """Keep what was asked and answered."""
@@ -46,7 +52,7 @@ class Keeping:
             at=now(),
             model=model,
             messages=(*self._messages, _turn_of(answer)),
-            parent=self._previous,
+            parent=self._past.turn,
             system=self._system,
             response=response,
             items=items,

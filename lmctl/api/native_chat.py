@@ -5,20 +5,19 @@ from falcon.asgi import Request, Response
 
 from lmctl.api import images
 from lmctl.api.answering import Asking, new_id
-from lmctl.api.asked import Asked
 from lmctl.api.catalogue import NotListed
 from lmctl.api.closing import exchange_of
+from lmctl.api.entering import entered, note_prompt
 from lmctl.api.keeping import Keeping
 from lmctl.api.native_chat_body import NativeChatBody
 from lmctl.api.native_chat_writer import NativeChatWriter
 from lmctl.api.native_reading import parse_native
-from lmctl.api.reading import read_body
 from lmctl.base import talk
 from lmctl.chat.effective import effective, with_system_prompt
 from lmctl.planning.surface import ServedRoute
 from lmctl.serving.gateway import Gateway
 from lmctl.serving.routes import is_known, public_names
-from lmctl.serving.stored import Conversations, headed
+from lmctl.serving.stored import Conversations
 
 
 class NativeChat:
@@ -29,24 +28,20 @@ class NativeChat:
         self._conversations = conversations
 
     async def on_post(self, req: Request, resp: Response) -> None:
-        exchange_of(req).asked = Asked(self._gateway.metrics)
-        surface = self._gateway.snapshot().surface
-        body = parse_native(NativeChatBody, await read_body(req, surface.limits))
+        body = await entered(self._gateway, req, NativeChatBody, parsed=parse_native)
         body.check()
         self._refuse_unknown(body.model)
         message = body.to_message()
-        if surface.log_prompts:
-            exchange_of(req).notes["prompt"] = images.logged([message])
+        note_prompt(req, lambda: images.logged([message]))
         past = await self._conversations.past(body.previous_response_id)
-        system = past.system if body.system_prompt is None else body.system_prompt
         keeping = Keeping(
             self._conversations,
-            surface.retention,
+            exchange_of(req).surface.retention,
+            past=past,
             messages=(message,),
-            system=system,
-            previous=body.previous_response_id,
+            system=past.system if body.system_prompt is None else body.system_prompt,
         )
-        said = headed((*past.messages, message), system)
+        said = keeping.conversation
         asking = Asking(
             self._gateway,
             model=body.model,

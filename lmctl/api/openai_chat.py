@@ -8,14 +8,13 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from lmctl.api import images as pictured
 from lmctl.api.answering import Asking, Dress, new_id, plain
-from lmctl.api.asked import Asked
 from lmctl.api.choices import choices
 from lmctl.api.closing import exchange_of
+from lmctl.api.entering import entered, note_prompt
 from lmctl.api.fields import ChatContent
 from lmctl.api.openai_body import Refusals, TextBody, nothing
 from lmctl.api.openai_chat_writer import ChatWriter
 from lmctl.api.openai_tools import OfferedTool, choice_of, tools_of
-from lmctl.api.reading import parse, read_body
 from lmctl.base import talk
 from lmctl.base.errors import BadRequest
 from lmctl.chat.effective import PREFIX, effective, with_system_prompt
@@ -139,13 +138,11 @@ class ChatCompletions:
         self._dress = dress
 
     async def on_post(self, req: Request, resp: Response) -> None:
-        exchange_of(req).asked = Asked(self._gateway.metrics)
-        surface = self._gateway.snapshot().surface
-        body = parse(ChatBody, await read_body(req, surface.limits))
+        body = await entered(self._gateway, req, ChatBody)
         body.check()
         chat = body.to_chat()
-        if surface.log_prompts:
-            exchange_of(req).notes["prompt"] = pictured.logged(chat.messages)
+        note_prompt(req, lambda: pictured.logged(chat.messages))
+        apart = exchange_of(req).surface.compat.separate_reasoning
         answer_id, count = new_id("chatcmpl-"), body.n or 1
 
         def make(route: ServedRoute) -> talk.Call:
@@ -159,7 +156,8 @@ class ChatCompletions:
             makes=choices(make, count),
             ttl=body.ttl,
             writer=lambda model: self._dress(
-                ChatWriter(answer_id, model, count=count, usage=body.wants_usage), model
+                ChatWriter(answer_id, model, count=count, usage=body.wants_usage, apart=apart),
+                model,
             ),
         )
         await asking.answer(req, resp, stream=bool(body.stream))

@@ -2,12 +2,12 @@
 
 import time
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
 from lmctl.api import sse
-from lmctl.api.answered import Answered, drafted_of, usage_of
+from lmctl.api.answered import Answered, Said, Thought, drafted_of, usage_of
 from lmctl.api.openai_logprobs import chat_logprobs
 from lmctl.api.openai_shapes import draft_stats, error_event, usage_shape
 from lmctl.base.errors import LmctlError
@@ -22,16 +22,27 @@ from lmctl.base.talk import (
     ToolCallStarted,
 )
 
+THOUGHT_BEGINS: Final = "<think>"
+THOUGHT_ENDS: Final = "</think>"
 _encode = msgspec.json.Encoder().encode
 
 
 class ChatWriter:
     """Writes the answers to one request. What never changes within it is encoded once.
 
-    `usage` asks for the chunk of counts at the end.
+    `usage` asks for the chunk of counts at the end. Thoughts that are not to be told `apart` stand
+    in the content, between marks.
     """
 
-    def __init__(self, answer_id: str, model: str, *, count: int = 1, usage: bool = False) -> None:
+    def __init__(
+        self,
+        answer_id: str,
+        model: str,
+        *,
+        count: int = 1,
+        usage: bool = False,
+        apart: bool = True,
+    ) -> None:
         self._model = model
         self._common = {"id": answer_id, "object": "chat.completion", "created": int(time.time())}
         chunk = self._common | {"object": "chat.completion.chunk"}
@@ -45,14 +56,24 @@ class ChatWriter:
         self._count = count
         self._ended: dict[int, Finished] = {}
         self._usage = usage
+        self._apart = apart
+        self._thinking = [False] * count
 
     def begin(self) -> bytes:
         return b""
 
     def event(self, index: int, event: Event) -> bytes:
+        if self._thinking[index] and not isinstance(event, ReasoningDelta):
+            self._thinking[index] = False
+            thought = self._delta(index, b'"content":' + _encode(THOUGHT_ENDS))
+            return thought + self.event(index, event)
         match event:
             case TextDelta(text=text, tokens=tokens):
                 return self._delta(index, b'"content":' + _encode(text), tokens)
+            case ReasoningDelta(text=text) if not self._apart:
+                begin = "" if self._thinking[index] else THOUGHT_BEGINS
+                self._thinking[index] = True
+                return self._delta(index, b'"content":' + _encode(begin + text))
             case ReasoningDelta(text=text):
                 return self._delta(index, b'"reasoning_content":' + _encode(text))
             case ToolCallStarted(index=number, id=call_id, name=name):
@@ -113,8 +134,9 @@ class ChatWriter:
         )
 
     def _choice(self, index: int, answer: Answered) -> dict[str, Any]:
-        message: dict[str, Any] = {"role": "assistant", "content": _content(answer)}
-        if answer.reasoning:
+        content = _content(answer) if self._apart else _with_thoughts(answer)
+        message: dict[str, Any] = {"role": "assistant", "content": content}
+        if answer.reasoning and self._apart:
             message["reasoning_content"] = answer.reasoning
         message["tool_calls"] = [_tool_call(each) for each in answer.tool_calls]
         return {
@@ -128,6 +150,20 @@ class ChatWriter:
 def _content(answer: Answered) -> str | None:
     """Return the text; a message that only calls tools has none, which OpenAI writes as null."""
     return answer.text or (None if answer.tool_calls else "")
+
+
+def _with_thoughts(answer: Answered) -> str | None:
+    """Return the text with the thoughts in it, in the order they came."""
+    pieces: list[str] = []
+    for part in answer.parts:
+        match part:
+            case Said(text):
+                pieces.append(text)
+            case Thought(text):
+                pieces += (THOUGHT_BEGINS, text, THOUGHT_ENDS)
+            case ToolCall():
+                pass
+    return "".join(pieces) or _content(answer)
 
 
 def _tool_call(call: ToolCall) -> dict[str, Any]:

@@ -12,14 +12,12 @@ from pydantic import Field
 from lmctl.api import sse
 from lmctl.api.answered import Answered, drafted_of, usage_of
 from lmctl.api.answering import Asking, Dress, new_id, plain
-from lmctl.api.asked import Asked
 from lmctl.api.choices import choices
-from lmctl.api.closing import exchange_of
+from lmctl.api.entering import entered, note_prompt
 from lmctl.api.fields import Prompts
 from lmctl.api.openai_body import Refusals, TextBody, nothing
 from lmctl.api.openai_logprobs import completion_logprobs
 from lmctl.api.openai_shapes import draft_stats, error_event, usage_shape
-from lmctl.api.reading import parse, read_body
 from lmctl.base import talk
 from lmctl.base.errors import BadRequest, LmctlError
 from lmctl.chat.effective import PREFIX, effective
@@ -97,13 +95,10 @@ class Completions:
         self._dress = dress
 
     async def on_post(self, req: Request, resp: Response) -> None:
-        exchange_of(req).asked = Asked(self._gateway.metrics)
-        surface = self._gateway.snapshot().surface
-        body = parse(CompletionBody, await read_body(req, surface.limits))
+        body = await entered(self._gateway, req, CompletionBody)
         body.check()
         prompts, count = body.prompts(), body.n or 1
-        if surface.log_prompts:
-            exchange_of(req).notes["prompt"] = [each.text or each.tokens for each in prompts]
+        note_prompt(req, lambda: [each.text or each.tokens for each in prompts])
         answer_id = new_id("cmpl-")
 
         def make(prompt: talk.Prompt, route: ServedRoute) -> talk.Call:

@@ -10,11 +10,10 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from lmctl.api.answered import Answered
 from lmctl.api.answering import Collecting, new_id
-from lmctl.api.asked import Asked
 from lmctl.api.closing import exchange_of
+from lmctl.api.entering import entered, note_prompt
 from lmctl.api.errors import JSON_TYPE
 from lmctl.api.fields import Seconds, Texts
-from lmctl.api.reading import parse, read_body
 from lmctl.base import talk
 from lmctl.base.errors import BadRequest
 from lmctl.planning.surface import ServedRoute
@@ -56,14 +55,9 @@ class Embeddings:
         self._gateway = gateway
 
     async def on_post(self, req: Request, resp: Response) -> None:
-        exchange_of(req).asked = Asked(self._gateway.metrics)
-        surface = self._gateway.snapshot().surface
-        body = parse(EmbeddingsBody, await read_body(req, surface.limits))
+        body = await entered(self._gateway, req, EmbeddingsBody)
         texts = body.texts()
-        if surface.log_prompts:
-            exchange_of(req).notes["prompt"] = [
-                each for each in texts.texts if isinstance(each, str)
-            ]
+        note_prompt(req, lambda: [each for each in texts.texts if isinstance(each, str)])
         call = talk.Call(new_id("embd-"), texts)
 
         def make(_route: ServedRoute) -> talk.Call:

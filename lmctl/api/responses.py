@@ -9,12 +9,11 @@ from falcon.asgi import Request, Response
 from lmctl.api import images
 from lmctl.api.answered import Answered
 from lmctl.api.answering import Asking
-from lmctl.api.asked import Asked
 from lmctl.api.catalogue import NoSuchResponse
 from lmctl.api.closing import exchange_of
+from lmctl.api.entering import entered, note_prompt
 from lmctl.api.errors import JSON_TYPE
 from lmctl.api.keeping import Keeping
-from lmctl.api.reading import parse, read_body
 from lmctl.api.responses_background import Behind, cancel, response_of
 from lmctl.api.responses_body import ResponsesBody
 from lmctl.api.responses_items import stored_items
@@ -26,7 +25,7 @@ from lmctl.base.stored import StoredTurn
 from lmctl.chat.effective import effective, with_system_prompt
 from lmctl.planning.surface import ServedRoute
 from lmctl.serving.gateway import Gateway
-from lmctl.serving.stored import Conversations, Past, UnknownTurn, headed
+from lmctl.serving.stored import Conversations, Past, UnknownTurn
 
 _MOST_LISTED: Final = 100
 
@@ -39,26 +38,22 @@ class Responses:
         self._conversations = conversations
 
     async def on_post(self, req: Request, resp: Response) -> None:
-        exchange_of(req).asked = Asked(self._gateway.metrics)
-        surface = self._gateway.snapshot().surface
-        body = parse(ResponsesBody, await read_body(req, surface.limits))
+        body = await entered(self._gateway, req, ResponsesBody)
         body.check()
         chat = body.to_chat()
         brought = chat.messages
-        if surface.log_prompts:
-            exchange_of(req).notes["prompt"] = images.logged(brought)
-        past = await self._past(body.previous_response_id)
+        note_prompt(req, lambda: images.logged(brought))
+        surface = exchange_of(req).surface
         keeping = Keeping(
             self._conversations,
             surface.retention,
+            past=await self._past(body.previous_response_id),
             messages=brought,
             system=body.instructions or "",
-            previous=body.previous_response_id,
             told=lambda answer: _told(shape, answer, body.input),
         )
         shape = ResponseShape(keeping.id, body.echo())
-        said = headed((*past.messages, *brought), body.instructions or "")
-        chat = msgspec.structs.replace(chat, messages=said)
+        chat = msgspec.structs.replace(chat, messages=keeping.conversation)
         make = partial(_call, body, chat, shape)
         if body.background:
             shape.model = body.model or ""

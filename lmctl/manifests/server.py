@@ -122,6 +122,8 @@ class LimitRules(Node):
     """Largest request body."""
     body_timeout: Annotated[Duration, Field(gt=0)] = 30.0
     """How long a request body may take to come."""
+    request_deadline: Annotated[Duration, Field(gt=0)] | None = None
+    """How long a request for an answer may take from its first byte to its last; none is no limit."""
     concurrency: Annotated[int, Field(ge=1)] = 512
     """Requests one gateway process answers at once, those that wait included; more get a 429."""
 
@@ -135,11 +137,24 @@ class ConversationRules(Node):
     """Most turns stored; the ones last used stay."""
 
 
+class Compat(Node):
+    """Where clients expect what LM Studio does."""
+
+    unknown_endpoint_status: Literal[404, 200] = 404
+    """Status of what no endpoint takes: 404 (405 for a wrong method), or 200 as LM Studio answers."""
+    separate_reasoning: bool = True
+    """Whether chat completions tell thoughts apart, in `reasoning_content`; else they stand in `content`."""
+
+
 class Logging(Node):
     """What is written down about requests."""
 
+    requests: Literal["off", "succinct", "full"] = "succinct"
+    """Lines per request: none unless it fails, one when it is over, or one when it begins too."""
     prompts: bool = False
     """Whether prompts and answers are logged."""
+    tokens: bool = False
+    """Whether every piece of an answer is logged as it comes."""
 
 
 class ServerSpec(Node):
@@ -161,6 +176,8 @@ class ServerSpec(Node):
     """Bounds that keep one client from starving the rest."""
     conversations: ConversationRules = ConversationRules()
     """How long conversations are stored for requests that go on from them."""
+    compat: Compat = Compat()
+    """Where clients expect what LM Studio does."""
     secrets: Mapping[SecretName, SecretRef] = Field(default_factory=dict)
     """Secrets by the name other manifests use: `${secret:NAME}` in mcp.json and in a Runtime."""
     reconcile: Reconcile = Reconcile()

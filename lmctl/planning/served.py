@@ -9,9 +9,11 @@ from lmctl.planning.desired import WantedInstance
 from lmctl.planning.surface import (
     Access,
     AliasTarget,
+    Compat,
     Cors,
     Limits,
     Loadable,
+    Logs,
     Retention,
     ServedAlias,
     ServedRoute,
@@ -40,7 +42,8 @@ def surface_of(
         cors=Cors(enabled=server.cors.enabled, origins=tuple(server.cors.origins)),
         limits=_limits(server.limits),
         retention=Retention(server.conversations.keep, server.conversations.most),
-        log_prompts=server.logging.prompts,
+        compat=Compat(server.compat.unknown_endpoint_status, server.compat.separate_reasoning),
+        logs=Logs(server.logging.requests, server.logging.prompts, server.logging.tokens),
         control_socket=control,
     )
 
@@ -52,6 +55,7 @@ def _limits(rules: LimitRules) -> Limits:
         concurrency=rules.concurrency,
         queue=rules.queue,
         queue_deadline=rules.queue_deadline,
+        request_deadline=rules.request_deadline,
     )
 
 

@@ -98,13 +98,31 @@ class FoundTokens(msgspec.Struct, frozen=True):
 
 
 class Limits(msgspec.Struct, frozen=True):
-    """Bounds of one gateway worker: body in bytes, deadlines in seconds."""
+    """Bounds of one gateway worker: body in bytes, deadlines in seconds; None is no limit."""
 
     body_size: int = 32 * 1024 * 1024
     body_timeout: float = 30.0
     concurrency: int = 512
     queue: int = 64
     queue_deadline: float = 30.0
+    request_deadline: float | None = None
+
+
+class Compat(msgspec.Struct, frozen=True):
+    """What is answered as LM Studio does: the status of unknown endpoints, and whether a chat
+    completion tells thoughts apart.
+    """
+
+    unknown_endpoint_status: int = 404
+    separate_reasoning: bool = True
+
+
+class Logs(msgspec.Struct, frozen=True):
+    """What is logged of requests. `requests`: `off` (only what fails), `succinct` or `full`."""
+
+    requests: str = "succinct"
+    prompts: bool = False
+    tokens: bool = False
 
 
 class Retention(msgspec.Struct, frozen=True):
@@ -130,7 +148,8 @@ class Surface(msgspec.Struct, frozen=True):
     cors: Cors = Cors()
     limits: Limits = Limits()
     retention: Retention = Retention()
-    log_prompts: bool = False
+    compat: Compat = Compat()
+    logs: Logs = Logs()
     control_socket: str = ""
 
 

@@ -120,7 +120,10 @@ def _settings(surface: Surface) -> dict[str, object]:
         "limits.concurrency": limits["concurrency"],
         "limits.queue": limits["queue"],
         "limits.queueDeadline": limits["queue_deadline"],
+        "limits.requestDeadline": limits["request_deadline"],
         "conversations.keep": surface.retention.keep,
         "conversations.most": surface.retention.most,
-        "logging.prompts": surface.log_prompts,
+        "compat.unknownEndpointStatus": surface.compat.unknown_endpoint_status,
+        "compat.separateReasoning": surface.compat.separate_reasoning,
+        **{f"logging.{key}": value for key, value in msgspec.structs.asdict(surface.logs).items()},
     }

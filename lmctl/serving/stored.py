@@ -40,10 +40,11 @@ class Turns(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Past:
-    """What was said before: the messages in order, and the system prompt in force."""
+    """What was said before `turn` ended: the messages in order, and the system prompt in force."""
 
     messages: tuple[Message, ...] = ()
     system: str = ""
+    turn: str | None = None
 
 
 class Conversations:
@@ -63,7 +64,8 @@ class Conversations:
         line = await self._do(lambda: self._turns.line(previous))
         if not line:
             raise _unknown(previous)
-        return Past(tuple(each for turn in line for each in turn.messages), line[-1].system)
+        said = tuple(each for turn in line for each in turn.messages)
+        return Past(said, line[-1].system, previous)
 
     async def keep(self, turn: StoredTurn, retention: Retention) -> bool:
         """Keep a turn; say whether it is kept. One that cannot be is logged: it was answered."""

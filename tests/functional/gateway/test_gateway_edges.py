@@ -6,7 +6,7 @@ import json
 import pytest
 import structlog
 
-from lmctl.planning.surface import Cors, Health
+from lmctl.planning.surface import Cors, Health, Logs
 from tests.support.tiny_runner import tiny_runner
 
 PAGE = "https://app.example"
@@ -149,7 +149,7 @@ async def test_the_log_line_has_what_happened_and_never_the_prompt(server, runne
 
 
 async def test_prompts_are_logged_when_the_surface_says_so(box, server, runner):
-    box.serve(box.route(), log_prompts=True)
+    box.serve(box.route(), logs=Logs(prompts=True))
 
     with structlog.testing.capture_logs() as lines:
         await server.chat()

@@ -136,7 +136,7 @@ async def test_a_turn_starts_from_the_messages_and_the_last_system_prompt(file, 
     add(turn("a", system="be brief"), turn("b", "a", system="be long"))
     conversations = conversations_of(file, tmp_path)
     past = await conversations.past("b")
-    assert past == Past((Message("user", "a"), Message("user", "b")), "be long")
+    assert past == Past((Message("user", "a"), Message("user", "b")), "be long", "b")
     assert await conversations.past(None) == Past()
     with pytest.raises(UnknownTurn, match="no response `x` is stored"):
         await conversations.past("x")

@@ -10,7 +10,7 @@ from lmctl.planning.desired import DriftPolicy
 from lmctl.planning.observed import SeenStray
 from lmctl.planning.planner import make_plan
 from lmctl.planning.policies import converged, with_reported_drift_forgotten
-from lmctl.planning.surface import Cors
+from lmctl.planning.surface import Cors, Logs
 from lmctl.planning.turn import Reading, take_turn
 from lmctl.planning.weights_values import SeenWeights, WeightsState
 from tests.support import worlds
@@ -117,7 +117,9 @@ def test_drift_is_told_once_with_what_is_done_and_again_only_after_it_was_put_ri
     assert told == [expected] * 2
 
     reporting = desired(dataclasses.replace(B, drift=DriftPolicy.REPORT))
-    edited = in_sync(B, surface=msgspec.structs.replace(worlds.surface_for((B,)), log_prompts=True))
+    edited = in_sync(
+        B, surface=msgspec.structs.replace(worlds.surface_for((B,)), logs=Logs(prompts=True))
+    )
     teller.turn(make_plan(dataclasses.replace(reporting, drift=DriftPolicy.REPORT), edited))
     assert told[-1][2] == (
         "routes or settings changed (logging.prompts: true -> false); drift is only reported here "

@@ -13,6 +13,7 @@ from lmctl.planning.observed import ObservedState
 from lmctl.planning.planner import make_plan
 from lmctl.planning.policies import converged
 from lmctl.planning.rollout import attempt_of
+from lmctl.planning.surface import Logs
 from tests.support import worlds
 from tests.support.worlds import (
     carry_out,
@@ -133,11 +134,11 @@ def test_a_hot_edit_beside_a_surge_is_published_at_once_and_flips_no_route():
     old = worlds.surface_for((A,))
     goal = worlds.with_surface(
         desired(A_LONGER),
-        msgspec.structs.replace(worlds.surface_for((A_LONGER,)), log_prompts=True),
+        msgspec.structs.replace(worlds.surface_for((A_LONGER,)), logs=Logs(prompts=True)),
     )
     plan = make_plan(goal, msgspec.structs.replace(in_sync(A), host=host()))
     publish = next(each for each in plan.ready() if each.key == "publish surface")
-    assert publish.step.surface.log_prompts
+    assert publish.step.surface.logs.prompts
     assert publish.step.surface.routes[0].socket == old.routes[0].socket
     switch = next(each for each in plan.steps if each.key.startswith("switch"))
     assert switch.step.surface.routes[0].socket == A_LONGER.socket
