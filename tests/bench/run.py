@@ -333,10 +333,10 @@ def say(text: str) -> None:
 
 
 @contextmanager
-def stopping_in_time() -> Iterator[None]:
+def stopping_in_time(seconds: int = DEADLINE) -> Iterator[None]:
     """Leave in good order at the deadline and when told to end; only the first word counts."""
     reasons = {
-        signal.SIGALRM: f"stopped: not done within {DEADLINE} s",
+        signal.SIGALRM: f"stopped: not done within {seconds} s",
         signal.SIGINT: "interrupted",
         signal.SIGTERM: "terminated",
         signal.SIGHUP: "hung up",
@@ -349,7 +349,7 @@ def stopping_in_time() -> Iterator[None]:
 
     for each in reasons:
         signal.signal(each, stop)
-    signal.alarm(DEADLINE)
+    signal.alarm(seconds)
     try:
         yield
     finally:
