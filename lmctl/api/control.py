@@ -14,6 +14,7 @@ import httpx2
 import msgspec
 from falcon.asgi import Request, Response
 
+from lmctl.adapters.control_socket import async_transport
 from lmctl.api.catalogue import ControlPlaneDown
 from lmctl.api.closing import exchange_of
 from lmctl.api.errors import JSON_TYPE
@@ -97,7 +98,7 @@ async def ask_daemon(socket: str, path: str, *, seconds: float) -> bytes | None:
     """Return what the daemon answers to a GET below the prefix; None when it does not in time."""
     if not socket:
         return None
-    transport = httpx2.AsyncHTTPTransport(uds=socket)
+    transport = async_transport(socket)
     try:
         async with (
             asyncio.timeout(seconds),
@@ -118,7 +119,7 @@ async def call_daemon(
     """
     if not socket:
         raise _down()
-    transport = httpx2.AsyncHTTPTransport(uds=socket)
+    transport = async_transport(socket)
     try:
         async with httpx2.AsyncClient(
             transport=transport, timeout=_TIMEOUT, trust_env=False
@@ -137,7 +138,7 @@ async def _forward(req: Request, resp: Response, *, body: bytes, socket: str) ->
     exchange = exchange_of(req)
     if not socket:
         raise _down()
-    transport = httpx2.AsyncHTTPTransport(uds=socket)
+    transport = async_transport(socket)
     client = httpx2.AsyncClient(transport=transport, timeout=_TIMEOUT, trust_env=False)
     await exchange.stack.enter_async_context(client)
     query = f"?{req.query_string}" if req.query_string else ""

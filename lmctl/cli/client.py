@@ -7,6 +7,7 @@ from urllib.parse import quote, urlencode
 import httpx2
 import msgspec
 
+from lmctl.adapters.control_socket import transport
 from lmctl.adapters.home import Home
 from lmctl.adapters.state.events import Event, Filter
 from lmctl.base.errors import LmctlError, NotFound, Refused, Stale, Unreachable
@@ -35,9 +36,10 @@ class DaemonClient:
     def __init__(self, home: Home, *, deadline: float = _DEADLINE) -> None:
         home.check_sockets()
         self._home = home
-        transport = httpx2.HTTPTransport(uds=str(home.control))
         self._http = httpx2.Client(
-            transport=transport, base_url="http://lmctl/lmctl/v1/", timeout=deadline
+            transport=transport(home.control),
+            base_url="http://lmctl/lmctl/v1/",
+            timeout=deadline,
         )
 
     def close(self) -> None:

@@ -40,7 +40,12 @@ IMPURE = {
 DOORS = {
     "falcon": ("api/", "daemon/control"),
     "gunicorn": ("api/main.py",),
-    "httpx2": ("adapters/weights/", "api/control.py", "cli/client.py"),
+    "httpx2": (
+        "adapters/weights/",
+        "adapters/control_socket.py",
+        "api/control.py",
+        "cli/client.py",
+    ),
     "huggingface_hub": ("adapters/weights/hub.py",),
     "jinja2": ("chat/template.py",),
     "jsonschema": ("manifests/json_schema.py",),
