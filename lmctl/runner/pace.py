@@ -6,13 +6,13 @@ steps themselves, so the pace fits the machine, the model and how many are at wo
 
 from typing import Final
 
-STRETCH: Final = 2.5
-"""A step with reading may take so many times as long as one without."""
-LEAST: Final = 16
-"""Fewer tokens at once are not worth a step: their matrices are too narrow. Where even these take
-longer than the stretch allows, the streams wait a little longer and the prompt gets on.
+STRETCH: Final = 2.4
+"""A step with reading may always take so many times as long as one without."""
+LEAST: Final = 4
+"""Fewer tokens at once are not worth a step. Where even these take longer than the stretch allows,
+the streams wait a little longer and the prompt gets on.
 """
-UNKNOWN: Final = 64
+UNKNOWN: Final = 16
 """Tokens beside decoding before anything was seen: the first step that shows what they cost."""
 _NEW: Final = 0.2  # the part of a new look in an average
 
@@ -25,12 +25,16 @@ class Pace:
         self._decoding = 0.0  # seconds of a step that only decodes
         self._reading = 0.0  # seconds more per token read beside it
 
-    @property
-    def beside(self) -> int:
-        """How many tokens to read in a step in which others decode."""
+    def beside(self, *, decoding: int, reading: int) -> int:
+        """How many tokens to read in a step in which so many requests decode and so many read.
+
+        Whoever reads may have an equal share of the engine's time: where many wait to begin and few
+        decode, a step may take longer than the stretch, else the many would wait for the few.
+        """
         if not self._decoding or not self._reading:
             return min(UNKNOWN, self._most)
-        tokens = (STRETCH - 1) * self._decoding / self._reading
+        stretch = max(STRETCH, (reading + decoding) / decoding)
+        tokens = (stretch - 1) * self._decoding / self._reading
         return max(LEAST, min(int(tokens), self._most))
 
     def took(self, *, decoding: int, reading: int, seconds: float) -> None:

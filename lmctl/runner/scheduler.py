@@ -115,7 +115,8 @@ class Scheduler(Loop[Job]):
         decoding = sum(job.decoding for job in self._running.values())
         room = max(0, self._engine.facts.step_tokens - decoding)
         if decoding:
-            room = min(room, self._pace.beside)
+            reading = len(self._running) - decoding
+            room = min(room, self._pace.beside(decoding=decoding, reading=reading))
         found: list[tuple[Job, Feed]] = []
         for job in self._running.values():
             room += job.decoding  # its place is kept; a job that reads takes of what is left

@@ -36,8 +36,7 @@ class Fixed(Pace):
         super().__init__(tokens)
         self._tokens = tokens
 
-    @property
-    def beside(self) -> int:
+    def beside(self, *, decoding: int, reading: int) -> int:  # noqa: ARG002
         return self._tokens
 
 

@@ -10,25 +10,29 @@ def learned(*, decoding, per_token, steps=50, most=512):
     pace = Pace(most)
     for _ in range(steps):
         pace.took(decoding=4, reading=0, seconds=decoding)
-        reading = pace.beside
+        reading = beside(pace)
         pace.took(decoding=4, reading=reading, seconds=decoding + per_token * reading)
     return pace
 
 
+def beside(pace, *, decoding=4, reading=1):
+    return pace.beside(decoding=decoding, reading=reading)
+
+
 def test_before_anything_was_seen_it_is_a_usual_number_that_fits_a_step():
-    assert (Pace(512).beside, Pace(64).beside) == (UNKNOWN, 64)
+    assert (beside(Pace(512)), beside(Pace(8))) == (UNKNOWN, 8)
 
 
 @pytest.mark.parametrize(("decoding", "per_token"), [(0.030, 0.001), (0.010, 0.0001), (0.2, 0.002)])
 def test_a_step_with_reading_takes_so_many_times_as_long_as_one_without(decoding, per_token):
-    beside = learned(decoding=decoding, per_token=per_token).beside
+    tokens = beside(learned(decoding=decoding, per_token=per_token))
 
-    assert (decoding + beside * per_token) / decoding == pytest.approx(STRETCH, abs=0.05)
+    assert (decoding + tokens * per_token) / decoding == pytest.approx(STRETCH, abs=0.05)
 
 
 def test_it_reads_some_however_slow_and_no_more_than_a_step_takes():
-    assert learned(decoding=0.01, per_token=0.1).beside == LEAST
-    assert learned(decoding=1.0, per_token=0.0001).beside == 512
+    assert beside(learned(decoding=0.01, per_token=0.1)) == LEAST
+    assert beside(learned(decoding=1.0, per_token=0.0001)) == 512
 
 
 def test_a_clock_that_stands_teaches_nothing():
@@ -36,13 +40,22 @@ def test_a_clock_that_stands_teaches_nothing():
     pace.took(decoding=4, reading=0, seconds=0.0)
     pace.took(decoding=4, reading=9, seconds=0.0)
 
-    assert pace.beside == UNKNOWN
+    assert beside(pace) == UNKNOWN
 
 
 def test_it_follows_when_more_decode():
     pace = learned(decoding=0.03, per_token=0.001)
-    before = pace.beside
+    before = beside(pace)
     for _ in range(50):
         pace.took(decoding=16, reading=0, seconds=0.06)
 
-    assert pace.beside > 1.5 * before
+    assert beside(pace) > 1.5 * before
+
+
+def test_where_many_read_and_few_decode_each_gets_an_equal_share():
+    pace = learned(decoding=0.030, per_token=0.001)
+
+    tokens = beside(pace, decoding=1, reading=7)
+
+    assert (0.030 + tokens * 0.001) / 0.030 == pytest.approx(8, abs=0.05)
+    assert beside(pace, decoding=7, reading=1) == beside(pace, decoding=4, reading=2)

@@ -31,7 +31,7 @@ def test_more_requests_than_slots_wait_in_order():
 
 
 def test_a_long_prompt_is_read_in_small_pieces_while_others_decode():
-    world = World(Script(reply="r " * 20), parallel=2, physical_batch_size=512)
+    world = World(Script(reply="r " * 40), parallel=2, physical_batch_size=512)
     world.submit("go")
     long = "w " * 300
     world.on_turn = lambda _turn: world.submit(long) if len(world.turns) == 2 else None
@@ -39,7 +39,7 @@ def test_a_long_prompt_is_read_in_small_pieces_while_others_decode():
     world.scheduler.run()
 
     pieces = [size for step in world.engine.steps for sequence, size in step if sequence == 1]
-    assert pieces[:5] == [UNKNOWN] * 4 + [300 - 4 * UNKNOWN]
+    assert pieces[:19] == [UNKNOWN] * 18 + [300 - 18 * UNKNOWN]
     beside = [step for step in world.engine.steps if len(step) == 2]
     assert all(step[0] == (0, 1) for step in beside)
 
