@@ -113,7 +113,7 @@ def get(
     kind: Annotated[
         str | None,
         typer.Argument(
-            help="instances, models, runtimes, routes, server or KIND/NAME.",
+            help="instances, models, runtimes, routes, server, mcp or KIND/NAME.",
             autocompletion=kinds_and_keys,
         ),
     ] = None,

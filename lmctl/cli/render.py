@@ -7,6 +7,8 @@ from lmctl.base.quantities import format_size, format_time
 from lmctl.planning.conditions import State
 from lmctl.planning.report import BoxStatus, ObjectView, ProblemView
 
+_MOST_TOOLS = 5  # named in a table; `-o json` has them all
+
 
 def render_status(status: BoxStatus) -> str:
     """Return a box as a table of objects under one line about the whole."""
@@ -97,6 +99,9 @@ def _object_row(view: ObjectView) -> tuple[str, ...]:
         told.append(format_size(float(str(facts["size"]))))
     shown = ("pid", "version", "parallel")
     told += [f"{name} {facts[name]}" for name in shown if facts.get(name) is not None]
+    if isinstance(tools := facts.get("tools"), list) and tools:
+        more = f" and {len(tools) - _MOST_TOOLS} more" if len(tools) > _MOST_TOOLS else ""
+        told.append(", ".join(tools[:_MOST_TOOLS]) + more)
     return (*_columns(view), ", ".join(told), view.message)
 
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from lmctl.base.errors import NotFound
 from lmctl.planning.report import ObjectView
 
-KINDS = ("runtime", "model", "server", "instance", "route")
+KINDS = ("runtime", "model", "server", "instance", "route", "mcp")
 
 
 def select(found: Sequence[ObjectView], wanted: str) -> list[ObjectView]:

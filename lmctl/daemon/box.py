@@ -34,6 +34,7 @@ from lmctl.daemon.recording import Recorder
 from lmctl.daemon.scrubbing import BUSY_RATE, IDLE_RATE, Scrub
 from lmctl.daemon.telling import Telling
 from lmctl.daemon.tokens import TokenKeeper
+from lmctl.daemon.tool_hosting import ToolHosting
 from lmctl.daemon.vitals import Vitals
 from lmctl.daemon.wiring import eyes
 from lmctl.planning.desired import DesiredState
@@ -117,6 +118,7 @@ class Box:
             period=self.periods.resync,
             tell=self.recorder.event,
         )
+        self.tools = ToolHosting(home, tell=self.recorder.event, ring=self._bell.ring)
         self.history = History(
             self.store.generations,
             Revisions(home.revisions),
@@ -153,7 +155,10 @@ class Box:
         """Look at everything, with what is remembered of earlier looks."""
         seen = await self.eyes.observer.look(desired)
         return msgspec.structs.replace(
-            seen, converged=self.recorder.converged, peaks=self.recorder.peaks.known
+            seen,
+            converged=self.recorder.converged,
+            peaks=self.recorder.peaks.known,
+            tool_servers=self.tools.host.seen(),
         )
 
     @property
@@ -276,6 +281,7 @@ class Box:
         await self.settle()
         self.by_hand.stop()
         await self.vitals.stop()
+        await self.tools.host.close()
         self.store.close()
 
     async def _read(self) -> Reading:
@@ -318,6 +324,8 @@ class Box:
         budgets = {each.name: each.memory for each in wanted if each.memory is not None}
         self.vitals.follow(turn.observed, budgets)
         self._publishing.turn(turn)
+        if turn.desired is not None:
+            self.tools.follow(turn.desired)
         self.recorder.turn(turn)
         self.by_hand.turn(turn)
         self.metrics.turn(turn, digest=self.reader.digest, running=self._executor.running)

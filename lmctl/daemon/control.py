@@ -13,6 +13,9 @@
     POST /lmctl/v1/instances         {"model", "identifier", "load", "ttl", "wait"} load it by hand;
                                      with "on_demand": true for a request, answered once it serves
     DELETE /lmctl/v1/instances/NAME  unload what was loaded by hand
+    GET  /lmctl/v1/tools/LABEL       the tools of a hosted tool server
+    POST /lmctl/v1/tools/LABEL/calls {"tool", "arguments", "seconds"} call one; content parts of MCP
+    POST /lmctl/v1/tools/LABEL/retry connect again now
     POST /lmctl/v1/reconcile         look again now
     POST /lmctl/v1/rollback          {"generation": N or null, "by", "reason"} bring it back and hold
     POST /lmctl/v1/suspend           {"subject", "reason", "by", "until"} leave it alone
@@ -37,6 +40,7 @@ from lmctl.base.errors import LmctlError
 from lmctl.daemon.box import Box
 from lmctl.daemon.control_asked import asked, tell_error
 from lmctl.daemon.control_instances import InstanceResource, InstancesResource
+from lmctl.daemon.control_tools import ToolCallsResource, ToolRetryResource, ToolsResource
 from lmctl.daemon.control_wishes import (
     ResumeResource,
     RollbackResource,
@@ -215,5 +219,8 @@ def create_app(box: Box) -> App:
     app.add_route("/lmctl/v1/resume", ResumeResource(box))
     app.add_route("/lmctl/v1/instances", InstancesResource(box))
     app.add_route("/lmctl/v1/instances/{name:path}", InstanceResource(box))
+    app.add_route("/lmctl/v1/tools/{label}", ToolsResource(box))
+    app.add_route("/lmctl/v1/tools/{label}/calls", ToolCallsResource(box))
+    app.add_route("/lmctl/v1/tools/{label}/retry", ToolRetryResource(box))
     app.add_route("/lmctl/v1/shutdown", ShutdownResource(box))
     return app

@@ -35,8 +35,9 @@ def check_secrets(origins: Mapping[tuple[str, str], Declared]) -> Iterator[Diagn
 
 def _references(each: Declared) -> Iterator[tuple[Path, str]]:
     match each.value:
-        case McpServer(args=args, env=env, url=url, headers=headers):
-            texts: Any = {"args": args, "env": env, "url": url, "headers": headers}
+        case McpServer(args=args, env=env, url=url, headers=headers, auth=auth):
+            secret = {"CLIENT_SECRET": auth.client_secret} if auth is not None else {}
+            texts: Any = {"args": args, "env": env, "url": url, "headers": headers, "auth": secret}
         case Runtime():
             texts = {"spec": {"environment": each.value.spec.environment}}
         case _:

@@ -25,8 +25,6 @@ class NotYet:
 
 
 FIELDS: Final = (
-    NotYet("Server", ("spec", "secrets"), {}),
-    NotYet("Server", ("spec", "mcp", "allowFile"), quiet=False),
     NotYet("Server", ("spec", "mcp", "allowPerRequest"), quiet=False),
     NotYet("Instance", ("spec", "customFields"), {}),
     NotYet("Instance", ("spec", "placement", "labels"), {}),

@@ -1,9 +1,10 @@
 """`Server`: how this box listens, who may ask, and its limits. At most one per bundle."""
 
 from collections.abc import Mapping
+from ipaddress import ip_network
 from typing import Annotated, Final, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from lmctl.manifests.drift import Reconcile
 from lmctl.manifests.envelope import (
@@ -93,6 +94,17 @@ class Jit(Node):
     """How long a request may wait until its model is loaded."""
 
 
+def _network(text: str) -> str:
+    """Return a network as it is written in full."""
+    try:
+        return str(ip_network(text))
+    except ValueError as error:
+        raise ValueError(f"expected a network such as 10.1.0.0/16: {error}") from error
+
+
+Network = Annotated[str, AfterValidator(_network)]
+
+
 class McpAccess(Node):
     """Which tool servers requests may use."""
 
@@ -100,6 +112,14 @@ class McpAccess(Node):
     """Whether requests may use the servers of mcp.json; needs `auth.required`."""
     allow_per_request: bool = False
     """Whether requests may bring remote servers of their own."""
+    private_networks: Items[Network] = ()
+    """Networks such servers may be in although they are not public, such as `10.1.0.0/16`."""
+    rounds: Annotated[int, Field(ge=1, le=1000)] = 16
+    """How often one answer may go on after tools were called."""
+    call_timeout: Annotated[Duration, Field(gt=0)] = 60.0
+    """How long a call may take."""
+    max_output: Annotated[Size, Field(gt=0)] = 64 * 1024
+    """How much of what a call answers is shown to the model; the rest is cut."""
 
 
 class Guardrails(Node):

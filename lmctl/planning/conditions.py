@@ -67,6 +67,7 @@ class ConditionType(StrEnum):
     RUNTIME_READY = "RuntimeReady"
     LOADED = "Loaded"
     SERVING = "Serving"
+    CONNECTED = "Connected"
     PRUNE_BLOCKED = "PruneBlocked"
 
 
@@ -134,6 +135,10 @@ class Reason(StrEnum):
     ON_DEMAND = "OnDemand"
     NO_ROUTE = "NoRoute"
     FALLBACK = "Fallback"
+    # tool servers
+    TOOLS_LISTED = "ToolsListed"
+    NOT_CONNECTED = "NotConnected"
+    TURNED_OFF = "TurnedOff"
     # the box
     MANIFESTS_VALID = "ManifestsValid"
     MANIFESTS_BROKEN = "ManifestsBroken"

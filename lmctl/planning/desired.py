@@ -10,6 +10,7 @@ import msgspec
 from lmctl.base.spec import EngineName, LoadSettings
 from lmctl.planning.fit.budget import Guardrails
 from lmctl.planning.surface import Surface
+from lmctl.planning.wanted_tools import WantedToolServer
 from lmctl.planning.weights_values import Weights
 
 Owner = Literal["fleet", "manual", "jit"]
@@ -138,6 +139,8 @@ class DesiredState:
     Without `prune` what is no longer declared stays as it is. `taken_over` are loads by hand that a
     file declares now, with the name of the instance that does. `asleep` are declared instances that
     the first request loads; `leaving` is what was loaded on request and is over, by name.
+    `tool_servers` are to be hosted; those that are `tool_servers_off` are declared, and no request may
+    use them.
     """
 
     generation: int
@@ -154,6 +157,8 @@ class DesiredState:
     leaving: Mapping[str, Leaving] = field(default_factory=dict)
     on_demand: OnDemand = OnDemand()
     guardrails: Guardrails = field(default_factory=Guardrails)
+    tool_servers: tuple[WantedToolServer, ...] = ()
+    tool_servers_off: tuple[str, ...] = ()
     suspended: Mapping[str, str] = field(default_factory=dict)
     only: frozenset[str] = frozenset()
     places: Mapping[str, Mapping[str, str]] = field(default_factory=dict)

@@ -37,5 +37,6 @@ def _objects(desired: DesiredState) -> Iterator[str]:
     yield from (f"instance/{each.name}" for each in desired.instances)
     yield from (f"model/{each.model}" for each in desired.weights)
     yield from (f"runtime/{each.name}" for each in desired.runtimes)
+    yield from (f"mcp/{each.name}" for each in desired.tool_servers)
     if desired.gateway is not None:
         yield "server/gateway"

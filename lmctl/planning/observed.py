@@ -11,6 +11,7 @@ from lmctl.base.spec import FailureKind, LoadSettings, Phase
 from lmctl.planning.fit.learned import MemoryPeak
 from lmctl.planning.host_profile import HostProfile
 from lmctl.planning.model_facts import ModelFacts
+from lmctl.planning.seen_tools import SeenToolServer
 from lmctl.planning.surface import Surface
 from lmctl.planning.weights_values import SeenWeights, Weights, WeightsState
 
@@ -122,6 +123,7 @@ class ObservedState(msgspec.Struct, frozen=True):
     converged: dict[str, str] = {}
     source_files: dict[str, str] = {}
     strays: tuple[SeenStray, ...] = ()
+    tool_servers: tuple[SeenToolServer, ...] = ()
 
     def seen_weights(self, key: str) -> SeenWeights:
         """Return what is known of a set of weights; absent when nothing is."""

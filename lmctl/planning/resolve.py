@@ -33,6 +33,7 @@ from lmctl.planning.manual_loads import ManualLoad, by_request, with_loads
 from lmctl.planning.on_demand import loadable, ownership
 from lmctl.planning.served import surface_of
 from lmctl.planning.sources import weights_of
+from lmctl.planning.tool_servers import label_problems, wanted_tool_servers
 from lmctl.planning.weights_values import Weights
 
 _SECTIONS = (Section.LOAD, Section.OPERATION)
@@ -91,6 +92,9 @@ class _Resolver:
         keys = models.keys() | self._host.local_models.keys()
         runtimes = {each.runtime: each.engine for each in declared}
         server = self._bundle.server.spec
+        self._problems.extend(label_problems(self._bundle))
+        tool_servers = wanted_tool_servers(self._bundle)
+        hosted = {each.name for each in tool_servers}
         desired = DesiredState(
             generation=generation,
             weights=tuple(models[name] for name in sorted(models)),
@@ -114,6 +118,8 @@ class _Resolver:
             drift=DriftPolicy(server.reconcile.drift),
             prune=server.reconcile.prune,
             taken_over=self._taken_over,
+            tool_servers=tool_servers,
+            tool_servers_off=tuple(sorted(self._bundle.mcp_servers.keys() - hosted)),
         )
         return Resolution(desired, tuple(self._problems))
 
@@ -131,6 +137,8 @@ class _Resolver:
                 yield "server/gateway" if kind == "Server" else f"route/{name}", places
             elif kind in ("Model", "Runtime"):
                 yield f"{kind.lower()}/{name}", {"": declared.place().at}
+            elif kind == "McpServer":
+                yield f"mcp/{name}", {"": declared.place().at}
 
     def _suspended(self) -> Iterator[tuple[str, str]]:
         """Yield the objects that manifests want to be left alone, with where they say so."""

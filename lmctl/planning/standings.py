@@ -32,6 +32,7 @@ from lmctl.planning.plan import Plan
 from lmctl.planning.rollout import over_budget
 from lmctl.planning.route_standings import route_standings
 from lmctl.planning.scene import Scene
+from lmctl.planning.tool_standings import tool_standings
 from lmctl.planning.weights_values import StoredWeights, Weights, WeightsState
 
 ORPHAN = "orphan"
@@ -47,13 +48,17 @@ def standings(
     outcomes: Mapping[str, Outcome],
     progress: Mapping[str, Progress],
 ) -> tuple[Standing, ...]:
-    """Return how every declared object stands, instances and then routes last.
+    """Return how every declared object stands, instances, routes and then tool servers last.
 
     `outcomes` are the last endings and `progress` the running steps, both by step key.
     """
     judge = Judge(desired, plan, outcomes, progress)
     objects = tuple(_Objects(desired, observed, judge).all())
-    return (*objects, *route_standings(desired, observed, judge, objects))
+    return (
+        *objects,
+        *route_standings(desired, observed, judge, objects),
+        *tool_standings(desired, observed, judge),
+    )
 
 
 class _Objects:

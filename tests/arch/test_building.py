@@ -41,6 +41,7 @@ DOORS = {
     "falcon": ("api/", "daemon/control"),
     "gunicorn": ("api/main.py",),
     "httpx2": (
+        "adapters/mcp/",
         "adapters/weights/",
         "adapters/control_socket.py",
         "api/control.py",
@@ -54,7 +55,8 @@ DOORS = {
     "numpy": ("runner/llamacpp/",),
     "prometheus_client": ("adapters/metrics/",),
     "psutil": ("adapters/", "runner/"),
-    "pydantic": ("manifests/", "api/"),
+    "mcp": ("adapters/mcp/",),
+    "pydantic": ("adapters/mcp/", "manifests/", "api/"),
     "rich": ("cli/",),
     "ruamel": ("manifests/yaml_", "cli/printer.py"),
     "sqlite3": ("adapters/state/", "adapters/conversations.py"),

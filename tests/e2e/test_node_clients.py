@@ -2,7 +2,6 @@
 OpenAI's dialect (tests/node).
 """
 
-import hashlib
 import os
 import shutil
 import subprocess
@@ -11,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from tests.support.box import box_in
-from tests.support.models import cache, smollm2
+from tests.support.models import smollm2
+from tests.support.node import NODE, node_packages
 
 pytestmark = [
     pytest.mark.e2e,
@@ -20,23 +20,11 @@ pytestmark = [
     pytest.mark.skipif(shutil.which("npm") is None, reason="needs Node with npm"),
 ]
 
-NODE = Path(__file__).parents[1] / "node"
-
 
 @pytest.fixture(scope="module")
 def clients() -> Path:
     """The tests beside the packages they use, installed once per machine and lock file."""
-    lock = (NODE / "package-lock.json").read_bytes()
-    folder = cache() / "node" / hashlib.sha256(lock).hexdigest()[:12]
-    if not (folder / "installed").exists():
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir(parents=True)
-        for name in ("package.json", "package-lock.json"):
-            shutil.copy(NODE / name, folder)
-        npm = ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
-        subprocess.run(npm, cwd=folder, check=True, timeout=600)
-        (folder / "installed").touch()
-    return folder
+    return node_packages()
 
 
 @pytest.fixture(scope="module")
