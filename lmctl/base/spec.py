@@ -10,7 +10,7 @@ from typing import Final, Literal
 
 import msgspec
 
-EngineName = Literal["llama.cpp", "echo"]
+EngineName = Literal["llama.cpp", "mlx", "echo"]
 ModelKind = Literal["text", "embedding"]
 PROMPT_LOOKUP: Final = "prompt-lookup"
 """The drafter that needs no model, where a draft model is named."""

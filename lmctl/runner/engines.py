@@ -109,3 +109,19 @@ def open_engine(spec: RunnerSpec, *, progress: Callable[[float], bool]) -> Engin
                 meeting=Path(spec.socket).parent,
                 projector=beside[0] if beside else None,
             )
+        case "mlx":
+            return _open_mlx(spec, progress)
+
+
+def _open_mlx(spec: RunnerSpec, progress: Callable[[float], bool]) -> Engine:
+    """Load an MLX folder, of which every file is weights. Raises LoadFailed."""
+    try:
+        from lmctl.runner.mlx import engine as mlx
+    except ImportError as error:
+        raise LoadFailed(
+            f"MLX is not installed here: {error}",
+            kind=FailureKind.CONFIG,
+            hint="it comes with lmctl on Apple silicon; elsewhere install `lmctl[mlx]`",
+        ) from error
+    files = [(each.name, Path(each.path)) for each in spec.weights]
+    return mlx.load(files, spec.load, progress=progress)

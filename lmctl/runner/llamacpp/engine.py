@@ -16,6 +16,7 @@ import numpy as np
 from lmctl.base.errors import EngineFailed
 from lmctl.base.spec import LoadSettings
 from lmctl.base.talk import Image, Sampling
+from lmctl.runner.choosing import Logits
 from lmctl.runner.cores import Cores, Guest
 from lmctl.runner.llamacpp import load as loading
 from lmctl.runner.llamacpp.batch import Batch
@@ -23,11 +24,11 @@ from lmctl.runner.llamacpp.embedding import LlamaEmbedder
 from lmctl.runner.llamacpp.facts import facts
 from lmctl.runner.llamacpp.library import complaints, tokenized
 from lmctl.runner.llamacpp.load import Handles
-from lmctl.runner.llamacpp.logprobs import LogProbabilities
 from lmctl.runner.llamacpp.memory import Memory
-from lmctl.runner.llamacpp.sampling import Logits, Sampler
+from lmctl.runner.llamacpp.sampling import Sampler
 from lmctl.runner.llamacpp.vision import Eye
 from lmctl.runner.llamacpp.vocabulary import check_same
+from lmctl.runner.logprobs import LogProbabilities
 from lmctl.runner.port import Bell, Feed, Full, Interrupted, Matcher, Picture, Sampled
 
 _PIECE: Final = 512

@@ -6,27 +6,26 @@ C sampler for penalties looks every token of the vocabulary up in a hash table. 
 chain, which begins with the cut to top-k.
 """
 
-import secrets
 from collections import deque
 from collections.abc import Iterable
 from typing import Any, Final
 
 import llama_cpp as library
 import numpy as np
-from numpy.typing import NDArray
 
 from lmctl.base.talk import Mirostat, Sampling
+from lmctl.runner.choosing import (
+    GREEDY_BELOW,
+    REMEMBERED,
+    XTC_THRESHOLD,
+    Logits,
+    allowed,
+    seed_of,
+)
 from lmctl.runner.port import Matcher
 
-REMEMBERED: Final = 64
-"""Tokens that penalties look back on, the prompt's included: llama.cpp's default."""
-GREEDY_BELOW: Final = 1e-4
-_XTC_THRESHOLD: Final = 0.1  # LM Studio's, where only the probability is given
 _MIROSTAT_LOOKS_AT: Final = 100  # tokens that version 1 estimates from: llama.cpp's default
 _FARTHEST: Final = 1e30
-_SEEDS: Final = 2**32 - 1  # the one left out means "random" to llama.cpp
-
-Logits = NDArray[np.float32]
 
 
 class Sampler:
@@ -56,7 +55,7 @@ class Sampler:
         self._biased = np.array([token for token, _ in sampling.logit_bias], np.int64)
         bias = np.array([bias for _, bias in sampling.logit_bias], np.float32)
         self._bias = np.clip(bias, -_FARTHEST, _FARTHEST)
-        chosen = _seed(sampling.seed, seed)
+        chosen = seed_of(sampling.seed, seed)
         self._chain = None if self._greedy else _chain(sampling, chosen, vocabulary)
 
     def choose(self, logits: Logits, *, context: Any, row: int) -> int:
@@ -100,16 +99,7 @@ def _forbid(logits: Logits, mask: memoryview | None) -> None:
     """Leave only the tokens whose bit is set."""
     if mask is None:
         return
-    bits = np.unpackbits(np.frombuffer(mask, np.uint8), count=logits.size, bitorder="little")
-    np.copyto(logits, -np.inf, where=bits == 0)
-
-
-def _seed(asked: int | None, loaded: int | None) -> int:
-    """Return the seed to use: the call's, else the one the model was loaded with, else a fresh one."""
-    for seed in (asked, loaded):
-        if seed is not None and seed >= 0:
-            return seed % _SEEDS
-    return secrets.randbelow(_SEEDS)
+    np.copyto(logits, -np.inf, where=~allowed(mask, logits.size))
 
 
 def _chain(sampling: Sampling, seed: int, vocabulary: int) -> Any:
@@ -136,7 +126,7 @@ def _links(sampling: Sampling, seed: int, vocabulary: int) -> Iterable[Any]:
     if sampling.min_p:
         yield library.llama_sampler_init_min_p(sampling.min_p, 1)
     if sampling.xtc_probability:
-        threshold = _XTC_THRESHOLD if sampling.xtc_threshold is None else sampling.xtc_threshold
+        threshold = XTC_THRESHOLD if sampling.xtc_threshold is None else sampling.xtc_threshold
         yield library.llama_sampler_init_xtc(sampling.xtc_probability, threshold, 1, seed)
     yield library.llama_sampler_init_temp(sampling.temperature)
     yield library.llama_sampler_init_dist(seed)

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 
 from lmctl.base.talk import ChosenToken, TokenChoice
-from lmctl.runner.llamacpp.sampling import Logits
+from lmctl.runner.choosing import Logits
 
 Piece = Callable[[int], bytes]
 

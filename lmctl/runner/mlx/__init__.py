@@ -1,0 +1,1 @@
+"""MLX behind the engine's port, through mlx-lm's models: Apple silicon, and Linux on the CPU."""

@@ -1,0 +1,90 @@
+"""Weights and settings become a model of mlx-lm, or a reason why not."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, Final
+
+import mlx.core as mx
+from mlx.utils import tree_flatten
+from mlx_lm.models.cache import make_prompt_cache
+from mlx_lm.utils import load_config, load_model
+
+from lmctl.base.spec import FailureKind, LoadSettings
+from lmctl.runner.mlx.alone import Alone
+from lmctl.runner.mlx.rows import Rows, fits
+from lmctl.runner.mlx.tokens import Tokens
+from lmctl.runner.port import LoadFailed
+
+Progress = Callable[[float], bool]
+Named = Sequence[tuple[str, Path]]
+
+_TOGETHER: Final = 32
+"""Tensors that are read between two looks at whether the load was called off."""
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A model with its tokenizer, and what keeps what it has read."""
+
+    model: Any
+    tokens: Tokens
+    memory: Rows | Alone
+    architecture: str
+    vocabulary: int
+
+
+def load(files: Named, settings: LoadSettings, *, progress: Progress) -> Opened:
+    """Return a model read from files, by their names in an MLX folder.
+
+    Raises LoadFailed: CAPACITY when memory is short, TRANSIENT when `progress` called it off,
+    CONFIG for everything that will fail again.
+    """
+    if mx.default_device() == mx.cpu:
+        mx.disable_compile()  # on a CPU it starts a C++ compiler, which may not be there
+    # mlx-lm reads folders; when all is read, nothing looks there any more.
+    with TemporaryDirectory(prefix="lmctl-mlx-") as linked:
+        folder = Path(linked)
+        for name, path in files:
+            (folder / Path(name).name).symlink_to(path.absolute())
+        return _opened(folder, settings, progress)
+
+
+def _opened(folder: Path, settings: LoadSettings, progress: Progress) -> Opened:
+    tokens = Tokens(folder)
+    try:
+        model, _ = load_model(folder, lazy=True)
+        config = load_config(folder)
+        _read(model, progress)
+    except MemoryError as error:
+        raise LoadFailed("there is not enough memory", kind=FailureKind.CAPACITY) from error
+    except (ImportError, KeyError, OSError, RuntimeError, TypeError, ValueError) as error:
+        raise LoadFailed(f"mlx-lm cannot load it: {error}", kind=FailureKind.CONFIG) from error
+    return Opened(
+        model=model,
+        tokens=tokens,
+        memory=_memory(model, settings),
+        architecture=str(config.get("model_type", "")),
+        # Only the shape: nothing is computed.
+        vocabulary=model(mx.zeros((1, 1), mx.int32)).shape[-1],
+    )
+
+
+def _read(model: Any, progress: Progress) -> None:
+    """Read the weights, a few tensors at a time."""
+    tensors = [tensor for _, tensor in tree_flatten(model.parameters())]
+    for done in range(0, len(tensors), _TOGETHER):
+        if not progress(done / len(tensors)):
+            raise LoadFailed("the load was called off", kind=FailureKind.TRANSIENT)
+        mx.eval(tensors[done : done + _TOGETHER])
+    progress(1.0)
+
+
+def _memory(model: Any, settings: LoadSettings) -> Rows | Alone:
+    made = partial(make_prompt_cache, model)
+    caches = made()
+    if fits(caches):
+        return Rows(model, caches, slots=settings.parallel, longest=settings.context_length)
+    return Alone(model, made, after=lambda _caches: None)
