@@ -5,6 +5,9 @@ PYTHON ?= python3
 BIN := .venv/bin
 LOCKS := config/lock/all.txt config/lock/llama-cpp.txt config/lock/build.txt
 
+# Compiled modules are kept, whatever the machine says: every command would compile lmctl anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: install demo test check bench bench-memory lock schemas clean
 
 install: .venv/installed
