@@ -76,11 +76,17 @@ class AnswerReader:
         return self._marks.get(token) or engine.piece(token)
 
     def push(self, text: str, tokens: Sequence[ChosenToken] = ()) -> list[Event]:
-        """Take text and the tokens it is made of; return what is certain by now."""
+        """Take the text of one more token, and the tokens it is made of; return what is certain by
+        now.
+        """
         before = self._parser.thinking
-        events = self._parser.push(text)
+        events = self.rest(text, tokens)
         self.reasoning_tokens += before or self._parser.thinking
-        return _with_tokens(events, tokens)
+        return events
+
+    def rest(self, text: str, tokens: Sequence[ChosenToken]) -> list[Event]:
+        """Take text that was held back, which is of no further token."""
+        return _with_tokens(self._parser.push(text), tokens)
 
     def finish(self) -> list[Event]:
         """Return what was held back, when no more text comes."""

@@ -174,7 +174,9 @@ class Job:
 
     def _rest(self) -> list[Event]:
         """Return what was held back, and tokens that made no text."""
-        events = self._told(Shown(self.text.finish()))
+        events = self.reader.rest(self.text.finish(), self.unsent)
+        if events:
+            self.unsent = []
         if self.unsent and self.reader.reason("stop") == "stop":
             events.append(TextDelta("", tuple(self.unsent)))
         return events

@@ -65,7 +65,9 @@ def _chunk(whole, chunk, take, *, usage):
     if not chunk["choices"]:
         assert usage
         assert all(each.reason for each in whole.choices.values())
-        whole.usage = chunk["usage"]
+        whole.usage = counts = chunk["usage"]
+        thought = counts["completion_tokens_details"]["reasoning_tokens"]
+        assert 0 <= thought <= counts["completion_tokens"]
         return
     assert chunk.get("usage") is None
     (told,) = chunk["choices"]

@@ -76,12 +76,19 @@ def write(path: Path) -> Path:
 
 def write_eye(path: Path) -> Path:
     """Write a projector that sees a picture as one token: `r`, `g` or `b`, by its mean colour."""
-    words = _tensors()["token_embd.weight"]
+    return written_eye(path, _tensors()["token_embd.weight"][list(b"rgb")])
+
+
+def written_eye(path: Path, words: np.ndarray) -> Path:
+    """Write a projector that sees a picture as one token: the first of these three embeddings for
+    red, the second for green, the third for blue.
+    """
+    wide = words.shape[1]
     patches = np.zeros((_DEEP, 3, _PATCH, _PATCH))
-    projection = np.zeros((_DEEP, _WIDE))
-    for channel, letter in enumerate(b"rgb"):
+    projection = np.zeros((_DEEP, wide))
+    for channel, word in enumerate(words):
         patches[channel, channel] = 1 / _PATCH**2
-        projection[channel] = words[letter]
+        projection[channel] = word
     tensors = {
         "v.patch_embd.weight": patches,
         "v.patch_embd.bias": np.zeros(_DEEP),
@@ -104,7 +111,7 @@ def write_eye(path: Path) -> Path:
         "embedding_length": _DEEP,
         "feed_forward_length": 2 * _DEEP,
         "block_count": 1,
-        "projection_dim": _WIDE,
+        "projection_dim": wide,
         "attention.head_count": 1,
         "attention.layer_norm_epsilon": 1e-6,
         "projector.scale_factor": _SIZE // _PATCH,

@@ -34,6 +34,12 @@ async def test_a_thought_is_told_and_counted_apart(box):
     assert told.end.usage.completion_tokens == 8
 
 
+async def test_an_answer_that_is_all_thought_counts_no_token_twice(box):
+    usage = (await answer(box, ask("one two <"))).end.usage
+
+    assert usage.reasoning_tokens == usage.completion_tokens == 3
+
+
 async def test_a_budget_ends_the_thought(box):
     told = await answer(box, ask("one two three four five six", budget=3))
 
