@@ -23,8 +23,17 @@ _SELF_TESTS = {
         "import llama_cpp as l; l.llama_backend_init();"
         "assert l.llama_supports_mmap(); print(l.__version__)"
     ),
+    "mlx": (
+        "import importlib.util as u, sys;"
+        "u.find_spec('mlx') and u.find_spec('mlx_lm') or sys.exit('MLX is not installed here;"
+        " it comes with lmctl on Apple silicon, elsewhere with `lmctl[mlx]`');"
+        "import mlx.core as m; assert m.sum(m.ones(4)).item() == 4;"
+        "import lmctl.runner.mlx.engine; print(m.__version__)"
+    ),
     "echo": "import lmctl.runner.echo; import lmctl; print(lmctl.__version__)",
 }
+# What a passed test is worth anything for: these packages as they are.
+_PACKAGES = {"llama.cpp": ("llama-cpp-python",), "mlx": ("mlx", "mlx-lm"), "echo": ()}
 SELF_TEST_DEADLINE = 60.0
 
 
@@ -41,7 +50,7 @@ class RuntimeActuator:
             content = read_if_there(self._note(name))
             if content is not None:
                 note = msgspec.json.decode(content, type=dict[str, str])
-                if note.get("environment") == _environment():
+                if note.get("environment") == _environment(name):
                     found[name] = SeenRuntime(name, note["version"])
         return found
 
@@ -66,7 +75,7 @@ class RuntimeActuator:
             return Failed(f"its self-test failed: {' '.join(last)}", FailureKind.TRANSIENT)
         version = out.decode().split()[-1]
         self._folder.mkdir(parents=True, exist_ok=True)
-        note = {"version": version, "environment": _environment()}
+        note = {"version": version, "environment": _environment(step.runtime.engine)}
         write_atomically(self._note(name), msgspec.json.encode(note))
         return Done(f"{name} {version}, bundled, self-test passed")
 
@@ -74,6 +83,14 @@ class RuntimeActuator:
         return self._folder / f"{name}.json"
 
 
-def _environment() -> str:
+def _environment(engine: str) -> str:
     """Return what a passed self-test is worth for: this environment with this engine in it."""
-    return f"{sys.prefix} llama-cpp-python=={importlib.metadata.version('llama-cpp-python')}"
+    versions = (f"{each}=={_version(each)}" for each in _PACKAGES[engine])
+    return " ".join((sys.prefix, *versions))
+
+
+def _version(package: str) -> str:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return "none"

@@ -18,7 +18,7 @@ from lmctl.base.talk import Event, Finished
 from lmctl.planning.known_models import KnownModel, ModelInstance
 from lmctl.serving.gateway import Gateway
 
-_FORMATS: Final = {"llama.cpp": ["gguf"]}
+_FORMATS: Final = {"llama.cpp": ["gguf"], "mlx": ["mlx"]}
 _TYPES: Final = {"llm": "llm", "embedding": "embeddings"}
 
 

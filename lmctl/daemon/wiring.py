@@ -4,7 +4,7 @@ The command line uses the reading half (`Eyes`) on its own, so `lmctl diff` look
 eyes as the daemon.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from pathlib import Path
@@ -17,7 +17,7 @@ from lmctl.adapters.home import Home
 from lmctl.adapters.host import look as look_at_host
 from lmctl.adapters.manual import ManualLoads
 from lmctl.adapters.processes import Processes
-from lmctl.adapters.weights import gguf_facts
+from lmctl.adapters.weights import gguf_facts, mlx_facts
 from lmctl.adapters.weights.models_tree import ModelsTree
 from lmctl.adapters.weights.store import WeightsStore
 from lmctl.base.errors import LmctlError
@@ -25,6 +25,7 @@ from lmctl.base.spec import RunnerStatus
 from lmctl.planning.desired import DesiredState
 from lmctl.planning.gguf_names import is_gguf, is_projector, split_set
 from lmctl.planning.host_profile import HostProfile
+from lmctl.planning.mlx_names import is_mlx, mlx_folder
 from lmctl.planning.model_facts import ModelFacts
 from lmctl.planning.observed import SeenRunner
 from lmctl.planning.resolve import HostFacts
@@ -112,6 +113,8 @@ def _facts_of(
     if stored is None:
         return _facts_beforehand(weights)
     files = store.files_of(stored.key)
+    if any(is_mlx(file.name) for file, _ in files):
+        return _mlx_folder(tuple((file.name, path, file.sha256) for file, path in files))
     facts = _headers(
         tuple((path, file.sha256) for file, path in files if not is_projector(file.name))
     )
@@ -125,12 +128,33 @@ def _facts_beforehand(weights: Weights) -> ModelFacts | None:
         if not isinstance(source, FileSource):
             return None  # it comes first, and nobody knows yet whether it serves
         path = Path(source.path)
+        if is_mlx(path.name):
+            return _mlx_folder(tuple(_seen_beside(path)))
         parts = [path.with_name(each) for each in split_set(path.name)]
         if is_gguf(path.name) and all(each.is_file() for each in parts):
-            seen = [each.stat() for each in parts]
-            marks = (f"{each.st_size}:{each.st_mtime_ns}:{each.st_ino}" for each in seen)
-            return _headers(tuple(zip(parts, marks, strict=True)))
+            return _headers(tuple((each, _mark(each)) for each in parts))
     return None
+
+
+def _seen_beside(weights: Path) -> Iterator[tuple[str, Path, str]]:
+    """Yield the files of the MLX folder some weights lie in, as far as they are there."""
+    for name in mlx_folder([each.name for each in weights.parent.iterdir()], [weights.name]):
+        if (path := weights.with_name(name)).is_file():
+            yield name, path, _mark(path)
+
+
+def _mark(path: Path) -> str:
+    seen = path.stat()
+    return f"{seen.st_size}:{seen.st_mtime_ns}:{seen.st_ino}"
+
+
+@lru_cache(maxsize=256)
+def _mlx_folder(files: tuple[tuple[str, Path, str], ...]) -> ModelFacts | None:
+    """Read an MLX folder once per content, which the text says."""
+    try:
+        return mlx_facts.facts({name: path for name, path, _ in files})
+    except (LmctlError, OSError):
+        return None  # it is told when it is loaded
 
 
 @lru_cache(maxsize=256)
@@ -139,4 +163,4 @@ def _headers(files: tuple[tuple[Path, str], ...]) -> ModelFacts | None:
     try:
         return gguf_facts.facts([path for path, _ in files])
     except (LmctlError, OSError):
-        return None  # not a GGUF (an echo script, an MLX folder): nothing to estimate from
+        return None  # not a GGUF (an echo script): nothing to estimate from

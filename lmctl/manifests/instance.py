@@ -83,7 +83,7 @@ class InstanceSpec(Node):
     identifier: NonEmpty | None = None
     """Name clients use; the model's key if left out."""
     runtime: Annotated[NonEmpty | None, Field(examples=["llama.cpp"]), REPLACE] = None
-    """Name of a Runtime, or a bundled one (`llama.cpp`, `echo`); what runs the model's format if left out."""
+    """Name of a Runtime, or a bundled one (`llama.cpp`, `mlx`, `echo`); what runs the model's format if left out."""
     load: Annotated[Mapping[str, Any], SettingsBlock(Section.LOAD), RELOAD] = Field(
         default_factory=dict
     )

@@ -10,7 +10,11 @@ from lmctl.manifests.envelope import IDENTITY, REPLACE, Envelope, Items, Node, N
 from lmctl.manifests.secret_ref import VariableName
 from lmctl.manifests.sources import PackageName
 
-BUNDLED: Final[Mapping[str, EngineName]] = {"llama.cpp": "llama.cpp", "echo": "echo"}
+BUNDLED: Final[Mapping[str, EngineName]] = {
+    "llama.cpp": "llama.cpp",
+    "mlx": "mlx",
+    "echo": "echo",
+}
 DEFAULT: Final = "llama.cpp"
 
 ExactVersion = Annotated[str, Field(pattern=r"^[0-9][0-9A-Za-z.!+_-]*$")]

@@ -11,12 +11,13 @@ from lmctl.manifests.leaves import leaves
 from lmctl.manifests.model import Model
 from lmctl.manifests.not_yet import HONOURED
 from lmctl.manifests.reading import Declared, Value
-from lmctl.manifests.runtime import DEFAULT as DEFAULT_RUNTIME
 from lmctl.manifests.settings_keys import OWN_DEFAULTS, SETTINGS, Section
 from lmctl.manifests.suggest import hint
 from lmctl.planning.field_text import shown
 from lmctl.planning.fields import leaf_text
+from lmctl.planning.formats import runtime_for
 from lmctl.planning.layers import Given, layered, path_of
+from lmctl.planning.sources import weights_of
 
 KINDS = {
     "instance": "Instance",
@@ -72,7 +73,7 @@ def _of_instance(
     blocks = tuple(map(str, _SECTIONS))
     derived = {
         "identifier": EffectiveValue("identifier", instance.identifier),
-        "runtime": EffectiveValue("runtime", DEFAULT_RUNTIME),
+        "runtime": EffectiveValue("runtime", _runtime(bundle, instance)),
         "drift": _from_server(bundle, "reconcile.drift", "drift"),
     }
     if instance.spec.residency.mode == "jit":
@@ -82,6 +83,15 @@ def _of_instance(
             yield derived.get(each.path, each) if each.layer == "default" else each
     for section in _SECTIONS:
         yield from _settings(section, layered(bundle, instance, section))
+
+
+def _runtime(bundle: Bundle, instance: Instance) -> str:
+    """Return what loads an instance, as far as manifests say."""
+    model = instance.spec.model_key
+    weights = None
+    if model in bundle.models:
+        weights = weights_of(model, bundle, user="/", recorded={})
+    return runtime_for(bundle, instance, weights)
 
 
 def _from_server(bundle: Bundle, path: str, name: str) -> EffectiveValue:

@@ -1,4 +1,4 @@
-"""What GGUF file names say: split sets, vision projectors, quantizations, and which file to take.
+"""What file names say: split sets, vision projectors, quantizations, and which files to take.
 
 Names are all a repository shows before a download, and all a folder shows before a header is read.
 """
@@ -8,6 +8,8 @@ from collections.abc import Iterable, Sequence
 from fnmatch import fnmatchcase
 from functools import lru_cache
 from typing import Final
+
+from lmctl.planning.mlx_names import is_mlx, mlx_folder
 
 _SPLIT: Final = re.compile(r"(?P<stem>.+)-(?P<part>\d{5})-of-(?P<count>\d{5})\.gguf", re.IGNORECASE)
 
@@ -97,14 +99,17 @@ def split_set(name: str) -> tuple[str, ...]:
 def pick(names: Sequence[str], asked: str | None) -> tuple[str, ...]:
     """Return the files to take, main file first; empty when nothing fits.
 
-    `asked` is an exact path or a glob; None asks for the best GGUF. Among several models the one
-    earliest in PREFERENCE is taken, ties by name. A split set comes whole (missing parts are
-    named too, so that the caller notices), a projector of the same folder comes along.
+    `asked` is an exact path or a glob; None asks for the best GGUF, else for an MLX folder. Among
+    several models the one earliest in PREFERENCE is taken, ties by name. A split set comes whole
+    (missing parts are named too, so that the caller notices), a projector of the same folder comes
+    along, and so does what belongs to an MLX folder.
     """
     matching = _matching(names, asked)
     models = [name for name in matching if is_gguf(name) and not is_projector(name)]
     if not models:
-        return tuple(sorted(matching)) if asked else ()
+        weights = [name for name in matching if is_mlx(name)]
+        mlx = mlx_folder(names, weights) if weights or asked is None else ()
+        return mlx or (tuple(sorted(matching)) if asked else ())
     best = min(models, key=lambda name: (_rank(name, PREFERENCE), name))
     return (*split_set(best), *projector(names, best))
 

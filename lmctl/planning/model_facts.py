@@ -1,5 +1,7 @@
 """What the header of a model's weights says that planning needs: the shape of it, in numbers."""
 
+from typing import Literal
+
 import msgspec
 
 
@@ -49,13 +51,14 @@ class Widths(msgspec.Struct, frozen=True):
 class ModelFacts(msgspec.Struct, frozen=True, kw_only=True):
     """What weights are. Sizes in bytes, lengths in tokens; 0 and "" where it is not known.
 
-    `weights_size` is of all files, `tensor_bytes` of the numbers in them. `matrices` are the bytes
+    `format` is what they are written in. `weights_size` is of all files, `tensor_bytes` of the numbers in them. `matrices` are the bytes
     of the matrices that are multiplied, by the type of their numbers (`Q4_K`). `vocabulary` counts
     words, `merges` the pairs a tokenizer joins. `title` is the model's own name; `tool_use` and
     `reasoning` (the choices there are) are what its chat template knows. `embeds` says that it
     answers with vectors; `projector` is the size of the file beside it that sees images.
     """
 
+    format: Literal["gguf", "mlx", ""] = ""
     architecture: str = ""
     context_length: int = 0
     weights_size: int = 0

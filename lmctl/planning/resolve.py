@@ -13,7 +13,6 @@ from lmctl.manifests.bundle import Bundle
 from lmctl.manifests.checks import Check as DeclaredCheck
 from lmctl.manifests.instance import Instance
 from lmctl.manifests.runtime import BUNDLED
-from lmctl.manifests.runtime import DEFAULT as DEFAULT_RUNTIME
 from lmctl.manifests.server import Listen
 from lmctl.manifests.settings_keys import Section
 from lmctl.manifests.suggest import closest
@@ -27,10 +26,12 @@ from lmctl.planning.desired import (
     WantedRuntime,
 )
 from lmctl.planning.fit.budget import Guardrails
+from lmctl.planning.formats import LOADS, format_of, runtime_for
 from lmctl.planning.layers import Settings, layered, path_of, values_of
 from lmctl.planning.load_settings import load_settings
 from lmctl.planning.manual_loads import ManualLoad, by_request, with_loads
 from lmctl.planning.on_demand import loadable, ownership
+from lmctl.planning.passed_over import passed_over
 from lmctl.planning.served import surface_of
 from lmctl.planning.sources import weights_of
 from lmctl.planning.tool_servers import label_problems, wanted_tool_servers
@@ -167,8 +168,10 @@ class _Resolver:
         for name in sorted(self._bundle.instances):
             instance = self._bundle.instances[name]
             weights = self._weights_for(instance, models, instance.spec.model_key, "model")
-            engine = self._engine_for(instance)
-            if weights is None or engine is None:
+            if weights is None:
+                continue
+            engine = self._engine_for(instance, weights)
+            if engine is None:
                 continue
             models.setdefault(weights.model, weights)
             wanted = self._wanted(instance, weights, engine)
@@ -207,14 +210,20 @@ class _Resolver:
             self._complain(instance, field_, f"no model `{wanted}` is declared or stored", hint)
         return None
 
-    def _engine_for(self, instance: Instance) -> EngineName | None:
-        runtime = instance.spec.runtime or DEFAULT_RUNTIME
-        if runtime in BUNDLED:
-            return BUNDLED[runtime]
-        hint = f"bundled runtimes: {', '.join(sorted(BUNDLED))}"
-        message = f"runtime `{runtime}` is declared, but this version installs no runtimes"
-        self._complain(instance, "runtime", message, hint)
-        return None
+    def _engine_for(self, instance: Instance, weights: Weights) -> EngineName | None:
+        runtime = runtime_for(self._bundle, instance, weights)
+        if runtime not in BUNDLED:
+            hint = f"bundled runtimes: {', '.join(sorted(BUNDLED))}"
+            message = f"runtime `{runtime}` is declared, but this version installs no runtimes"
+            self._complain(instance, "runtime", message, hint)
+            return None
+        engine, written = BUNDLED[runtime], format_of(self._bundle, weights)
+        loads = LOADS.get(engine, "")
+        if loads and written and loads != written:
+            message = f"runtime `{runtime}` loads {loads}, and `{weights.model}` is {written}"
+            self._complain(instance, "runtime", message, "leave `runtime` out")
+            return None
+        return engine
 
     def _wanted(self, instance: Instance, weights: Weights, engine: EngineName) -> WantedInstance:
         name, spec = instance.metadata.name, instance.spec
@@ -223,7 +232,11 @@ class _Resolver:
         given = {each: layered(self._bundle, instance, each) for each in _SECTIONS}
         settings = load_settings(values_of(given[Section.LOAD]))
         limits = self._bundle.server.spec.limits
-        runtime = spec.runtime or DEFAULT_RUNTIME
+        runtime = spec.runtime or engine
+        if name not in self._manual:
+            for path, message in passed_over(engine, given):
+                place = self._bundle.place("Instance", name, "spec", *path)
+                self._problems.append(warning(place, message, "leave it out"))
         spec_digest = digest(
             {
                 "engine": engine,

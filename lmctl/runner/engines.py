@@ -1,11 +1,11 @@
 """Which engine a spec asks for; each is imported only when it is the one."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import msgspec
 
-from lmctl.base.spec import FailureKind, RunnerSpec
+from lmctl.base.spec import FailureKind, LoadSettings, RunnerSpec, WeightFile
 from lmctl.planning.gguf_names import is_projector
 from lmctl.runner.draft_model import DraftModel
 from lmctl.runner.drafting import Drafter
@@ -60,10 +60,12 @@ def _open_draft(spec: RunnerSpec, engine: Engine, progress: Callable[[float], bo
         from lmctl.runner import echo
 
         return echo.EchoEngine(echo.load(paths[0], progress=progress), load)
+    names = (spec.model, spec.load.drafter)
+    if spec.engine == "mlx":
+        return _open_mlx_draft(spec, load, engine, progress)
     from lmctl.runner.llamacpp import engine as llamacpp
 
     assert isinstance(engine, llamacpp.LlamaEngine)  # noqa: S101 - it was opened for this spec
-    names = (spec.model, spec.load.drafter)
     return llamacpp.load_draft(paths, load, engine, names=names, progress=progress)
 
 
@@ -110,10 +112,30 @@ def open_engine(spec: RunnerSpec, *, progress: Callable[[float], bool]) -> Engin
                 projector=beside[0] if beside else None,
             )
         case "mlx":
-            return _open_mlx(spec, progress)
+            return _open_mlx(spec.weights, spec.load, progress)
 
 
-def _open_mlx(spec: RunnerSpec, progress: Callable[[float], bool]) -> Engine:
+def _open_mlx_draft(
+    spec: RunnerSpec, load: LoadSettings, engine: Engine, progress: Callable[[float], bool]
+) -> Engine:
+    """Load a second MLX model, and check that it means the same by its tokens."""
+    draft = _open_mlx(spec.draft, load, progress)
+    ours, theirs = engine.pieces(), draft.pieces()
+    common = min(len(ours), len(theirs))
+    if ours[:common] != theirs[:common] or any(ours[common:]) or any(theirs[common:]):
+        draft.close()
+        raise LoadFailed(
+            f"{spec.load.drafter} cannot guess tokens for {spec.model}: their vocabularies differ",
+            kind=FailureKind.CONFIG,
+            hint="a draft model must have the vocabulary of the model it guesses for: mostly a"
+            " smaller one of the same family",
+        )
+    return draft
+
+
+def _open_mlx(
+    weights: Sequence[WeightFile], load: LoadSettings, progress: Callable[[float], bool]
+) -> Engine:
     """Load an MLX folder, of which every file is weights. Raises LoadFailed."""
     try:
         from lmctl.runner.mlx import engine as mlx
@@ -123,5 +145,5 @@ def _open_mlx(spec: RunnerSpec, progress: Callable[[float], bool]) -> Engine:
             kind=FailureKind.CONFIG,
             hint="it comes with lmctl on Apple silicon; elsewhere install `lmctl[mlx]`",
         ) from error
-    files = [(each.name, Path(each.path)) for each in spec.weights]
-    return mlx.load(files, spec.load, progress=progress)
+    files = [(each.name, Path(each.path)) for each in weights]
+    return mlx.load(files, load, progress=progress)

@@ -27,6 +27,7 @@ from lmctl.planning.gguf_names import (
     split_set,
     split_stem,
 )
+from lmctl.planning.mlx_names import is_mlx, mlx_folder
 from lmctl.planning.weights_values import FileSource, Pinned
 
 _STEP: Final = 16 * 1024 * 1024
@@ -38,14 +39,16 @@ async def fetch(
 ) -> tuple[FetchedFile, ...]:
     """Copy the file, the rest of its split set and its projector into the blob store.
 
-    A projector (`mmproj*.gguf`) comes along when the file is the only model of its folder. `pinned`
-    files are copied by name and no others. What is a blob already needs no original.
+    A projector (`mmproj*.gguf`) comes along when the file is the only model of its folder, and what
+    belongs to it in an MLX folder, which may be named itself. `pinned` files are copied by name and
+    no others. What is a blob already needs no original.
 
     Raises NotFound (no such file), Refused (not a readable file), NoSpace, and IntegrityError
     when its sha256 is not the pinned one.
     """
-    first = Path(source.path)
-    if source.sha256 and not pinned and await blobs.sound(source.sha256):
+    first = await settled(_main_file, Path(source.path))
+    alone = source.sha256 and not is_mlx(first.name)
+    if source.sha256 and alone and not pinned and await blobs.sound(source.sha256):
         return (FetchedFile(first.name, source.sha256),)
     pins: dict[Path, str | None]
     if pinned:
@@ -73,12 +76,12 @@ async def companions(source: FileSource) -> list[Path]:
 
     Raises Refused for a set of files that one sha256 should pin.
     """
-    first = Path(source.path)
+    first = await settled(_main_file, Path(source.path))
     paths = await settled(_with_companions, first)
-    if source.sha256 and is_split(first.name):
+    if source.sha256 and (is_split(first.name) or is_mlx(first.name)):
         raise Refused(
             f"{source} is one of {len(paths)} files and one sha256 cannot pin them all",
-            hint="leave out `sha256` (lmctl.lock pins all of them), or join the parts into one file",
+            hint="leave out `sha256`: lmctl.lock pins all of them",
         )
     return paths
 
@@ -114,8 +117,17 @@ async def _one(path: Path, pinned: str | None, *, blobs: Blobs, meter: Meter) ->
     return FetchedFile(path.name, sha256)
 
 
+def _main_file(path: Path) -> Path:
+    """Return the file itself, or of an MLX folder the first weights in it."""
+    names = mlx_folder(each.name for each in path.iterdir()) if path.is_dir() else ()
+    return path / names[0] if names else path
+
+
 def _with_companions(first: Path) -> list[Path]:
     """Return the file and what belongs to it, main file first."""
+    if is_mlx(first.name) and first.parent.is_dir():
+        folder = mlx_folder([each.name for each in first.parent.iterdir()], [first.name])
+        return [first.with_name(name) for name in folder] or [first]
     paths = [first.with_name(name) for name in split_set(first.name)]
     if first.parent.is_dir() and is_gguf(first.name):
         names = [each.name for each in first.parent.iterdir()]

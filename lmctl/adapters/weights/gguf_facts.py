@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from lmctl.adapters.weights.gguf import Header, Skipped, Tensor, read
+from lmctl.adapters.weights.template_facts import told_by
 from lmctl.planning.embedding import embeds
 from lmctl.planning.model_facts import AttentionLayers, ModelFacts, StateLayers, Widths
 
@@ -63,8 +64,9 @@ def facts_of(header: Header, weights_size: int) -> ModelFacts:
     """Return what a header says; `weights_size` is in bytes, of the files it describes."""
     said = _Said(header)
     template = _text(header, _TEMPLATE)
-    tool_use, reasoning = _told(template) if template else (False, ())
+    tool_use, reasoning = told_by(template) if template else (False, ())
     return ModelFacts(
+        format="gguf",
         architecture=said.architecture,
         context_length=said.number("context_length"),
         weights_size=weights_size,
@@ -265,12 +267,3 @@ def _length(header: Header, key: str) -> int:
 def _text(header: Header, key: str) -> str:
     found = header.metadata.get(key)
     return found if isinstance(found, str) else ""
-
-
-def _told(template: str) -> tuple[bool, tuple[str, ...]]:
-    """Return whether a chat template takes tools, and how much thinking it can be asked for."""
-    # Late: reading a header must not cost what templates need where there is none.
-    from lmctl.chat.advertised import reasoning_options, takes_tools
-    from lmctl.runner.format_files import shipped
-
-    return takes_tools(template), reasoning_options(template, shipped())

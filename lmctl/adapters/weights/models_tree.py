@@ -6,7 +6,7 @@ files or links to elsewhere, is a model too; it is only ever read, never replace
 
 import contextlib
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -21,6 +21,7 @@ from lmctl.planning.gguf_names import (
     quantization,
     split_stem,
 )
+from lmctl.planning.mlx_names import BESIDE, TEMPLATES, is_mlx, mlx_folder
 from lmctl.planning.weights_values import FileSource, StoredWeights, Weights
 
 _NO_NAME: Final = frozenset({"", ".", ".."})
@@ -103,7 +104,7 @@ class ModelsTree:
         }
 
     def local_models(self) -> LocalModels:
-        """Look through the folder: two levels exactly, GGUF files that are not our links."""
+        """Look through the folder: two levels exactly, GGUF files and MLX folders that are not our links."""
         notes: list[str] = []
         models: list[LocalModel] = []
         for publisher in _folders(self.root, notes):
@@ -113,22 +114,16 @@ class ModelsTree:
 
     def _models_of(self, folder: Path, notes: list[str]) -> Iterator[LocalModel]:
         sizes = dict(self._own_files(folder, notes))
-        mains = [name for name in sizes if not is_projector(name)]
-        stems = {split_stem(name) for name in mains}
-        for stem in sorted(stems):
-            first = min(name for name in mains if split_stem(name) == stem)
-            names = (*pick(mains, first), *projector(sizes, first))
+        for key, names in _sets(f"{folder.parent.name}/{folder.name}", sizes):
             if missing := [name for name in names if name not in sizes]:
+                first = next(name for name in names if name in sizes)
                 notes.append(f"{folder / first} is incomplete: {missing[0]} is missing")
                 continue
-            key = f"{folder.parent.name}/{folder.name}"
-            if len(stems) > 1:
-                key += f"@{quantization(first) or stem}"
             yield LocalModel(key, tuple(LocalFile(folder / n, sizes[n]) for n in names))
 
     def _own_files(self, folder: Path, notes: list[str]) -> Iterator[tuple[str, int]]:
         for path in _entries(folder, notes):
-            if not is_gguf(path.name) or self._is_ours(path):
+            if not _belongs(path.name) or self._is_ours(path):
                 continue
             try:
                 size = path.stat().st_size
@@ -162,6 +157,23 @@ class ModelsTree:
     def _is_ours(self, path: Path) -> bool:
         blobs = (self._blobs.home / "blobs").absolute()
         return path.is_symlink() and _points_to(path).is_relative_to(blobs)
+
+
+def _belongs(name: str) -> bool:
+    """Say whether a file may be part of a model."""
+    return is_gguf(name) or is_mlx(name) or name in (*BESIDE, *TEMPLATES)
+
+
+def _sets(key: str, sizes: Mapping[str, int]) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """Yield the models that the files of one folder make, by key: the files of each."""
+    mains = [name for name in sizes if is_gguf(name) and not is_projector(name)]
+    stems = {split_stem(name) for name in mains}
+    if not stems and (names := mlx_folder(sizes)):
+        yield key, names
+    for stem in sorted(stems):
+        first = min(name for name in mains if split_stem(name) == stem)
+        variant = f"@{quantization(first) or stem}" if len(stems) > 1 else ""
+        yield key + variant, (*pick(mains, first), *projector(sizes, first))
 
 
 def _points_to(link: Path) -> Path:

@@ -2,12 +2,11 @@
 
 import asyncio
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Final
 
 import httpx2
 
-from lmctl.adapters.weights import pip
+from lmctl.adapters.weights import file_source, pip
 from lmctl.adapters.weights.http_get import Address, TryAgain, get
 from lmctl.base.errors import LmctlError
 from lmctl.planning.weights_values import (
@@ -54,7 +53,8 @@ async def _of(source: Source) -> int | None:
         case PackageSource():
             return await _wheels(source)
         case FileSource():
-            return (await asyncio.to_thread(Path(source.path).stat)).st_size
+            files = await file_source.companions(source)
+            return sum([(await asyncio.to_thread(each.stat)).st_size for each in files])
         case UrlSource():
             return await content_length(Address(source.url))
 

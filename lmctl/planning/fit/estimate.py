@@ -12,6 +12,7 @@ import msgspec
 
 from lmctl.base.spec import EngineName, LoadSettings
 from lmctl.planning.embedding import as_embedding
+from lmctl.planning.fit import mlx
 from lmctl.planning.fit.cache import cache_size
 from lmctl.planning.fit.compute import compute_size
 from lmctl.planning.fit.weights import USUAL, resident
@@ -100,6 +101,8 @@ def _of_one(
         return Estimate(facts.weights_size if facts else 0, overhead=ECHO_PROCESS)
     if facts is None:
         return None
+    if engine == "mlx":
+        return _of_mlx(facts, load)
     if facts.embeds:
         load = as_embedding(load, facts.context_length)
     weights, mapped = resident(facts, load, features)
@@ -112,3 +115,10 @@ def _of_one(
         overhead=LLAMA_PROCESS + facts.vocabulary * WORD + facts.merges * MERGE,
         mapped=mapped,
     )
+
+
+def _of_mlx(facts: ModelFacts, load: LoadSettings) -> Estimate:
+    if not facts.known:
+        return Estimate(facts.weights_size, overhead=mlx.PROCESS, confidence=Confidence.LOW)
+    found = mlx.parts(facts, load)
+    return Estimate(found.weights, found.cache, found.compute, found.overhead)

@@ -3,6 +3,7 @@ least their size, the processor, and what was measured here before.
 """
 
 from collections.abc import Iterable
+from typing import Final
 
 import msgspec
 
@@ -16,6 +17,8 @@ from lmctl.planning.fit.placing import Tenant
 from lmctl.planning.fit.weights import USUAL
 from lmctl.planning.model_facts import ModelFacts
 from lmctl.planning.observed import ObservedState, SeenRunner
+
+_ENGINES: Final[dict[str, EngineName]] = {"echo": "echo", "mlx": "mlx"}
 
 
 def need(want: WantedInstance, observed: ObservedState) -> Estimate | None:
@@ -111,7 +114,7 @@ def tenant(
     """
     weights = seen.weights or observed.sha256_of(key)
     facts, draft = _facts_by(weights, observed)
-    engine: EngineName = "echo" if seen.engine == "echo" else "llama.cpp"
+    engine = _ENGINES.get(seen.engine, "llama.cpp")
     runtime = observed.runtimes.get(engine)
     known = of_weights(observed.peaks, weights, runtime.version if runtime else "")
     features = observed.host.cores.features if observed.host else USUAL

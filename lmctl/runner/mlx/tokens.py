@@ -11,9 +11,8 @@ from typing import Any, Final
 from tokenizers import Tokenizer
 
 from lmctl.base.spec import FailureKind
+from lmctl.planning.mlx_names import CONFIG, SETTINGS, TEMPLATES, TOKENIZER, template_of
 from lmctl.runner.port import LoadFailed
-
-FILE: Final = "tokenizer.json"
 
 
 class Tokens:
@@ -21,15 +20,15 @@ class Tokens:
 
     def __init__(self, folder: Path) -> None:
         """Read the folder's tokenizer. Raises LoadFailed when it has none that can be read."""
-        self._told = _told(folder / "tokenizer_config.json")
-        self._knowing = _opened(folder / FILE)
-        self._plain = _opened(folder / FILE)
+        self._told = _told(folder / SETTINGS)
+        self._knowing = _opened(folder / TOKENIZER)
+        self._plain = _opened(folder / TOKENIZER)
         self._plain.encode_special_tokens = True  # control tokens in it are words like any other
         self._pieces = _pieces(self._knowing)
         self.bos = self._text("bos_token")
         self.eos = self._text("eos_token")
         self.adds_bos = self._adds_bos()
-        self.chat_template = _template(folder, self._told.get("chat_template"))
+        self.chat_template = _template(folder, self._told)
         self._ends = frozenset(self._end_tokens(folder))
 
     @property
@@ -66,7 +65,7 @@ class Tokens:
 
     def _end_tokens(self, folder: Path) -> Iterator[int]:
         """Yield what the model may end with, wherever its folder says so."""
-        for name in ("config.json", "generation_config.json"):
+        for name in (CONFIG, "generation_config.json"):
             told = _told(folder / name)
             for each in (told, told.get("text_config")):
                 ends = each.get("eos_token_id") if isinstance(each, dict) else None
@@ -80,7 +79,7 @@ def _opened(path: Path) -> Any:
         return Tokenizer.from_file(str(path))
     except Exception as error:  # the library raises nothing narrower
         raise LoadFailed(
-            f"the model's {FILE} cannot be read: {error}",
+            f"the model's {TOKENIZER} cannot be read: {error}",
             kind=FailureKind.CONFIG,
             hint="an MLX model is a folder with config.json, tokenizer.json and safetensors",
         ) from error
@@ -98,18 +97,10 @@ def _told(path: Path) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def _template(folder: Path, told: Any) -> str | None:
-    """Return the chat template: a file of its own counts, then what the tokenizer's settings say,
-    of several templates the one that is called `default`.
-    """
-    try:
-        return (folder / "chat_template.jinja").read_text()
-    except FileNotFoundError:
-        told = _told(folder / "chat_template.json").get("chat_template", told)
-    if isinstance(told, list):
-        named = {each.get("name"): each.get("template") for each in told if isinstance(each, dict)}
-        told = named.get("default")
-    return told if isinstance(told, str) else None
+def _template(folder: Path, settings: dict[str, Any]) -> str | None:
+    own, beside = (folder / name for name in TEMPLATES)
+    jinja = own.read_text(encoding="utf-8") if own.exists() else None
+    return template_of(jinja, _told(beside), settings)
 
 
 def _pieces(tokenizer: Any) -> list[bytes]:

@@ -171,6 +171,15 @@ async def test_what_is_not_there_is_named_and_needs_a_person(store, weights, mes
     assert kind is FailureKind.CONFIG
 
 
+async def test_an_mlx_repository_is_fetched_with_what_says_what_it_is(store, hub):
+    told = {name: name.encode() for name in ("config.json", "tokenizer.json", "vocab.json")}
+    hub.repo("acme/tiny-mlx").commit({"README.md": b"x", "model.safetensors": MODEL, **told})
+
+    stored = await store.fetch(Weights("acme/tiny-mlx", (HubSource("acme", "tiny-mlx"),)))
+
+    assert [each.name for each in stored.files] == ["model.safetensors", *list(told)[:2]]
+
+
 async def test_a_repository_without_gguf_lists_what_it_has(store, repo):
     repo.commit({"model.safetensors": content(2000)})
 

@@ -178,3 +178,30 @@ async def test_a_model_put_there_by_hand_needs_no_link(home, tree, store):
 
 def test_an_empty_home_has_no_models(tree):
     assert tree.local_models().models == ()
+
+
+FOLDER = ("config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json")
+
+
+def test_an_mlx_folder_put_there_by_hand_is_a_model(home, tree):
+    paths = [put(home, f"pub/x-mlx/{name}") for name in (*FOLDER, "README.md")]
+
+    (model,) = tree.local_models().models
+
+    assert model.key == "pub/x-mlx"
+    assert {each.path.name for each in model.files} == set(FOLDER)
+    assert tree.local_weights()["pub/x-mlx"].sources == (FileSource(str(paths[1])),)
+
+
+@pytest.mark.parametrize("named", ["", "model.safetensors"])
+async def test_an_mlx_folder_is_stored_whole_from_a_file_or_itself(store, tree, tmp_path, named):
+    for name in (*FOLDER, "README.md"):
+        (tmp_path / name).write_bytes(name.encode())
+    weights = Weights("acme/x", (FileSource(str(tmp_path / named)),))
+
+    stored = await store.fetch(weights)
+
+    assert stored.files[0].name == "model.safetensors"
+    assert {each.name for each in stored.files} == set(FOLDER)
+    assert tree.link(weights, stored) == len(FOLDER)
+    assert tree.local_models().models == ()  # these are ours

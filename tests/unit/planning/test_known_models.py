@@ -13,7 +13,9 @@ WORLD = observed(seen(WANTED), weights=(stored(WANTED.weights),))
 
 
 def test_a_model_that_is_here_is_known_with_the_instances_it_is_loaded_as():
-    facts = ModelFacts(architecture="llama", context_length=8192, parameters=494_000_000)
+    facts = ModelFacts(
+        format="gguf", architecture="llama", context_length=8192, parameters=494_000_000
+    )
     world = replace(WORLD, facts={WANTED.weights.key: replace(facts, tool_use=True)})
     [model] = known_models(GOAL, world, {}).models
     assert (model.key, model.parameters, model.context_length) == ("acme/w1", "0.5B", 8192)

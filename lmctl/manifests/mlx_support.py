@@ -1,0 +1,30 @@
+"""What MLX does with each setting: one list of those it passes over, told as warnings.
+
+Whoever makes one work with MLX deletes its row here. Settings that no engine acts on yet are told
+by `not_yet`.
+"""
+
+from collections.abc import Mapping
+from typing import Final
+
+_NO_SUCH: Final = "mlx-lm has no such sampler"
+_ONE_WAY: Final = "MLX decides that itself"
+_OWN_ROWS: Final = "keys and values are kept as the model computes them, a row for each prediction"
+
+PASSED_OVER: Final[Mapping[str, str]] = {
+    "llm.load.llama.acceleration.offloadRatio": "on Apple silicon all of a model is on the GPU",
+    "llm.load.llama.cpuThreadPoolSize": _ONE_WAY,
+    "llm.load.llama.evalBatchSize": "`physicalBatchSize` is how much is read in a step",
+    "llm.load.llama.flashAttention": _ONE_WAY,
+    "llm.load.llama.kCacheQuantizationType": _OWN_ROWS,
+    "llm.load.llama.keepModelInMemory": "weights are always in memory",
+    "llm.load.llama.ropeFrequencyBase": "the model's own is used",
+    "llm.load.llama.ropeFrequencyScale": "the model's own is used",
+    "llm.load.llama.tryMmap": "weights are always in memory",
+    "llm.load.llama.vCacheQuantizationType": _OWN_ROWS,
+    "llm.load.offloadKVCacheToGpu": "on Apple silicon all of a model is on the GPU",
+    "llm.load.useUnifiedKvCache": _OWN_ROWS,
+    "llm.prediction.llama.locallyTypicalSampling": _NO_SUCH,
+    "llm.prediction.llama.mirostatSampling": _NO_SUCH,
+}
+"""The settings that llama.cpp acts on and MLX does not, with why."""
