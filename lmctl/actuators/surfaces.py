@@ -54,20 +54,24 @@ class SurfaceActuator:
         return Done(f"requests for {step.name} go to its new runner")
 
     async def start(self, step: StartGateway, report: Report) -> Outcome:
-        """Return once it listens; one that listens elsewhere is told to end then, and finishes what
-        it answers by itself.
+        """Return once it listens; the one it replaces is told to end then, and finishes what it
+        answers by itself. One that listens there already gets as many workers as wanted.
         """
         want = step.gateway
         before = identity_of(step.replaces) if step.replaces is not None else None
+        note = read_note(self._run) if before is not None else None
         await self._orphans_gone(but=step.replaces)
-        if taken := await asyncio.to_thread(_taken, want):
+        if before is not None and note is not None and note.binds == (_bind(want),):
+            return await self._resize(before, want, report)
+        beside = note is not None and _listens_at(note, want)
+        if taken := await asyncio.to_thread(_taken, want, beside=beside):
             return taken
         report(Progress("starting"))
-        host = f"[{want.host}]" if ":" in want.host else want.host
         who = self._processes.start(
             [
                 *(sys.executable, "-m", "lmctl.api.main"),
-                *("--bind", f"{host}:{want.port}", "--workers", str(want.workers)),
+                *("--bind", _bind(want), "--workers", str(want.workers)),
+                *(("--beside",) if beside else ()),
             ],
             log=self._log,
             env={
@@ -79,7 +83,7 @@ class SurfaceActuator:
         )
         point("gateway.started")
         try:
-            note = await self._until_listening(who)
+            note = await self._until_noted(who)
         except asyncio.CancelledError:
             # Nobody could find it again: it has not noted itself yet.
             self._processes.signal(who, signal.SIGKILL)
@@ -93,6 +97,20 @@ class SurfaceActuator:
             return Done(told)
         self._processes.signal(before, signal.SIGTERM)
         return Done(f"{told}; process {before.pid} finishes what it answers")
+
+    async def _resize(self, who: Identity, want: WantedGateway, report: Report) -> Outcome:
+        """Let a gateway have another number of workers; those that go finish what they answer."""
+        report(Progress("changing the number of workers"))
+        note = read_note(self._run)
+        while note is not None and note.pid == who.pid and note.workers != want.workers:
+            more = note.workers < want.workers
+            self._processes.signal(who, signal.SIGTTIN if more else signal.SIGTTOU)
+            note = await self._until_noted(who, workers_but=note.workers)
+        if note is None or note.pid != who.pid:
+            return Failed("the gateway does not change its workers", FailureKind.TRANSIENT)
+        note = msgspec.structs.replace(note, spec_digest=want.digest)
+        write_atomically(self._run / "gateway.json", msgspec.json.encode(note))
+        return Done(f"{want.workers} worker{'' if want.workers == 1 else 's'}, pid {who.pid}")
 
     async def stop(self, step: StopGateway, report: Report) -> Outcome:
         """Return once its process is gone; running answers may finish."""
@@ -125,11 +143,14 @@ class SurfaceActuator:
                 self._processes.kill(who)
                 await self._processes.wait(who, seconds=ORPHAN_GRACE)
 
-    async def _until_listening(self, who: Identity) -> GatewayNote | None:
+    async def _until_noted(self, who: Identity, *, workers_but: int = 0) -> GatewayNote | None:
+        """Return what a gateway says of itself once it does, with another number of workers than
+        that; None if it does not in time.
+        """
         left = START_DEADLINE
         while left > 0 and self._processes.alive(who):
             note = read_note(self._run)
-            if note is not None and note.pid == who.pid:
+            if note is not None and note.pid == who.pid and note.workers != workers_but:
                 return note
             await asyncio.sleep(_TICK)
             left -= _TICK
@@ -141,9 +162,14 @@ def _listens_at(note: GatewayNote, want: WantedGateway) -> bool:
     return any(each.rpartition(":")[2] == str(want.port) for each in note.binds)
 
 
-def _taken(want: WantedGateway) -> Failed | None:
+def _bind(want: WantedGateway) -> str:
+    host = f"[{want.host}]" if ":" in want.host else want.host
+    return f"{host}:{want.port}"
+
+
+def _taken(want: WantedGateway, *, beside: bool = False) -> Failed | None:
     """Return why the wanted address cannot be had now, or None."""
-    if not want.port or can_bind(want.host, want.port):
+    if not want.port or can_bind(want.host, want.port, beside=beside):
         return None
     holder = who_listens(want.port) or "another process"
     reason = f"port {want.port} of {want.host} is taken by {holder}"

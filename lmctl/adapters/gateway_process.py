@@ -13,12 +13,15 @@ _ANYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 # compared, not 
 
 
 class GatewayNote(msgspec.Struct, frozen=True):
-    """What the gateway writes to `run/gateway.json` once it listens."""
+    """What the gateway writes to `run/gateway.json` once it listens; `shares`: another one could
+    listen at the same port beside it.
+    """
 
     pid: int
     started_at: float
     binds: tuple[str, ...] = ()
     workers: int = 1
+    shares: bool = False
     spec_digest: str = ""
 
 
@@ -69,11 +72,13 @@ def who_listens(port: int) -> str | None:
     return None
 
 
-def can_bind(host: str, port: int) -> bool:
-    """Say whether the address is free to listen on."""
+def can_bind(host: str, port: int, *, beside: bool = False) -> bool:
+    """Say whether the address is free to listen on, or (`beside`) only held by who shares it."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if beside:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         try:
             probe.bind((host, port))
         except OSError:

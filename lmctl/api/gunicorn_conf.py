@@ -4,18 +4,15 @@ A module of gunicorn settings, read by `lmctl.api.main`; also usable by hand as
 `gunicorn -c python:lmctl.api.gunicorn_conf lmctl.api.main:app`.
 """
 
-import json
 import os
-from pathlib import Path
+import socket
+import sys
 from typing import Any
 
 from lmctl.adapters.metrics import sharing
-from lmctl.adapters.processes import identity_of
-from lmctl.api import logs
+from lmctl.api import gateway_note, logs
 
-REPORT_FILE = "gateway.json"
-
-worker_class = "asgi"  # gunicorn's own ASGI worker
+worker_class = "lmctl.api.worker.GatewayWorker"  # gunicorn's ASGI worker, with an end of its own
 asgi_loop = "auto"  # uvloop where there is one
 asgi_lifespan = "off"  # the app owns nothing that must be opened or closed
 http_parser = "python"  # the C parser's newest release mis-frames some bodies
@@ -34,25 +31,23 @@ worker_tmp_dir = os.environ.get("LMCTL_RUN")
 
 
 def when_ready(arbiter: Any) -> None:
-    """Report where we listen, once we do: the ports are the real ones when 0 was asked for.
+    """Report where we listen, once we do, and let a successor listen there beside us.
 
-    `started_at` is the start time the system keeps for the process, in unix seconds, so that a
-    later daemon can tell this gateway from a stranger with the same pid.
+    A socket that was bound alone may be shared afterwards (Linux; elsewhere this has no effect).
+    Only who asks for it shares: a second gateway that is started at this port finds it taken.
     """
-    identity = identity_of(os.getpid())
-    if identity is None:
-        raise RuntimeError("this process does not see itself in the process table")
-    report = {
-        "pid": identity.pid,
-        "started_at": identity.started_at,
-        "binds": [_address(listener.sock.getsockname()) for listener in arbiter.LISTENERS],
-        "workers": arbiter.num_workers,
-        "spec_digest": os.environ.get("LMCTL_GATEWAY_DIGEST", ""),
-    }
-    path = _report_path()
-    fresh = path.with_suffix(f".{os.getpid()}.tmp")
-    fresh.write_text(json.dumps(report), encoding="utf-8")
-    fresh.replace(path)
+    sockets = [each.sock for each in arbiter.LISTENERS]
+    if sys.platform == "linux":
+        for each in sockets:
+            if each.family != socket.AF_UNIX:
+                each.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    gateway_note.write(sockets, workers=arbiter.num_workers)
+
+
+def nworkers_changed(_arbiter: Any, count: int, before: int | None) -> None:
+    """Report how many workers there are, when that is another number (SIGTTIN, SIGTTOU)."""
+    if before is not None and count != before:
+        gateway_note.put_workers(count)
 
 
 def child_exit(_arbiter: Any, worker: Any) -> None:
@@ -61,22 +56,6 @@ def child_exit(_arbiter: Any, worker: Any) -> None:
 
 
 def on_exit(_arbiter: Any) -> None:
-    """Take the report back, unless it is already another gateway's, and the shared counts."""
+    """Take the report back, and the shared counts."""
     sharing.unshare()
-    path = _report_path()
-    try:
-        if json.loads(path.read_bytes())["pid"] == os.getpid():
-            path.unlink()
-    except (FileNotFoundError, ValueError):  # gone, or no report of ours
-        return
-
-
-def _report_path() -> Path:
-    return Path(os.environ["LMCTL_RUN"]) / REPORT_FILE
-
-
-def _address(name: Any) -> str:
-    if not isinstance(name, tuple):
-        return f"unix:{name}"
-    host, port = name[:2]
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    gateway_note.take_back()

@@ -16,6 +16,7 @@ starts new workers with the code of today. SIGTERM lets running streams finish.
 
 import argparse
 import os
+import socket
 import sys
 from collections.abc import Sequence
 from functools import cache
@@ -23,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from gunicorn.app.base import BaseApplication
+from gunicorn.util import parse_address
 
 from lmctl.adapters.metrics import sharing
 from lmctl.api import gunicorn_conf
@@ -54,6 +56,9 @@ def run(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="lmctl.api.main", description="lmctl's HTTP gateway")
     parser.add_argument("--bind", action="append", required=True, metavar="HOST:PORT|unix:PATH")
     parser.add_argument("--workers", type=int, default=1)
+    parser.add_argument(
+        "--beside", action="store_true", help="listen although the gateway before still does there"
+    )
     parser.add_argument("--grace", type=int, default=30, help="seconds a stream may take to finish")
     chosen = parser.parse_args(arguments)
     folder = os.environ.get("LMCTL_RUN")
@@ -62,7 +67,22 @@ def run(arguments: Sequence[str] | None = None) -> None:
     if chosen.workers < 1:
         parser.error("--workers must be at least 1")
     sharing.share(Path(folder))
-    GatewayServer(chosen.bind, workers=chosen.workers, grace=chosen.grace).run()
+    binds = [_beside(each) for each in chosen.bind] if chosen.beside else chosen.bind
+    GatewayServer(binds, workers=chosen.workers, grace=chosen.grace).run()
+
+
+def _beside(bind: str) -> str:
+    """Listen at `HOST:PORT` although another process of this user does, which shares it; return the
+    open socket as gunicorn takes one.
+    """
+    host, port = parse_address(bind)
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    listener.bind((host, port))
+    listener.listen(gunicorn_conf.backlog)
+    return f"fd://{listener.detach()}"
 
 
 @cache

@@ -73,7 +73,8 @@ class SeenRunner(msgspec.Struct, frozen=True):
 
 class SeenGateway(msgspec.Struct, frozen=True):
     """A listening gateway: its pid, the digest it was started with, its addresses, how many workers
-    it has (0 when it did not say); `hung` says how it hangs, empty when it does not.
+    it has (0 when it did not say); `hung` says how it hangs, empty when it does not. `shares`:
+    another one can listen at its port beside it.
     """
 
     pid: int
@@ -82,6 +83,7 @@ class SeenGateway(msgspec.Struct, frozen=True):
     started_at: float = 0.0
     hung: str = ""
     workers: int = 0
+    shares: bool = False
 
     @property
     def key(self) -> str:

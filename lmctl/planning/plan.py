@@ -171,8 +171,8 @@ class RestoreInstance:
 
 @dataclass(frozen=True, slots=True)
 class StartGateway:
-    """Start the process that listens. Where it listens elsewhere than the one it `replaces`, that one
-    ends only then, letting running answers finish.
+    """Start the process that listens. The one it `replaces` ends only then, letting running answers
+    finish; one that has but another number of workers gets or loses some.
     """
 
     gateway: WantedGateway

@@ -46,8 +46,9 @@ def _gateway(
     because = _why_other(seen, want, changes)
     if seen and want and because and _beside(seen, want):
         start = StartGateway(want, replaces=seen.pid)
-        old = ", ".join(seen.binds)
-        because = f"who uses {old} has to follow; what is being answered is finished"
+        if not _shares_port(seen, want):
+            old = ", ".join(seen.binds)
+            because = f"who uses {old} has to follow; what is being answered is finished"
         yield Planned(start, because, after=publish, disruption=Disruption.HOT, changes=changes)
         return
     if seen is not None and because:
@@ -59,9 +60,15 @@ def _gateway(
 
 
 def _beside(seen: SeenGateway, want: WantedGateway) -> bool:
-    """Say whether the wanted one can listen while the one there is does: at another port."""
-    ports = {each.rpartition(":")[2] for each in seen.binds}
-    return bool(ports) and not seen.hung and str(want.port) not in ports
+    """Say whether the wanted one can listen while the one there is does: at another port, or at a
+    port that is shared.
+    """
+    known = bool(seen.binds) and not seen.hung
+    return known and (seen.shares or not _shares_port(seen, want))
+
+
+def _shares_port(seen: SeenGateway, want: WantedGateway) -> bool:
+    return str(want.port) in {each.rpartition(":")[2] for each in seen.binds}
 
 
 def _why_other(

@@ -67,7 +67,12 @@ class Observer:
         # It notes itself once it listens. That it answers too is asked beside the loop, where it
         # may take its time: a full queue must not make a busy gateway look dead.
         seen = SeenGateway(
-            note.pid, note.spec_digest, note.binds, note.started_at, workers=note.workers
+            note.pid,
+            note.spec_digest,
+            note.binds,
+            note.started_at,
+            workers=note.workers,
+            shares=note.shares,
         )
         return msgspec.structs.replace(seen, hung=self.silence(seen.key))
 

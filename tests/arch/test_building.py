@@ -39,7 +39,7 @@ IMPURE = {
 # One door per outside library: the rooms (or modules) that may know it.
 DOORS = {
     "falcon": ("api/", "daemon/control"),
-    "gunicorn": ("api/main.py",),
+    "gunicorn": ("api/main.py", "api/worker.py"),
     "httpx2": (
         "adapters/mcp/",
         "adapters/weights/",

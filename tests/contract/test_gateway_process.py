@@ -4,12 +4,13 @@ import asyncio
 import json
 import os
 import signal
+import sys
 
 import psutil
 import pytest
 
 from lmctl.adapters.processes import identity_of
-from tests.contract.conftest import running_gateway
+from tests.contract.conftest import _ROOT, running_gateway
 
 HELLO = [{"role": "user", "content": "one two three"}]
 BODY = json.dumps({"model": "chat", "stream": True, "messages": HELLO}).encode()
@@ -28,7 +29,7 @@ async def send(address, body=BODY):
 async def test_the_report_tells_where_it_really_listens_and_who_it_is(gateway):
     note = gateway.note
 
-    assert list(note) == ["pid", "started_at", "binds", "workers", "spec_digest"]
+    assert list(note) == ["pid", "started_at", "binds", "workers", "shares", "spec_digest"]
     assert note["pid"] == gateway.process.pid
     assert note["started_at"] == identity_of(gateway.process.pid).started_at
     assert note["binds"][0].startswith("127.0.0.1:")
@@ -126,6 +127,65 @@ async def test_a_term_signal_lets_a_running_stream_finish(box, runner):
         assert await gateway.end() == 0
 
 
+async def test_connections_without_a_request_do_not_hold_its_end(box, runner):
+    async with running_gateway(box, "--grace", "600") as gateway:
+        host, _, port = gateway.address.rpartition(":")
+        silent, quiet = await asyncio.open_connection(host, int(port))
+        async with gateway.client() as kept:
+            await kept.models.list()  # its connection is kept for the next request
+            assert await gateway.end() == 0
+        assert await silent.read() == b""
+        quiet.close()
+
+
+async def test_a_second_one_finds_the_port_taken_unless_it_is_started_beside(box, runner):
+    async with running_gateway(box) as gateway:
+        alone = await started_at(box, gateway.address)
+        async with asyncio.timeout(60):
+            assert await alone.wait() == 1
+        assert gateway.note["pid"] == gateway.process.pid
+
+        heir = await started_at(box, gateway.address, "--beside")
+        async with asyncio.timeout(60):
+            while gateway.note["pid"] != heir.pid:  # noqa: ASYNC110 - a file tells
+                await asyncio.sleep(0.02)
+        answers = asyncio.ensure_future(asked_on(gateway.address, times=60))
+        assert await gateway.end() == 0
+        assert await answers == [b"HTTP/1.1 200 OK\r\n"] * 60
+        os.killpg(heir.pid, signal.SIGKILL)
+        await heir.wait()
+
+
+async def started_at(box, bind, *arguments):
+    return await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "lmctl.api.main", "--bind", bind, *arguments,
+        stderr=asyncio.subprocess.DEVNULL,
+        start_new_session=True,
+        env=os.environ | {"LMCTL_RUN": str(box.folder), "PYTHONPATH": _ROOT},
+    )  # fmt: skip
+
+
+async def asked_on(address, *, times):
+    """Ask on a connection of its own each time; return the status lines."""
+    host, _, port = address.rpartition(":")
+    lines = []
+    for _ in range(times):
+        reader, writer = await asyncio.open_connection(host, int(port))
+        writer.write(b"GET /livez HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")
+        lines.append(await reader.readline())
+        writer.close()
+        await asyncio.sleep(0.02)
+    return lines
+
+
+async def test_signals_add_and_take_workers_and_the_report_says_how_many(gateway):
+    for signals, count in ((signal.SIGTTIN, 2), (signal.SIGTTOU, 1)):
+        gateway.process.send_signal(signals)
+        async with asyncio.timeout(60):
+            while gateway.note["workers"] != count:  # noqa: ASYNC110 - a file tells
+                await asyncio.sleep(0.02)
+
+
 async def test_a_hang_up_signal_changes_workers_under_a_running_stream(gateway, runner):
     runner.behave(hold_after=1)
     reader, writer = await send(gateway.address)
@@ -158,10 +218,6 @@ async def test_two_workers_serve_and_one_killed_does_not_take_the_gateway_down(b
 
 
 async def test_a_missing_run_folder_is_told_before_anything_starts(box):
-    import sys
-
-    from tests.contract.conftest import _ROOT
-
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "lmctl.api.main", "--bind", "127.0.0.1:0",
         stderr=asyncio.subprocess.PIPE,

@@ -2,6 +2,8 @@
 
 import contextlib
 import socket
+import threading
+import time
 
 import httpx2
 import psutil
@@ -35,6 +37,58 @@ def test_a_port_change_drops_no_request(box):
         httpx2.get(f"{old_url}/livez")
     ended = [each for each in box.client.events(0) if "finishes what it answers" in each.message]
     assert len(ended) == 1
+
+
+class Asker:
+    """Asks again and again, on a connection of its own each time, until told to stop."""
+
+    def __init__(self, url):
+        self.url = url
+        self.statuses, self.troubles = [], []
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._ask)
+
+    def __enter__(self):
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self._over.set()
+        self._thread.join()
+
+    def _ask(self):
+        while not self._over.wait(0.01):
+            try:
+                self.statuses.append(httpx2.get(f"{self.url}/v1/models", timeout=60).status_code)
+            except httpx2.HTTPError as error:
+                self.troubles.append(repr(error))
+
+
+@pytest.mark.parametrize(
+    ("listen", "same"),
+    [("host: 0.0.0.0", False), ("workers: 3", True)],
+    ids=["another address", "more workers"],
+)
+def test_a_change_at_the_same_port_and_back_drops_no_request(box, listen, same):
+    box.echo("chat", script='{"token_seconds": 0.15}')
+    box.apply()
+    first = box.pid("server/gateway")
+    with Asker(box.url) as asker, streaming(box.url, " ".join(WORDS)) as events:
+        heard = [next(events)]
+        for generation, line in ((2, f"{listen}, "), (3, "")):
+            box.write("server.yaml", f"listen: {{{line}port: {box.port}}}\n")
+            box.until(lambda s, n=generation: s.ready and s.generation == n)
+            assert (box.pid("server/gateway") == first) is same
+            first = box.pid("server/gateway")
+            answered = len(asker.statuses)
+            while len(asker.statuses) < answered + 3 and not asker.troubles:
+                time.sleep(0.01)
+        heard += events
+
+    assert text_of(heard).split() == WORDS
+    assert asker.troubles == []
+    assert set(asker.statuses) == {200}
+    assert box.lmctl("diff", str(box.fleet)).code == 0
 
 
 def test_a_port_that_is_taken_costs_nobody_the_old_one(box):

@@ -118,6 +118,20 @@ def test_plan(goal, world, expected):
     assert keys(goal, world) == expected
 
 
+def test_a_gateway_that_shares_its_port_is_replaced_without_an_outage():
+    moved = dataclasses.replace(
+        desired(A).gateway, host="0.0.0.0", workers=2, digest="other"
+    )  # not bound
+    goal = dataclasses.replace(desired(A), gateway=moved)
+    for shares, expected in ((False, ["stop gateway", "start gateway"]), (True, ["start gateway"])):
+        seen = msgspec.structs.replace(worlds.seen_gateway(), shares=shares, workers=1)
+        plan = make_plan(goal, msgspec.structs.replace(in_sync(A), gateway=seen))
+        assert [each.key.split("#")[0].split("@")[0] for each in plan.steps] == expected
+    (start,) = plan.steps
+    assert (start.step.replaces, start.disruption.words) == (7, "hot")
+    assert start.because == "listen.host: 127.0.0.1 -> 0.0.0.0; listen.workers: 1 -> 2"
+
+
 def test_where_both_fit_the_new_runner_is_proven_before_the_route_and_the_old_one_change():
     plan = make_plan(desired(A_LONGER), msgspec.structs.replace(in_sync(A), host=host()))
     assert [each.key.split("@")[0].split("#")[0] for each in plan.steps] == [LOAD, SWITCH, UNLOAD]
