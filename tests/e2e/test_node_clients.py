@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.box import box_in
-from tests.support.models import smollm2
 from tests.support.node import NODE, node_packages
+from tests.support.pictures import GREEN, png
+from tests.support.real_box import AT_ONCE, READER, TOKEN, real_box
 
 pytestmark = [
     pytest.mark.e2e,
@@ -29,25 +29,25 @@ def clients() -> Path:
 
 @pytest.fixture(scope="module")
 def box(tmp_path_factory):
-    with box_in(tmp_path_factory.mktemp("node")) as made:
-        made.smollm2(smollm2())
-        made.instance(
-            "chat",
-            "acme/smollm2",
-            load="{contextLength: 1024, parallel: 2}",
-            operation="{contextOverflowPolicy: stopAtLimit}",
-        )
-        made.echo("script")
-        made.apply()
+    with real_box(tmp_path_factory.mktemp("node")) as made:
         yield made
 
 
-def test_what_they_do_works(clients, box):
+def test_what_they_do_works(clients, box, tmp_path):
     shutil.copy(NODE / "clients.test.mjs", clients)
+    picture = tmp_path / "green.png"
+    picture.write_bytes(png(GREEN))
     ran = subprocess.run(
         ["node", "--test", "--test-reporter", "spec", "clients.test.mjs"],
         cwd=clients,
-        env={**os.environ, "LMCTL_TEST_URL": f"{box.url}/v1"},
+        env={
+            **os.environ,
+            "LMCTL_TEST_URL": f"{box.url}/v1",
+            "LMCTL_TEST_TOKEN": TOKEN,
+            "LMCTL_TEST_READER": READER,
+            "LMCTL_TEST_AT_ONCE": str(AT_ONCE),
+            "LMCTL_TEST_PICTURE": str(picture),
+        },
         capture_output=True,
         text=True,
         timeout=600,
