@@ -31,13 +31,28 @@ class WeightFile(msgspec.Struct, frozen=True):
     inode: int
 
 
+class GpuSplit(msgspec.Struct, frozen=True):
+    """How a model is shared out over GPUs, which are numbered from 0 as the engine lists them.
+
+    `evenly` by layers, in the order of `priority` with `priorityOrder`, by `ratio` (a share per GPU)
+    with `custom`; `tensor` cuts every layer. Those in `disabled` get nothing.
+    """
+
+    strategy: Literal["evenly", "priorityOrder", "tensor", "custom"] = "evenly"
+    disabled: tuple[int, ...] = ()
+    priority: tuple[int, ...] = ()
+    ratio: tuple[float, ...] = ()
+
+
 class LoadSettings(msgspec.Struct, frozen=True):
     """Load-time settings, resolved (contract 3.2, `llm.load.*`). None leaves it to the engine.
 
     `context_length` is what one request may use, in tokens; `parallel` is the number of requests
     decoded together. `threads` None means: as many as the host gives. `drafter` is what guesses
     tokens for answers that do not say otherwise: `prompt-lookup`, or the model that is loaded
-    beside for it; empty for nothing. The other `draft_*` are as in a call.
+    beside for it; empty for nothing. The other `draft_*` are as in a call. `experts` is how many
+    each token goes to, 0 for as many as the model says; of the layers on a GPU the share
+    `cpu_experts` leaves its experts to the processor.
     """
 
     context_length: int = 4096
@@ -52,7 +67,11 @@ class LoadSettings(msgspec.Struct, frozen=True):
     offload_ratio: float = 1.0
     offload_kv: bool = True
     use_mmap: bool = True
+    direct_io: bool = False
     keep_in_memory: bool = False
+    experts: int = 0
+    cpu_experts: float = 0.0
+    gpus: GpuSplit = GpuSplit()
     rope_frequency_base: float | None = None
     rope_frequency_scale: float | None = None
     seed: int | None = None

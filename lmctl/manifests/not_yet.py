@@ -3,7 +3,7 @@
 Whoever makes something work deletes its row here (or adds its key to HONOURED).
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -32,10 +32,25 @@ FIELDS: Final = (
     NotYet("Route", ("spec", "preset"), None),
 )
 
+_NO_GUESSING_HEADS: Final = "the heads of a model that guess ahead are not run here"
+# Settings that will not be acted on, and why not.
+DECLINED: Final[Mapping[str, str]] = {
+    "envVars": "runners are started with the daemon's own environment: set it there",
+    "load.gpuStrictVramCap": "llama.cpp has no cap on a GPU's memory: leave layers out instead",
+    "llm.load.llama.contextCheckpoints": "what a window or a state has passed is read again",
+    **{
+        f"llm.load.llama.speculativeDecoding.{tail}": _NO_GUESSING_HEADS
+        for tail in ("draftMtp", "draftMtpSidecar", "draftDflashSidecar", "draftDsparkSidecar")
+    },
+}
+
 # The settings runner and gateway act on; every other one is told to have no effect.
 HONOURED: Final = frozenset(
     {
+        "load.gpuSplitConfig",
         "llm.load.contextLength",
+        "llm.load.numCpuExpertLayersRatio",
+        "llm.load.numExperts",
         "llm.load.numParallelSessions",
         "llm.load.offloadKVCacheToGpu",
         "llm.load.promptTemplate",
@@ -58,7 +73,9 @@ HONOURED: Final = frozenset(
                 "speculativeDecoding.draftMinTokens",
                 "speculativeDecoding.draftModel",
                 "speculativeDecoding.draftSimple",
+                "tryDirectIO",
                 "tryMmap",
+                "useFp16ForKVCache",
                 "vCacheQuantizationType",
             )
         ),
@@ -115,13 +132,20 @@ def without_effect(each: Declared) -> Iterator[Diagnostic]:
             for key, value in values.items():
                 setting = by_key(key)
                 if setting and key not in HONOURED and value != setting.default:
-                    yield _warning(each, ("spec", block, *setting.name.split(".")))
+                    path = ("spec", block, *setting.name.split("."))
+                    yield _warning(each, path, DECLINED.get(key))
 
 
-def _warning(each: Declared, path: tuple[str, ...]) -> Diagnostic:
+def _warning(each: Declared, path: tuple[str, ...], why: str | None = None) -> Diagnostic:
+    """Return the warning of a field that is for a later version, or for none: then it says `why`."""
+    shown = f"`{shown_path(path[each.hidden :])}`"
+    if why is not None:
+        return diagnostics.warning(
+            each.place(path), f"{shown} has no effect: {why}", "leave it out"
+        )
     return diagnostics.warning(
         each.place(path),
-        f"`{shown_path(path[each.hidden :])}` is read but has no effect yet",
+        f"{shown} is read but has no effect yet",
         "leave it out, or keep it for a later version",
     )
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from lmctl.base.changes import ChangeClass
-from lmctl.base.spec import PROMPT_LOOKUP, LoadSettings
+from lmctl.base.spec import PROMPT_LOOKUP, GpuSplit, LoadSettings
 from lmctl.manifests.settings_keys import OWN_DEFAULTS, by_key
 from lmctl.planning.field_text import shown
 from lmctl.planning.plan import FieldChange
@@ -21,6 +21,8 @@ _FIELDS = {
     "llm.load.llama.flashAttention": "flash_attention",
     "llm.load.llama.keepModelInMemory": "keep_in_memory",
     "llm.load.llama.tryMmap": "use_mmap",
+    "llm.load.llama.tryDirectIO": "direct_io",
+    "llm.load.numExperts": "experts",
     "llm.load.llama.ropeFrequencyBase": "rope_frequency_base",
     "llm.load.llama.ropeFrequencyScale": "rope_frequency_scale",
     "llm.load.llama.speculativeDecoding.draftMaxTokens": "draft_most",
@@ -33,7 +35,13 @@ _CACHE_TYPES = {
     "llm.load.llama.kCacheQuantizationType": "kv_key_type",
     "llm.load.llama.vCacheQuantizationType": "kv_value_type",
 }
-_RATIOS = {"max": 1.0, "off": 0.0}
+_RATIOS = {
+    "llm.load.llama.acceleration.offloadRatio": ("offload_ratio", "max"),
+    "llm.load.numCpuExpertLayersRatio": ("cpu_experts", "off"),
+}
+_SHARES = {"max": 1.0, "off": 0.0}
+_HALF_CACHE = "llm.load.llama.useFp16ForKVCache"
+_GPUS = "load.gpuSplitConfig"
 
 
 def load_settings(values: Mapping[str, Any]) -> LoadSettings:
@@ -42,10 +50,13 @@ def load_settings(values: Mapping[str, Any]) -> LoadSettings:
     for key, name in _FIELDS.items():
         if values.get(key) is not None:
             found[name] = values[key]
+    usual = "f32" if values.get(_HALF_CACHE) is False else "f16"
     for key, name in _CACHE_TYPES.items():
-        found[name] = values.get(key) or "f16"
-    ratio = values.get("llm.load.llama.acceleration.offloadRatio", "max")
-    found["offload_ratio"] = _RATIOS.get(ratio, ratio)
+        found[name] = values.get(key) or usual
+    for key, (name, default) in _RATIOS.items():
+        share = values.get(key, default)
+        found[name] = _SHARES.get(share, share)
+    found["gpus"] = _gpus(values.get(_GPUS) or {})
     found["drafter"] = _drafter(values)
     template = values.get("llm.load.promptTemplate")
     if isinstance(template, Mapping):
@@ -59,6 +70,15 @@ def _drafter(values: Mapping[str, Any]) -> str:
     if wanted is False:
         return ""
     return model or (PROMPT_LOOKUP if wanted else "")
+
+
+def _gpus(values: Mapping[str, Any]) -> GpuSplit:
+    return GpuSplit(
+        strategy=values.get("strategy", "evenly"),
+        disabled=tuple(values.get("disabledGpus", ())),
+        priority=tuple(values.get("priority", ())),
+        ratio=tuple(values.get("customRatio", ())),
+    )
 
 
 def load_changes(
@@ -86,9 +106,9 @@ def given_changes(old: LoadSettings, given: Mapping[str, Any]) -> Iterator[Field
 
 
 def _paths() -> Iterator[tuple[str, str]]:
-    ratio = {"llm.load.llama.acceleration.offloadRatio": "offload_ratio"}
-    others = {"llm.load.promptTemplate": "chat_template", _DRAFT_MODEL: "drafter"}
-    for key, field in {**_FIELDS, **_CACHE_TYPES, **ratio, **others}.items():
+    ratios = {key: name for key, (name, _) in _RATIOS.items()}
+    others = {"llm.load.promptTemplate": "chat_template", _DRAFT_MODEL: "drafter", _GPUS: "gpus"}
+    for key, field in {**_FIELDS, **_CACHE_TYPES, **ratios, **others}.items():
         setting = by_key(key)
         yield field, f"load.{setting.name if setting else key}"
 

@@ -7,6 +7,7 @@ import numpy as np
 from tests.support.gguf_file import gguf
 
 LONGEST = 512
+EXPERTS, EXPERTS_USED = 4, 2
 _WIDE, _HEADS, _FORWARD, _BLOCKS = 64, 2, 96, 2
 _ALIGNED = 32
 _DEEP, _PATCH, _SIZE = 64, 16, 32
@@ -48,8 +49,33 @@ def _tensors() -> dict[str, np.ndarray]:
     }
 
 
+def _experts() -> dict[str, np.ndarray]:
+    """Return the same model with experts in place of the dense part of each block."""
+    found = {name: each for name, each in _tensors().items() if "ffn" not in name or "norm" in name}
+    shapes = {
+        "ffn_gate_inp": (EXPERTS, _WIDE),
+        "ffn_gate_exps": (EXPERTS, _FORWARD, _WIDE),
+        "ffn_up_exps": (EXPERTS, _FORWARD, _WIDE),
+        "ffn_down_exps": (EXPERTS, _WIDE, _FORWARD),
+    }
+    random = np.random.default_rng(6)
+    for block in range(_BLOCKS):
+        for name, shape in shapes.items():
+            found[f"blk.{block}.{name}.weight"] = random.normal(0.0, 0.3, shape)
+    return found
+
+
+def write_experts(path: Path) -> Path:
+    """Write the model with `EXPERTS` experts, of which each token goes to `EXPERTS_USED`."""
+    return _write(path, _experts(), expert_count=EXPERTS, expert_used_count=EXPERTS_USED)
+
+
 def write(path: Path) -> Path:
     """Write the model; the same one every time."""
+    return _write(path, _tensors())
+
+
+def _write(path: Path, tensors: dict[str, np.ndarray], **more: object) -> Path:
     said: dict[str, object] = {
         "context_length": LONGEST,
         "block_count": _BLOCKS,
@@ -59,6 +85,7 @@ def write(path: Path) -> Path:
         "attention.layer_norm_rms_epsilon": 1e-6,
         "rope.dimension_count": _WIDE // _HEADS,
         "vocab_size": 256,
+        **more,
     }
     words = {
         "tokenizer.ggml.model": "gpt2",
@@ -71,7 +98,7 @@ def write(path: Path) -> Path:
         "tokenizer.chat_template": TEMPLATE,
     }
     metadata = {"general.architecture": "llama"} | {f"llama.{k}": v for k, v in said.items()}
-    return _written(path, metadata | words, _tensors())
+    return _written(path, metadata | words, tensors)
 
 
 def write_eye(path: Path) -> Path:

@@ -106,6 +106,9 @@ def _of_one(
     if facts.embeds:
         load = as_embedding(load, facts.context_length)
     weights, mapped = resident(facts, load, features)
+    if load.experts and facts.widths.experts:
+        widths = msgspec.structs.replace(facts.widths, experts_used=load.experts)
+        facts = msgspec.structs.replace(facts, widths=widths)
     if not facts.known:
         return Estimate(weights, overhead=LLAMA_PROCESS, mapped=mapped, confidence=Confidence.LOW)
     return Estimate(

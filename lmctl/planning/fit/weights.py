@@ -29,6 +29,6 @@ def resident(facts: ModelFacts, load: LoadSettings, features: Iterable[str]) -> 
     Mapped weights are read in whole; copied ones lie in memory once, in one layout or the other.
     """
     numbers = facts.tensor_bytes or facts.weights_size
-    if not load.use_mmap:
+    if load.direct_io or not load.use_mmap:
         return numbers, 0
     return numbers + repacked(facts, features), numbers

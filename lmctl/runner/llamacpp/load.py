@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import Any, Final
 
 import llama_cpp as library
+import structlog
 
 from lmctl.base.spec import FailureKind, LoadSettings
 from lmctl.planning.embedding import POOLED, as_embedding, embeds
 from lmctl.runner.cores import available_cores
+from lmctl.runner.llamacpp import placing
 from lmctl.runner.llamacpp.library import complaints, kv_type, said, start
 from lmctl.runner.port import LoadFailed
 
@@ -19,11 +21,15 @@ Progress = Callable[[float], bool]
 
 _ALL_LAYERS: Final = -1
 _OUTPUT_LAYER: Final = 1
+_OF_GPUS: Final = ("offload_ratio", "cpu_experts", "gpus")
 _FLASH: Final = {
     None: library.LLAMA_FLASH_ATTN_TYPE_AUTO,
     True: library.LLAMA_FLASH_ATTN_TYPE_ENABLED,
     False: library.LLAMA_FLASH_ATTN_TYPE_DISABLED,
 }
+
+
+log = structlog.get_logger("lmctl.runner")
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,10 +87,11 @@ def _model(paths: Sequence[Path], settings: LoadSettings, progress: Progress) ->
 
     callback = library.llama_progress_callback(report)
     params = library.llama_model_default_params()
-    params.n_gpu_layers = _gpu_layers(paths, settings.offload_ratio)
     params.load_mode = _load_mode(settings)
     params.progress_callback = callback
+    alive = _placed(params, paths, settings)
     model = _open(paths, params)
+    del alive
     if model:
         return model
     if called_off:
@@ -100,23 +107,76 @@ def _open(paths: Sequence[Path], params: Any) -> Any:
     return library.llama_model_load_from_splits(names, len(paths), params)
 
 
-def _gpu_layers(paths: Sequence[Path], ratio: float) -> int:
-    """Return how many layers go to the GPU: the ratio of all, the output layer counted."""
-    if ratio >= 1:
-        return _ALL_LAYERS
-    if ratio <= 0 or not library.llama_supports_gpu_offload():
-        return 0
+@dataclass(frozen=True, slots=True)
+class _Header:
+    """What decides where the numbers of a model go; `layers` counts the output layer too."""
+
+    architecture: str
+    layers: int
+    experts: int
+
+
+def _header(paths: Sequence[Path]) -> _Header:
+    """Read what a model says of itself, and no numbers. Raises LoadFailed."""
     params = library.llama_model_default_params()
     params.vocab_only = True
     model = _open(paths, params)
     if not model:
         raise complaints.failure(f"llama.cpp cannot read {paths[0].name}")
-    layers = library.llama_model_n_layer(model) + _OUTPUT_LAYER
-    library.llama_model_free(model)
-    return round(ratio * int(layers))
+    try:
+        architecture = said(model, "general.architecture")
+        experts = said(model, f"{architecture}.expert_count")
+        layers = int(library.llama_model_n_layer(model)) + _OUTPUT_LAYER
+        return _Header(architecture, layers, int(experts or 0))
+    finally:
+        library.llama_model_free(model)
+
+
+def _placed(params: Any, paths: Sequence[Path], settings: LoadSettings) -> list[Any]:
+    """Say how many experts are used and where all goes; what is returned must live until the model
+    is loaded. What asks for a GPU where there is none has no effect, and the log tells so.
+    """
+    usual, there = LoadSettings(), placing.gpus()
+    asked = [name for name in _OF_GPUS if getattr(settings, name) != getattr(usual, name)]
+    if not there and asked:
+        log.warning("without effect: this llama.cpp has no GPU", settings=asked)
+    params.n_gpu_layers = _ALL_LAYERS if there else 0
+    if not settings.experts and not there:
+        return []
+    header = _header(paths)
+    alive: list[Any] = []
+    if settings.experts and header.experts:
+        _check_experts(settings.experts, header.experts)
+        alive.append(placing.experts_used(header.architecture, settings.experts))
+        params.kv_overrides = alive[-1]
+    if there:
+        params.n_gpu_layers = _gpu_layers(settings.offload_ratio, header.layers)
+        alive += placing.place(params, settings.gpus, there)
+        if settings.cpu_experts and header.experts:
+            alive.append(
+                placing.experts_on_processor(settings.cpu_experts, header.layers - _OUTPUT_LAYER)
+            )
+            params.tensor_buft_overrides = ctypes.cast(alive[-1], ctypes.c_void_p)
+    return alive
+
+
+def _check_experts(wanted: int, there: int) -> None:
+    if wanted > there:
+        raise LoadFailed(
+            f"a token cannot go to {wanted} experts: the model has {there}",
+            kind=FailureKind.CONFIG,
+            hint="lower `numExperts`, or leave it out",
+        )
+
+
+def _gpu_layers(ratio: float, layers: int) -> int:
+    """Return how many layers go to the GPU: the ratio of all."""
+    return _ALL_LAYERS if ratio >= 1 else round(max(ratio, 0) * layers)
 
 
 def _load_mode(settings: LoadSettings) -> int:
+    if settings.direct_io:
+        return int(library.LLAMA_LOAD_MODE_DIRECT_IO)
     match settings.use_mmap, settings.keep_in_memory:
         case True, True:
             found = library.LLAMA_LOAD_MODE_MMAP_MLOCK

@@ -243,10 +243,10 @@ tags: [small]
 
 
 def test_unhonoured_settings_are_told_unless_they_ask_for_nothing():
-    text = CHAT.replace(b"flashAttention: true", b"tryDirectIO: false, numExperts: 2")
+    text = CHAT.replace(b"flashAttention: true", b"tryDirectIO: false, contextCheckpoints: 2")
 
     assert [each.message for each in read({"a.yaml": text}).diagnostics] == [
-        "`spec.load.numExperts` is read but has no effect yet"
+        "`spec.load.contextCheckpoints` has no effect: what a window or a state has passed is read again"
     ]
 
 
