@@ -52,7 +52,8 @@ class LoadSettings(msgspec.Struct, frozen=True):
     tokens for answers that do not say otherwise: `prompt-lookup`, or the model that is loaded
     beside for it; empty for nothing. The other `draft_*` are as in a call. `experts` is how many
     each token goes to, 0 for as many as the model says; of the layers on a GPU the share
-    `cpu_experts` leaves its experts to the processor.
+    `cpu_experts` leaves its experts to the processor. `kv_quantized` is how MLX keeps keys
+    and values: bits, numbers per group, and after how many tokens it begins.
     """
 
     context_length: int = 4096
@@ -64,6 +65,7 @@ class LoadSettings(msgspec.Struct, frozen=True):
     unified_kv: bool = False
     kv_key_type: str = "f16"
     kv_value_type: str = "f16"
+    kv_quantized: tuple[int, int, int] | None = None
     offload_ratio: float = 1.0
     offload_kv: bool = True
     use_mmap: bool = True

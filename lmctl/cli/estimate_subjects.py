@@ -7,9 +7,10 @@ from pathlib import Path
 
 import msgspec
 
-from lmctl.adapters.weights.gguf_facts import facts as read_facts
+from lmctl.adapters.weights.gguf_facts import facts as gguf_facts
+from lmctl.adapters.weights.mlx_facts import facts as mlx_facts
 from lmctl.base.errors import NotFound
-from lmctl.base.spec import LoadSettings
+from lmctl.base.spec import EngineName, LoadSettings
 from lmctl.cli.proposing import known, observe
 from lmctl.daemon.wiring import Eyes
 from lmctl.manifests.bundle import Bundle
@@ -20,6 +21,8 @@ from lmctl.planning.fit.need import estimated, need, tenant
 from lmctl.planning.fit.placing import Tenant
 from lmctl.planning.gguf_names import base_name, split_set
 from lmctl.planning.host_profile import HostProfile
+from lmctl.planning.mlx_names import is_mlx, mlx_folder
+from lmctl.planning.model_facts import ModelFacts
 from lmctl.planning.observed import ObservedState
 from lmctl.reconciler.reading import LastGood, ReadResult
 
@@ -64,16 +67,14 @@ class Asking:
     def file(self, path: Path, result: ReadResult | None) -> Subjects:
         """Ask about a file of weights, beside all that runs.
 
-        Raises NotGguf, or NotFound for a part of a split model that is missing.
+        Raises NotGguf, NotMlx, or NotFound for a part of a split model that is missing.
         """
-        parts = [path.with_name(each) for each in split_set(path.name)]
-        if missing := [each.name for each in parts if not each.is_file()]:
-            raise NotFound(f"there is no file `{missing[0]}` in {path.parent}")
+        facts, engine = _of_file(path)
         desired = result.desired if result else DesiredState(0)
         observed = self._look(desired)
         host = _host(observed)
         load = self.changed(LoadSettings())
-        found = estimated(read_facts(parts), load, "llama.cpp", features=host.cores.features)
+        found = estimated(facts, load, engine, features=host.cores.features)
         return Subjects(
             estimates={base_name(str(path)): found},
             weights={},
@@ -105,6 +106,19 @@ class Asking:
             host=_host(observed),
             guardrails=_guardrails(bundle),
         )
+
+
+def _of_file(path: Path) -> tuple[ModelFacts, EngineName]:
+    """Return what the header of a file says, with its other parts, and what would load it."""
+    mlx = is_mlx(path.name) and path.is_file()
+    beside = [each.name for each in path.parent.iterdir()] if mlx else ()
+    names = mlx_folder(beside, [path.name]) or split_set(path.name)
+    parts = {name: path.with_name(name) for name in names}
+    if missing := [name for name, each in parts.items() if not each.is_file()]:
+        raise NotFound(f"there is no file `{missing[0]}` in {path.parent}")
+    if mlx:
+        return mlx_facts(parts), "mlx"
+    return gguf_facts(list(parts.values())), "llama.cpp"
 
 
 def last_followed(see: Eyes) -> ReadResult | None:

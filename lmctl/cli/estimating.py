@@ -59,7 +59,7 @@ def estimate(  # one parameter per option
     subject: Annotated[
         str | None,
         typer.Argument(
-            metavar="[DIR | instance/NAME | FILE.gguf]",
+            metavar="[DIR | instance/NAME | FILE]",
             help="By default everything that was last followed.",
         ),
     ] = None,
@@ -133,7 +133,7 @@ def _changed(**given: Any) -> Changed:
 
 
 def _ask(printer: Printer, subject: str | None, asking: Asking) -> Subjects:
-    if subject is not None and subject.lower().endswith(".gguf"):
+    if subject is not None and subject.lower().endswith((".gguf", ".safetensors")):
         return asking.file(Path(subject).expanduser(), last_followed(asking.see))
     if subject is not None and not subject.startswith("instance/"):
         return asking.fleet(_read(printer, Path(subject), asking))

@@ -35,6 +35,7 @@ _CACHE_TYPES = {
     "llm.load.llama.kCacheQuantizationType": "kv_key_type",
     "llm.load.llama.vCacheQuantizationType": "kv_value_type",
 }
+_MLX_CACHE = "llm.load.mlx.kvCacheQuantization"
 _RATIOS = {
     "llm.load.llama.acceleration.offloadRatio": ("offload_ratio", "max"),
     "llm.load.numCpuExpertLayersRatio": ("cpu_experts", "off"),
@@ -58,10 +59,18 @@ def load_settings(values: Mapping[str, Any]) -> LoadSettings:
         found[name] = _SHARES.get(share, share)
     found["gpus"] = _gpus(values.get(_GPUS) or {})
     found["drafter"] = _drafter(values)
+    found["kv_quantized"] = _quantized(values.get(_MLX_CACHE))
     template = values.get("llm.load.promptTemplate")
     if isinstance(template, Mapping):
         found["chat_template"] = (template.get("jinjaPromptTemplate") or {}).get("template")
     return LoadSettings(**found)
+
+
+def _quantized(asked: Mapping[str, Any] | None) -> tuple[int, int, int] | None:
+    """Return bits, group size and start of MLX's cache; None where it is not quantized."""
+    if not asked or not asked.get("enabled"):
+        return None
+    return asked.get("bits", 8), asked.get("groupSize", 64), asked.get("quantizedStart", 5000)
 
 
 def _drafter(values: Mapping[str, Any]) -> str:
@@ -108,6 +117,7 @@ def given_changes(old: LoadSettings, given: Mapping[str, Any]) -> Iterator[Field
 def _paths() -> Iterator[tuple[str, str]]:
     ratios = {key: name for key, (name, _) in _RATIOS.items()}
     others = {"llm.load.promptTemplate": "chat_template", _DRAFT_MODEL: "drafter", _GPUS: "gpus"}
+    others[_MLX_CACHE] = "kv_quantized"
     for key, field in {**_FIELDS, **_CACHE_TYPES, **ratios, **others}.items():
         setting = by_key(key)
         yield field, f"load.{setting.name if setting else key}"

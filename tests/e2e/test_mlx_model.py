@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 
 import httpx2
 import pytest
@@ -12,12 +13,25 @@ from tests.support.box import PATIENCE, Box, box_in
 
 pytestmark = [pytest.mark.e2e, pytest.mark.engine, pytest.mark.timeout(300)]
 
+TEMPLATE = (
+    "{% for tool in tools or [] %}{{ tool | tojson }}{% endfor %}"
+    "{% for message in messages %}{{ message.role }}:{{ message.content }}"
+    "{% for call in message.tool_calls or [] %}<tool_call>\n"
+    '{"name": "{{ call.function.name }}", "arguments": {{ call.function.arguments | tojson }}}'
+    "\n</tool_call>{% endfor %}\n{% endfor %}{% if add_generation_prompt %}assistant:{% endif %}"
+)
 ROLE = {"role": "user", "content": "Say anything."}
 
 
 @pytest.fixture(scope="module")
-def box(tmp_path_factory) -> Iterator[Box]:
-    folder = tiny_mlx.write(tmp_path_factory.mktemp("weights") / "tiny-mlx")
+def folder(tmp_path_factory) -> Path:
+    made = tiny_mlx.write(tmp_path_factory.mktemp("weights") / "tiny-mlx")
+    (made / "chat_template.jinja").write_text(TEMPLATE)
+    return made
+
+
+@pytest.fixture(scope="module")
+def box(folder, tmp_path_factory) -> Iterator[Box]:
     with box_in(tmp_path_factory.mktemp("box")) as made:
         made.write(
             "models/tiny/model.yaml",
@@ -86,6 +100,20 @@ def test_an_answer_keeps_to_a_schema(client):
     assert isinstance(told["size"], bool)
 
 
+def test_a_call_that_must_be_made_is_written_as_the_folders_template_writes_calls(client):
+    kinds = {"type": "object", "properties": {"unit": {"enum": ["c", "f"]}}, "required": ["unit"]}
+    tool = {"type": "function", "function": {"name": "weather", "parameters": kinds}}
+
+    found = client.chat.completions.create(
+        model="chat", messages=[ROLE], tools=[tool], tool_choice="required", max_tokens=200
+    )
+
+    [choice] = found.choices
+    assert choice.finish_reason == "tool_calls"
+    assert choice.message.tool_calls[0].function.name == "weather"
+    assert json.loads(choice.message.tool_calls[0].function.arguments)["unit"] in {"c", "f"}
+
+
 def test_probabilities_are_told(client):
     found = client.chat.completions.create(
         model="chat", messages=[ROLE], logprobs=True, top_logprobs=3, max_tokens=2, temperature=0
@@ -105,8 +133,10 @@ def test_the_runtime_was_chosen_and_what_it_passes_over_told(box):
     assert "mlx" in box.lmctl("explain", "instance/chat", str(box.fleet)).out
 
 
-def test_memory_is_foreseen(box):
-    found = box.lmctl("estimate", str(box.fleet), "-o", "json")
+def test_memory_is_foreseen(box, folder):
+    fleet = box.lmctl("estimate", str(box.fleet), "-o", "json")
+    file = box.lmctl("estimate", str(folder / "model.safetensors"), "-o", "json")
 
-    assert found.code == 0, found.err
-    assert '"high"' in found.out or '"measured"' in found.out
+    for found in (fleet, file):
+        assert found.code == 0, found.err
+        assert '"high"' in found.out or '"measured"' in found.out

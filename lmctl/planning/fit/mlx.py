@@ -44,9 +44,14 @@ def parts(facts: ModelFacts, load: LoadSettings) -> Parts:
 
 def _rows(facts: ModelFacts, load: LoadSettings) -> int:
     """Return the bytes of all rows: blocks with a window keep everything as well."""
-    number = _FLOAT if facts.quantization == "F32" else 2
+    plain = _FLOAT if facts.quantization == "F32" else 2.0
+    most = plain * load.context_length
+    if load.kv_quantized is not None:
+        bits, group, begin = load.kv_quantized
+        packed = bits / 8 + 2 * plain / group  # each group has a scale and an offset
+        most = max(packed * load.context_length, plain * min(begin, load.context_length))
     per_token = sum((each.key + each.value) * each.layers for each in facts.attention)
-    return per_token * number * load.context_length * load.parallel
+    return int(per_token * most) * load.parallel
 
 
 def _piece(facts: ModelFacts, load: LoadSettings) -> int:

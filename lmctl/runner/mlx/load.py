@@ -9,7 +9,8 @@ from typing import Any, Final
 
 import mlx.core as mx
 from mlx.utils import tree_flatten
-from mlx_lm.models.cache import make_prompt_cache
+from mlx_lm.generate import maybe_quantize_kv_cache
+from mlx_lm.models.cache import QuantizedKVCache, make_prompt_cache
 from mlx_lm.utils import load_config, load_model
 
 from lmctl.base.spec import FailureKind, LoadSettings
@@ -85,6 +86,35 @@ def _read(model: Any, progress: Progress) -> None:
 def _memory(model: Any, settings: LoadSettings) -> Rows | Alone:
     made = partial(make_prompt_cache, model)
     caches = made()
+    if settings.kv_quantized is not None:
+        bits, group, begin = settings.kv_quantized
+        _check_quantized(model, caches, bits=bits, group=group)
+        return Alone(model, made, after=partial(_quantize, bits=bits, group=group, begin=begin))
     if fits(caches):
         return Rows(model, caches, slots=settings.parallel, longest=settings.context_length)
     return Alone(model, made, after=lambda _caches: None)
+
+
+def _quantize(caches: list[Any], *, bits: int, group: int, begin: int) -> None:
+    maybe_quantize_kv_cache(caches, begin, group, bits)
+
+
+def _check_quantized(model: Any, caches: list[Any], *, bits: int, group: int) -> None:
+    """Raise LoadFailed unless the model can read two tokens from keys and values kept like that."""
+    try:
+        for _ in range(2):
+            mx.eval(model(mx.zeros((1, 1), mx.int32), cache=caches))
+            _quantize(caches, bits=bits, group=group, begin=0)
+    except (NotImplementedError, RuntimeError, TypeError, ValueError) as error:
+        raise LoadFailed(
+            f"this model's keys and values cannot be quantized to {bits} bits in groups of {group}:"
+            f" {error}",
+            kind=FailureKind.CONFIG,
+            hint="choose another `groupSize`, or turn `mlxKvCacheQuantization` off",
+        ) from error
+    if not any(isinstance(each, QuantizedKVCache) for each in caches):
+        raise LoadFailed(
+            "this model keeps nothing that can be quantized",
+            kind=FailureKind.CONFIG,
+            hint="turn `mlxKvCacheQuantization` off",
+        )

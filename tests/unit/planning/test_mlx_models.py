@@ -1,10 +1,13 @@
 """Weights in MLX's format: what names say of them, which runtime loads them, what it passes over."""
 
+from pathlib import Path
+
 import pytest
 
 from lmctl.base.spec import LoadSettings
-from lmctl.manifests.mlx_support import PASSED_OVER
+from lmctl.manifests.mlx_support import OWN, PASSED_OVER
 from lmctl.manifests.not_yet import HONOURED
+from lmctl.manifests.settings_keys import by_key
 from lmctl.planning.fit.estimate import Confidence, estimate
 from lmctl.planning.gguf_names import pick
 from lmctl.planning.mlx_names import mlx_folder, says_mlx, template_of
@@ -144,8 +147,50 @@ def test_llama_cpp_is_told_nothing_of_mlx():
     assert found.diagnostics == ()
 
 
+def test_llama_cpp_is_told_what_only_mlx_acts_on():
+    weights = model(source="{type: file, path: /m/x.gguf}")
+    spec = "{model: acme/w, load: {mlxKvCacheQuantization: {enabled: true, bits: 4}}}"
+
+    found = resolved(weights, instance(spec))
+
+    [told] = found.diagnostics
+    assert "has no effect with llama.cpp" in told.message
+    assert found.desired.instances[0].load.kv_quantized == (4, 64, 5000)
+
+
+def test_the_page_on_mlx_names_all_it_passes_over_and_why():
+    page = (Path(__file__).parents[3] / "docs" / "tasks" / "mlx.md").read_text()
+
+    for key, why in PASSED_OVER.items():
+        assert f"`{by_key(key).name}`" in page, key
+        assert why in page, key
+
+
+def test_of_each_load_setting_it_is_known_what_mlx_does_with_it():
+    acted_on = {key for key in HONOURED - PASSED_OVER.keys() if by_key(key).section == "load"}
+
+    assert acted_on == {
+        "llm.load.contextLength",
+        "llm.load.llama.physicalBatchSize",
+        "llm.load.mlx.kvCacheQuantization",
+        "llm.load.numParallelSessions",
+        "llm.load.promptTemplate",
+        "llm.load.seed",
+        *(
+            f"llm.load.llama.speculativeDecoding.{tail}"
+            for tail in (
+                "draftMaxTokens",
+                "draftMinContinueProbability",
+                "draftMinTokens",
+                "draftModel",
+                "draftSimple",
+            )
+        ),
+    }
+
+
 def test_only_what_some_engine_acts_on_is_passed_over():
-    assert PASSED_OVER.keys() <= HONOURED
+    assert PASSED_OVER.keys() | OWN.keys() <= HONOURED
 
 
 FACTS = ModelFacts(
@@ -167,6 +212,13 @@ def test_memory_is_foreseen_from_rows_for_every_prediction():
     assert many.cache == 4 * few.cache == 4 * 1024 * 30 * 384 * 2
     assert few.weights == 100_000_000
     assert (few.mapped, few.confidence) == (0, Confidence.HIGH)
+
+
+@pytest.mark.parametrize(("begin", "numbers"), [(0, 1024 * 1.125), (800, 800 * 2)])
+def test_quantized_rows_count_what_they_hold_and_what_they_held_before(begin, numbers):
+    found = estimate(FACTS, LoadSettings(1024, 1, kv_quantized=(8, 32, begin)), "mlx")
+
+    assert found.cache == 30 * 384 * numbers
 
 
 def test_without_a_header_only_the_size_is_known():
