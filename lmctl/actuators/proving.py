@@ -14,11 +14,11 @@ from typing import Final, Protocol
 import msgspec
 
 from lmctl.base.errors import BadRequest, EngineFailed, LmctlError
+from lmctl.base.json_schema import mismatch
 from lmctl.base.quantities import format_duration
 from lmctl.base.spec import FailureKind, ModelKind
 from lmctl.base.talk import Call, Chat, Event, Finished, Message, Prompt, Sampling, TextDelta, Texts
 from lmctl.chat.effective import PREFIX, effective, with_system_prompt
-from lmctl.manifests.json_schema import mismatch
 from lmctl.planning.conditions import Progress
 from lmctl.planning.desired import Check, WantedInstance
 

@@ -1,21 +1,22 @@
 """Everything one answer was, in the order the model said it."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from lmctl.base.talk import (
     ChosenToken,
-    Drafted,
     Embedded,
     Event,
     Finished,
+    Message,
     ReasoningDelta,
     TextDelta,
     ToolCall,
     ToolCallEnded,
     ToolCallStarted,
-    Usage,
 )
+from lmctl.serving.tool_rounds import ToolEvent
+from lmctl.serving.toolbox import ToolOutcome, message_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +34,8 @@ class Thought:
     text: str
 
 
-Part = Said | Thought | ToolCall
+AnswerEvent = Event | ToolEvent
+Part = Said | Thought | ToolCall | ToolOutcome
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,9 +74,13 @@ class Collector:
     _told: int = 0
     _vectors: list[bytes] = field(default_factory=list)
 
-    def add(self, event: Event) -> Answered | None:
-        """Take the next event; return the answer with its last one."""
+    def add(self, event: AnswerEvent) -> Answered | None:
+        """Take the next event; return the answer with its last one. What became of a call stands in
+        the place of the call.
+        """
         match event:
+            case ToolOutcome(call=call):
+                self._parts = [event if each == call else each for each in self._parts]
             case TextDelta(text=text, tokens=tokens):
                 self._say(Said, text)
                 self._tokens += tokens
@@ -121,29 +127,34 @@ class Collector:
         return Said(text, tokens)
 
 
-def usage_of(ended: Mapping[int, Finished], *, choices: int = 1) -> Usage:
-    """Return what several answers to one request took together, by their number. A prompt that got
-    several `choices` is counted once, as OpenAI does.
-    """
-    counts = [each.usage for each in ended.values()]
-    prompts = [each.usage for index, each in ended.items() if index % choices == 0]
-    return Usage(
-        prompt_tokens=sum(each.prompt_tokens for each in prompts),
-        completion_tokens=sum(each.completion_tokens for each in counts),
-        cached_tokens=sum(each.cached_tokens for each in prompts),
-        reasoning_tokens=sum(each.reasoning_tokens for each in counts),
-    )
+def turns_of(answer: Answered) -> Iterator[Message]:
+    """Yield what was said as turns of a conversation: one more for every round of tools."""
+    turn: list[Part] = []
+    for part in answer.parts:
+        if turn and _begins_round(turn[-1], part):
+            yield from _turn(turn)
+            turn = []
+        turn.append(part)
+    yield from _turn(turn)
 
 
-def drafted_of(ended: Mapping[int, Finished]) -> Drafted | None:
-    """Return what speculative decoding did for several answers together; None where it was off."""
-    found = [each.drafted for each in ended.values() if each.drafted is not None]
-    if not found:
-        return None
-    return Drafted(
-        found[0].drafter,
-        total=sum(each.total for each in found),
-        accepted=sum(each.accepted for each in found),
-        rejected=sum(each.rejected for each in found),
-        ignored=sum(each.ignored for each in found),
+def _begins_round(last: Part, part: Part) -> bool:
+    if not isinstance(last, ToolOutcome):
+        return False
+    match part:
+        case ToolOutcome(round=number):
+            return number != last.round
+        case ToolCall():
+            return False
+    return True
+
+
+def _turn(parts: list[Part]) -> Iterator[Message]:
+    calls = [each for each in parts if isinstance(each, (ToolCall, ToolOutcome))]
+    yield Message(
+        role="assistant",
+        content="".join(each.text for each in parts if isinstance(each, Said)),
+        reasoning="".join(each.text for each in parts if isinstance(each, Thought)) or None,
+        tool_calls=tuple(each.call if isinstance(each, ToolOutcome) else each for each in calls),
     )
+    yield from (message_of(each) for each in calls if isinstance(each, ToolOutcome))

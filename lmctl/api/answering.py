@@ -17,7 +17,7 @@ import structlog
 from falcon.asgi import Request, Response
 
 from lmctl.api import sse
-from lmctl.api.answered import Answered
+from lmctl.api.answered import Answered, AnswerEvent
 from lmctl.api.catalogue import Overdue
 from lmctl.api.closing import Exchange, exchange_of
 from lmctl.api.errors import JSON_TYPE, internal
@@ -25,9 +25,10 @@ from lmctl.api.in_time import in_time
 from lmctl.api.merging import merged, one
 from lmctl.api.tallying import Tally
 from lmctl.base.errors import LmctlError
-from lmctl.base.talk import Event
 from lmctl.serving.gateway import Answer, Gateway, MakeCall
 from lmctl.serving.on_demand import Loading
+from lmctl.serving.tool_rounds import ToolRounds
+from lmctl.serving.toolbox import Toolbox
 
 _BASE36 = string.digits + string.ascii_lowercase
 
@@ -40,7 +41,7 @@ class Writer(Protocol):
     def begin(self) -> bytes:
         """Return what comes before anything a model says."""
 
-    def event(self, index: int, event: Event) -> bytes:
+    def event(self, index: int, event: AnswerEvent) -> bytes:
         """Return what an event of the answer number `index` is."""
 
     def end(self) -> bytes:
@@ -77,7 +78,8 @@ def new_id(prefix: str) -> str:
 
 class Collecting:
     """One request on its way: which model, and which calls. A model that has to be loaded first may
-    stay for `ttl` idle seconds.
+    stay for `ttl` idle seconds. Calls of the tools in a `toolbox` are made, and their answers told to
+    the model.
     """
 
     def __init__(
@@ -87,11 +89,13 @@ class Collecting:
         model: str | None,
         makes: Sequence[MakeCall],
         ttl: float | None = None,
+        toolbox: Toolbox | None = None,
     ) -> None:
         self._gateway = gateway
         self._model = model
         self._makes = makes
         self._ttl = ttl
+        self._toolbox = toolbox
 
     async def collect(self, exchange: Exchange) -> tuple[str, tuple[Answered, ...]]:
         """Return the id of the answering instance and every answer, once all are complete.
@@ -119,7 +123,18 @@ class Collecting:
             exchange.asked.opened(answer.route.instance)
         return answer
 
-    def _events(self, exchange: Exchange, first: Answer) -> AsyncGenerator[tuple[int, Event], None]:
+    def _events(
+        self, exchange: Exchange, first: Answer
+    ) -> AsyncGenerator[tuple[int, AnswerEvent], None]:
+        if self._toolbox is not None:
+            rounds = ToolRounds(
+                self._gateway,
+                self._toolbox,
+                model=self._model,
+                make=self._makes[0],
+                over=exchange.stack,
+            )
+            return rounds.events(first)
         if len(self._makes) == 1:
             return one(first)
         others = [
@@ -145,8 +160,9 @@ class Asking(Collecting):
         writer: Callable[[str], Writer],
         keep: Keep | None = None,
         ttl: float | None = None,
+        toolbox: Toolbox | None = None,
     ) -> None:
-        super().__init__(gateway, model=model, makes=makes, ttl=ttl)
+        super().__init__(gateway, model=model, makes=makes, ttl=ttl, toolbox=toolbox)
         self._writer = writer
         self._keep = keep
 

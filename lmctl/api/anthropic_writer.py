@@ -5,12 +5,11 @@ from typing import Any
 import msgspec
 
 from lmctl.api import sse
-from lmctl.api.answered import Answered, Part, Said, Thought
+from lmctl.api.answered import Answered, AnswerEvent, Part, Said, Thought
 from lmctl.api.anthropic_body import TOOL_PREFIX
 from lmctl.api.catalogue import anthropic_error
 from lmctl.base.errors import LmctlError
 from lmctl.base.talk import (
-    Event,
     Finished,
     ReasoningDelta,
     Started,
@@ -19,6 +18,7 @@ from lmctl.base.talk import (
     ToolCallEnded,
     ToolCallStarted,
 )
+from lmctl.serving.toolbox import ToolOutcome
 
 _STOPS = {"stop": "end_turn", "length": "max_tokens", "tool_calls": "tool_use"}
 _THINKING = {"type": "thinking", "thinking": "", "signature": ""}
@@ -40,7 +40,7 @@ class MessagesWriter:
     def begin(self) -> bytes:
         return b""
 
-    def event(self, index: int, event: Event) -> bytes:
+    def event(self, index: int, event: AnswerEvent) -> bytes:
         del index  # there is one answer
         match event:
             case Started(prompt_tokens=prompt, cached_tokens=cached):
@@ -156,6 +156,8 @@ def _block(part: Part) -> dict[str, Any]:
             return {"type": "text", "text": text}
         case Thought(text=text):
             return _THINKING | {"thinking": text}
+        case ToolOutcome(call=call):  # no tools are called here in this dialect
+            return _block(call)
         case _:
             given = _object(part.arguments)
             block = {"type": "tool_use", "id": TOOL_PREFIX + part.id, "name": part.name}

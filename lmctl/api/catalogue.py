@@ -78,7 +78,35 @@ class NoSuchResponse(NotFound):
 
 
 class NoIntegrations(Refused):
-    """The server lets requests use no tool servers."""
+    """This request may not use a tool server; `param` is the field that asks for one."""
+
+    def __init__(self, message: str, *, param: str, hint: str | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.param = param
+
+
+class ToolServerUnreachable(Unreachable):
+    """A tool server the request asks for cannot be used now; `param` is the field that does."""
+
+    def __init__(self, message: str, *, param: str, hint: str | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.param = param
+
+
+class PluginUnreachable(ToolServerUnreachable):
+    """It is one of this box."""
+
+
+class McpUnreachable(ToolServerUnreachable):
+    """It is one the request brings."""
+
+
+class McpRefused(Refused):
+    """It is one the request brings, at an address requests may not reach."""
+
+    def __init__(self, message: str, *, param: str, hint: str | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.param = param
 
 
 class MissingParameter(BadRequest):
@@ -122,6 +150,11 @@ def _ours(
     return Row(status, "server_error", native, anthropic, code)
 
 
+def _tools(native: str) -> Row:
+    """Return a row for a tool server that cannot be reached."""
+    return Row(502, "external_connector_error", native, "api_error", "http_error")
+
+
 _MISSING = "not_found_error"
 
 # The first row whose class fits: children stand before their parents.
@@ -145,12 +178,18 @@ TABLE: tuple[tuple[type[LmctlError], Row], ...] = (
     (UnknownCaller, _asker(401, "invalid_api_key", anthropic="authentication_error")),
     (MissingScope, _asker(403, "missing_scope", anthropic="permission_error")),
     (NoIntegrations, _asker(403, None)),
+    (
+        McpRefused,
+        _asker(403, "refused", native="mcp_connection_error", anthropic="permission_error"),
+    ),
     (Refused, _asker(403, "refused", anthropic="permission_error")),
     (
         Busy,
         Row(429, "rate_limit_error", "internal_error", "rate_limit_error", "queue_full"),
     ),
     (NotReady, _ours(503, "model_not_ready", anthropic="overloaded_error")),
+    (PluginUnreachable, _tools("plugin_connection_error")),
+    (McpUnreachable, _tools("mcp_connection_error")),
     (ControlPlaneDown, _ours(503, "control_plane_down")),
     (Unreachable, _ours(503, "unreachable", anthropic="overloaded_error")),
     (Overdue, _ours(504, "deadline_exceeded", anthropic="timeout_error")),
@@ -175,8 +214,8 @@ def param_of(error: LmctlError) -> str | None:
     """Return the field an error is about."""
     if isinstance(error, UnknownModel | NotListed):
         return "model"
-    if isinstance(error, NoIntegrations):
-        return "integrations"
+    if isinstance(error, NoIntegrations | ToolServerUnreachable | McpRefused):
+        return error.param
     if isinstance(error, UnknownTurn):
         return "previous_response_id"
     return error.param if isinstance(error, BadRequest) else None

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from lmctl.api.answered import Answered
+from lmctl.api.answered import Answered, turns_of
 from lmctl.base.stored import StoredTurn
 from lmctl.base.talk import Message
 from lmctl.planning.surface import Retention
@@ -51,19 +51,10 @@ class Keeping:
             id=self.id,
             at=now(),
             model=model,
-            messages=(*self._messages, _turn_of(answer)),
+            messages=(*self._messages, *turns_of(answer)),
             parent=self._past.turn,
             system=self._system,
             response=response,
             items=items,
         )
         self.kept = await self._conversations.keep(turn, self._retention)
-
-
-def _turn_of(answer: Answered) -> Message:
-    return Message(
-        role="assistant",
-        content=answer.text,
-        reasoning=answer.reasoning or None,
-        tool_calls=answer.tool_calls,
-    )

@@ -55,12 +55,18 @@ class Client:
 
 
 def reading_ends_with_the_client(app: AsgiApp) -> AsgiApp:
-    """Wrap an app so that a GET ends when its client leaves; what changes something goes on."""
+    """Wrap an app so that a GET, or the call of a tool, ends when its client leaves; what changes
+    something here goes on.
+    """
 
     async def call(scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and scope["method"] == "GET":
+        if scope["type"] == "http" and (scope["method"] == "GET" or _calls_a_tool(scope["path"])):
             await Client(receive).serve(app, scope, send)
         else:
             await app(scope, receive, send)
 
     return call
+
+
+def _calls_a_tool(path: str) -> bool:
+    return path.startswith("/lmctl/v1/tools/") and path.endswith("/calls")

@@ -8,9 +8,9 @@ prompts does not fill the queue that others wait in.
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 
-from lmctl.base.errors import EngineFailed
 from lmctl.base.talk import Event, Finished, PromptProgress
 from lmctl.serving.gateway import Answer
+from lmctl.serving.whole_answer import events_of
 
 AT_ONCE = 8
 """How many answers of one request run side by side."""
@@ -21,14 +21,8 @@ Open = Callable[[], Awaitable[Answer]]
 
 async def one(answer: Answer, index: int = 0) -> AsyncGenerator[tuple[int, Event], None]:
     """Yield the events of an answer with its index. Raises EngineFailed when its end is missing."""
-    event = answer.first
-    yield index, event
-    async for event in answer.events:
+    async for event in events_of(answer):
         yield index, event
-    if not isinstance(event, Finished):
-        raise EngineFailed(
-            f"the runner of {answer.route.instance} stopped in the middle of its answer"
-        )
 
 
 async def merged(first: Answer, others: Sequence[Open]) -> AsyncGenerator[tuple[int, Event], None]:

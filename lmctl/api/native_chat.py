@@ -12,6 +12,8 @@ from lmctl.api.keeping import Keeping
 from lmctl.api.native_chat_body import NativeChatBody
 from lmctl.api.native_chat_writer import NativeChatWriter
 from lmctl.api.native_reading import parse_native
+from lmctl.api.tool_access import toolbox_of
+from lmctl.api.tool_asks import of_integrations
 from lmctl.base import talk
 from lmctl.chat.effective import effective, with_system_prompt
 from lmctl.planning.surface import ServedRoute
@@ -29,7 +31,7 @@ class NativeChat:
 
     async def on_post(self, req: Request, resp: Response) -> None:
         body = await entered(self._gateway, req, NativeChatBody, parsed=parse_native)
-        body.check()
+        asks = of_integrations(body.integrations)
         self._refuse_unknown(body.model)
         message = body.to_message()
         note_prompt(req, lambda: images.logged([message]))
@@ -42,25 +44,34 @@ class NativeChat:
             system=past.system if body.system_prompt is None else body.system_prompt,
         )
         said = keeping.conversation
+        toolbox = await toolbox_of(req, asks)
+        tools = toolbox.definitions if toolbox is not None else ()
         asking = Asking(
             self._gateway,
             model=body.model,
-            makes=(lambda route: self._call(body, said, route),),
+            makes=(lambda route: self._call(body, said, tools, route),),
             writer=lambda model: NativeChatWriter(
-                model, lambda: keeping.id if keeping.kept else None
+                model, lambda: keeping.id if keeping.kept else None, toolbox=toolbox
             ),
+            toolbox=toolbox,
             keep=keeping.keep if body.store else None,
         )
         await asking.answer(req, resp, stream=body.stream)
 
     def _call(
-        self, body: NativeChatBody, said: tuple[talk.Message, ...], route: ServedRoute
+        self,
+        body: NativeChatBody,
+        said: tuple[talk.Message, ...],
+        tools: tuple[talk.Tool, ...],
+        route: ServedRoute,
     ) -> talk.Call:
         found = self._gateway.models().instance(route.instance)
         reasoning = body.to_reasoning(found[0].reasoning if found else ())
         settings = effective(body.layer(), route.operation)
         conversation = with_system_prompt(said, settings.system_prompt)
-        chat = talk.Chat(messages=conversation, reasoning=reasoning)
+        chat = talk.Chat(
+            messages=conversation, reasoning=reasoning, tools=tools, strangers=bool(tools)
+        )
         call = settings.call(new_id("chat-"), chat)
         return msgspec.structs.replace(call, progress=body.stream)
 

@@ -5,8 +5,8 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from lmctl.api import images
-from lmctl.api.catalogue import NoIntegrations
 from lmctl.api.fields import Number, Share, layer_of
+from lmctl.api.tool_asks import Integration
 from lmctl.base import talk
 from lmctl.base.errors import BadRequest
 
@@ -49,7 +49,7 @@ class NativeChatBody(BaseModel):
     model: Annotated[str, Field(min_length=1)]
     input: str | Annotated[tuple[Item, ...], Field(min_length=1)]
     system_prompt: str | None = None
-    integrations: tuple[Any, ...] = ()
+    integrations: tuple[Integration, ...] = ()
     stream: bool = False
     temperature: Share | None = None
     top_p: Share | None = None
@@ -75,11 +75,6 @@ class NativeChatBody(BaseModel):
         message = talk.Message(role="user", content=images.content(parts))
         images.check([message], param="input")
         return message
-
-    def check(self) -> None:
-        """Raise NoIntegrations for tools: this version has no tool servers to call."""
-        if self.integrations:
-            raise NoIntegrations("this server lets requests use no tool servers")
 
     def to_reasoning(self, allowed: tuple[str, ...]) -> talk.Reasoning:
         """Return how much to think; `allowed` are the choices the model has.

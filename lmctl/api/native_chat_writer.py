@@ -1,17 +1,17 @@
 """The shapes of the native chat: one result, or the events that lead to it (contract 1.5, 1.6)."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import msgspec
 
 from lmctl.api import sse
-from lmctl.api.answered import Answered, Collector, Part, Said, Thought
+from lmctl.api.answered import Answered, AnswerEvent, Collector, Part, Said, Thought
 from lmctl.api.catalogue import native_error
+from lmctl.api.native_tool_calls import CallTeller, failure, success
 from lmctl.api.rates import tokens_per_second
 from lmctl.base.errors import LmctlError
 from lmctl.base.talk import (
-    Event,
     Finished,
     PromptProgress,
     ReasoningDelta,
@@ -22,8 +22,10 @@ from lmctl.base.talk import (
     Usage,
 )
 from lmctl.serving.on_demand import Loading
+from lmctl.serving.tool_rounds import RoundBegan
+from lmctl.serving.toolbox import Toolbox, ToolOutcome
 
-_NO_TOOL = "no tool of this name was offered"
+_NOT_MADE = "the call was not made"
 
 
 class NativeChatWriter:
@@ -33,15 +35,21 @@ class NativeChatWriter:
     `response_id` says under which id the turn is kept, None when it is not.
     """
 
-    def __init__(self, model: str, response_id: Callable[[], str | None]) -> None:
+    def __init__(
+        self,
+        model: str,
+        response_id: Callable[[], str | None],
+        *,
+        toolbox: Toolbox | None = None,
+    ) -> None:
         self._model = model
+        self._tools = CallTeller(toolbox)
         self._response_id = response_id
         self._collector = Collector()
         self._answered: Answered | None = None
         self._prompt_tokens = 0
         self._begun = False
         self._section = ""
-        self._calls: dict[int, str] = {}
 
     def begin(self) -> bytes:
         return self._start() + self._open("prompt_processing")
@@ -56,7 +64,7 @@ class NativeChatWriter:
         seconds = round(load.seconds, 3)
         return begun + _event("model_load.end", **about, load_time_seconds=seconds)
 
-    def event(self, index: int, event: Event) -> bytes:
+    def event(self, index: int, event: AnswerEvent) -> bytes:
         del index  # there is one answer
         self._answered = self._collector.add(event) or self._answered
         match event:
@@ -69,11 +77,14 @@ class NativeChatWriter:
                 return self._open("message") + _event("message.delta", content=text)
             case ReasoningDelta(text=text) if text:
                 return self._open("reasoning") + _event("reasoning.delta", content=text)
-            case ToolCallStarted(index=number, name=name):
-                self._calls[number] = name
-                return self._close() + _event("tool_call.start", tool=name)
-            case ToolCallEnded(index=number, arguments=arguments):
-                return self._called(self._calls[number], arguments)
+            case ToolCallStarted():
+                return self._close() + told(self._tools.started(event))
+            case ToolCallEnded():
+                return told(self._tools.ended(event))
+            case ToolOutcome():
+                return told(self._tools.outcome(event))
+            case RoundBegan():
+                return self._open("prompt_processing")
             case Finished():
                 return self._close()
             case _:
@@ -108,11 +119,6 @@ class NativeChatWriter:
         section, self._section = self._section, ""
         return _event(f"{section}.end") if section else b""
 
-    def _called(self, name: str, arguments: str) -> bytes:
-        """Tell of a call as one that failed: a native chat offers no tools of the client's."""
-        given = _event("tool_call.arguments", tool=name, arguments=_object(arguments))
-        return given + _event("tool_call.failure", reason=_NO_TOOL, metadata=_metadata(name))
-
     def _result(self) -> dict[str, Any]:
         """Return the whole answer, or as much of it as there was when it broke off."""
         answer = self._answered
@@ -133,13 +139,13 @@ def _item(part: Part) -> dict[str, Any]:
             return {"type": "message", "content": text}
         case Thought(text=text):
             return {"type": "reasoning", "content": text}
-        case _:
-            metadata = _metadata(part.name)
-            return {"type": "invalid_tool_call", "reason": _NO_TOOL, "metadata": metadata}
-
-
-def _metadata(name: str) -> dict[str, Any]:
-    return {"type": "invalid_name", "tool_name": name}
+        case ToolOutcome(fault=None):
+            return {"type": "tool_call"} | success(part)
+        case ToolOutcome():
+            return {"type": "invalid_tool_call"} | failure(part)
+        case _:  # it broke off before the call was made
+            metadata = {"type": "invalid_name", "tool_name": part.name}
+            return {"type": "invalid_tool_call", "reason": _NOT_MADE, "metadata": metadata}
 
 
 def _stats(finished: Finished) -> dict[str, Any]:
@@ -153,14 +159,10 @@ def _stats(finished: Finished) -> dict[str, Any]:
     }
 
 
-def _object(arguments: str) -> dict[str, Any]:
-    """Return arguments as an object; those that are none as they stand."""
-    try:
-        given: dict[str, Any] = msgspec.json.decode(arguments or "{}", type=dict[str, Any])
-    except msgspec.DecodeError:
-        return {"arguments": arguments}
-    return given
-
-
 def _event(name: str, **told: Any) -> bytes:
     return b"event: " + name.encode() + b"\n" + sse.event({"type": name} | told)
+
+
+def told(events: Iterable[tuple[str, dict[str, Any]]]) -> bytes:
+    """Return events as a piece of the stream."""
+    return b"".join(_event(name, **each) for name, each in events)

@@ -7,13 +7,12 @@ from typing import Any, Final
 import msgspec
 
 from lmctl.api import sse
-from lmctl.api.answered import Answered, Said, Thought, drafted_of, usage_of
+from lmctl.api.answered import Answered, AnswerEvent, Said, Thought
 from lmctl.api.openai_logprobs import chat_logprobs
 from lmctl.api.openai_shapes import draft_stats, error_event, usage_shape
 from lmctl.base.errors import LmctlError
 from lmctl.base.talk import (
     ChosenToken,
-    Event,
     Finished,
     ReasoningDelta,
     TextDelta,
@@ -21,6 +20,7 @@ from lmctl.base.talk import (
     ToolCallDelta,
     ToolCallStarted,
 )
+from lmctl.base.usage import drafted_of, usage_of
 
 THOUGHT_BEGINS: Final = "<think>"
 THOUGHT_ENDS: Final = "</think>"
@@ -62,7 +62,7 @@ class ChatWriter:
     def begin(self) -> bytes:
         return b""
 
-    def event(self, index: int, event: Event) -> bytes:
+    def event(self, index: int, event: AnswerEvent) -> bytes:
         if self._thinking[index] and not isinstance(event, ReasoningDelta):
             self._thinking[index] = False
             thought = self._delta(index, b'"content":' + _encode(THOUGHT_ENDS))

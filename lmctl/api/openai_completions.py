@@ -10,7 +10,7 @@ from falcon.asgi import Request, Response
 from pydantic import Field
 
 from lmctl.api import sse
-from lmctl.api.answered import Answered, drafted_of, usage_of
+from lmctl.api.answered import Answered, AnswerEvent
 from lmctl.api.answering import Asking, Dress, new_id, plain
 from lmctl.api.choices import choices
 from lmctl.api.entering import entered, note_prompt
@@ -20,6 +20,7 @@ from lmctl.api.openai_logprobs import completion_logprobs
 from lmctl.api.openai_shapes import draft_stats, error_event, usage_shape
 from lmctl.base import talk
 from lmctl.base.errors import BadRequest, LmctlError
+from lmctl.base.usage import drafted_of, usage_of
 from lmctl.chat.effective import PREFIX, effective
 from lmctl.planning.surface import ServedRoute
 from lmctl.serving.gateway import Gateway
@@ -138,7 +139,7 @@ class CompletionWriter:
     def begin(self) -> bytes:
         return b""
 
-    def event(self, index: int, event: talk.Event) -> bytes:
+    def event(self, index: int, event: AnswerEvent) -> bytes:
         match event:
             case talk.TextDelta(text=text, tokens=tokens):
                 told = completion_logprobs(tokens, offset=self._said[index])

@@ -19,6 +19,7 @@ from lmctl.api.responses_body import ResponsesBody
 from lmctl.api.responses_items import stored_items
 from lmctl.api.responses_shape import ResponseShape
 from lmctl.api.responses_writer import ResponsesWriter
+from lmctl.api.tool_access import toolbox_of
 from lmctl.base import talk
 from lmctl.base.errors import BadRequest
 from lmctl.base.stored import StoredTurn
@@ -40,8 +41,7 @@ class Responses:
     async def on_post(self, req: Request, resp: Response) -> None:
         body = await entered(self._gateway, req, ResponsesBody)
         body.check()
-        chat = body.to_chat()
-        brought = chat.messages
+        brought, functions, asks = body.to_messages(), body.functions(), body.servers()
         note_prompt(req, lambda: images.logged(brought))
         surface = exchange_of(req).surface
         keeping = Keeping(
@@ -52,13 +52,24 @@ class Responses:
             system=body.instructions or "",
             told=lambda answer: _told(shape, answer, body.input),
         )
-        shape = ResponseShape(keeping.id, body.echo())
-        chat = msgspec.structs.replace(chat, messages=keeping.conversation)
+        toolbox = await toolbox_of(req, asks, taken=[each.name for each in functions])
+        shape = ResponseShape(keeping.id, body.echo(), toolbox)
+        tools = toolbox.definitions if toolbox is not None else ()
+        chat = body.to_chat(keeping.conversation, functions + tools)
+        if toolbox is not None and not functions:
+            chat = msgspec.structs.replace(chat, strangers=True)
         make = partial(_call, body, chat, shape)
         if body.background:
             shape.model = body.model or ""
             behind = Behind(
-                self._gateway, self._conversations, shape, keeping, make, body.model, body.ttl
+                self._gateway,
+                self._conversations,
+                shape,
+                keeping,
+                make,
+                body.model,
+                body.ttl,
+                toolbox,
             )
             exchange_of(req).asked = None  # it is counted while it is written
             resp.content_type = JSON_TYPE
@@ -70,6 +81,7 @@ class Responses:
             makes=(make,),
             ttl=body.ttl,
             writer=lambda model: ResponsesWriter(shape, model),
+            toolbox=toolbox,
             keep=keeping.keep if body.stored else None,
         )
         await asking.answer(req, resp, stream=bool(body.stream))

@@ -1,13 +1,13 @@
 """Responses that are written in the background: begun, looked at until they are done, called off."""
 
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable
 from contextlib import AsyncExitStack, aclosing
 from dataclasses import dataclass
 from typing import Any
 
 import msgspec
 
-from lmctl.api.answered import Collector, usage_of
+from lmctl.api.answered import AnswerEvent, Collector
 from lmctl.api.asked import Asked
 from lmctl.api.catalogue import NoSuchResponse
 from lmctl.api.keeping import Keeping
@@ -16,9 +16,12 @@ from lmctl.api.responses_shape import ResponseShape
 from lmctl.base.errors import BadRequest, EngineFailed, LmctlError
 from lmctl.base.stored import StoredTurn
 from lmctl.base.talk import TextDelta
+from lmctl.base.usage import usage_of
 from lmctl.planning.surface import Surface
-from lmctl.serving.gateway import Gateway, MakeCall
+from lmctl.serving.gateway import Answer, Gateway, MakeCall
 from lmctl.serving.stored import Conversations, UnknownTurn
+from lmctl.serving.tool_rounds import ToolRounds
+from lmctl.serving.toolbox import Toolbox
 
 _GONE = EngineFailed("the gateway that was writing it has ended", hint="ask again")
 
@@ -36,6 +39,7 @@ class Behind:
     make: MakeCall
     model: str | None
     ttl: float | None = None
+    toolbox: Toolbox | None = None
 
     async def begin(self, surface: Surface) -> dict[str, Any]:
         """Begin it and return what is told until it is done. Raises Busy."""
@@ -66,7 +70,7 @@ class Behind:
             asked.opened(first.route.instance)
             self.shape.model = first.model
             collector = Collector()
-            async with aclosing(one(first)) as events:
+            async with aclosing(self._events(first, over)) as events:
                 async for _, event in events:
                     if isinstance(event, TextDelta):
                         asked.spoke()
@@ -75,6 +79,14 @@ class Behind:
                         await self.keeping.keep(first.model, (answer,))
         if not self.keeping.kept:
             raise LmctlError("the answer could not be stored")
+
+    def _events(
+        self, first: Answer, over: AsyncExitStack
+    ) -> AsyncGenerator[tuple[int, AnswerEvent], None]:
+        if self.toolbox is None:
+            return one(first)
+        rounds = ToolRounds(self.gateway, self.toolbox, model=self.model, make=self.make, over=over)
+        return rounds.events(first)
 
 
 async def response_of(conversations: Conversations, response_id: str) -> bytes:

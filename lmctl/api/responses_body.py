@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from lmctl.api.fields import Items, Number, Seconds, Share, layer_of
 from lmctl.api.responses_items import messages_of
 from lmctl.api.responses_tools import choice_of, tools_of
+from lmctl.api.tool_asks import ToolAsk, of_tools
 from lmctl.base import talk
 from lmctl.base.errors import BadRequest
 from lmctl.chat.effective import PREFIX
@@ -93,12 +94,28 @@ class ResponsesBody(BaseModel):
             raise _refused("prompt", "there are no prompts stored here; send `input`")
         self._constraint()
 
-    def to_chat(self) -> talk.Chat:
+    def to_messages(self) -> tuple[talk.Message, ...]:
+        """Return what is said in our own words. Raises BadRequest naming what is wrong."""
+        return messages_of(self.input)
+
+    def functions(self) -> tuple[talk.Tool, ...]:
+        """Return the client's own tools. Raises BadRequest naming what is wrong."""
+        return tools_of(self.tools)
+
+    def servers(self) -> tuple[ToolAsk, ...]:
+        """Return the tool servers to use. Raises BadRequest naming what is wrong."""
+        asks = of_tools(self.tools)
+        if self.background and any(each.url is not None for each in asks):
+            raise _refused("background", "a server the request brings lives as long as it does")
+        return asks
+
+    def to_chat(
+        self, messages: tuple[talk.Message, ...], tools: tuple[talk.Tool, ...]
+    ) -> talk.Chat:
         """Return the request in our own words. Raises BadRequest naming what is wrong."""
-        tools = tools_of(self.tools)
         parallel = self.parallel_tool_calls is not False
         return talk.Chat(
-            messages=messages_of(self.input),
+            messages=messages,
             tools=tools,
             tool_choice=choice_of(self.tool_choice, parallel=parallel, tools=tools),
             reasoning=self._reasoning(),
@@ -141,7 +158,7 @@ class ResponsesBody(BaseModel):
         return {name: getattr(self, name) for name in _ECHOED} | {
             "previous_response_id": self.previous_response_id,
             "instructions": self.instructions,
-            "tools": self.tools or [],
+            "tools": [_without_headers(each) for each in self.tools or []],
             "tool_choice": self.tool_choice or "auto",
             "parallel_tool_calls": self.parallel_tool_calls is not False,
             "text": {"format": format_},
@@ -156,3 +173,10 @@ class ResponsesBody(BaseModel):
 
 def _refused(field: str, why: str) -> BadRequest:
     return BadRequest(f"`{field}`: {why}", param=field)
+
+
+def _without_headers(tool: Any) -> Any:
+    """Return a tool as it may be shown again: headers of a tool server are secrets."""
+    if not isinstance(tool, dict) or tool.get("type") != "mcp":
+        return tool
+    return {key: each for key, each in tool.items() if key != "headers"}

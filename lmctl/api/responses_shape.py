@@ -10,8 +10,16 @@ from lmctl.api.openai_logprobs import token_logprobs
 from lmctl.api.responses_items import CALL_PREFIX
 from lmctl.base.errors import LmctlError
 from lmctl.base.talk import Overflow, Sampling, ToolCall, Usage
+from lmctl.base.tools import ToolOffer
+from lmctl.serving.toolbox import Toolbox, ToolOutcome
 
-_PREFIXES: Final = {"message": "msg", "reasoning": "rs", "function_call": "fc"}
+_PREFIXES: Final = {
+    "message": "msg",
+    "reasoning": "rs",
+    "function_call": "fc",
+    "mcp_call": "mcp",
+    "mcp_list_tools": "mcpl",
+}
 _ORDER: Final = (
     "id", "object", "created_at", "completed_at", "status", "incomplete_details", "model",
     "previous_response_id", "instructions", "output", "error", "tools", "tool_choice",
@@ -24,11 +32,15 @@ _ORDER: Final = (
 
 class ResponseShape:
     """One response. `echo` is what it repeats of its request; items are named after its id, so that
-    whoever writes them gives them the same names.
+    whoever writes them gives them the same names. The lists of tools in a `toolbox` come before all
+    else.
     """
 
-    def __init__(self, response_id: str, echo: dict[str, Any]) -> None:
+    def __init__(
+        self, response_id: str, echo: dict[str, Any], toolbox: Toolbox | None = None
+    ) -> None:
         self.id = response_id
+        self._toolbox = toolbox
         self.model = ""
         self._made = int(time.time())
         self._echo = echo
@@ -68,10 +80,26 @@ class ResponseShape:
 
     def items(self, parts: Sequence[Part], *, cut: bool = False) -> list[dict[str, Any]]:
         """Return output items; text that was cut is not complete, and nothing follows it."""
-        items = [self.item(index, part, "completed") for index, part in enumerate(parts)]
-        if cut and parts and not isinstance(parts[-1], ToolCall):
+        lists = self.lists()
+        items = [
+            self.item(index, part, "completed") for index, part in enumerate(parts, len(lists))
+        ]
+        if cut and parts and isinstance(parts[-1], (Said, Thought)):
             items[-1]["status"] = "incomplete"
-        return items
+        return lists + items
+
+    def lists(self) -> list[dict[str, Any]]:
+        """Return the items that say what each tool server offers."""
+        offered = self._toolbox.lists if self._toolbox is not None else []
+        return [
+            self._item("mcp_list_tools", index)
+            | {
+                "server_label": server.provider.label,
+                "tools": [_listed(each) for each in tools],
+                "error": None,
+            }
+            for index, (server, tools) in enumerate(offered)
+        ]
 
     def item(self, index: int, part: Part, status: str) -> dict[str, Any]:
         """Return the output item at an index."""
@@ -83,9 +111,33 @@ class ResponseShape:
                 content = [{"type": "reasoning_text", "text": text}]
                 hidden = {"content": content, "encrypted_content": None, "status": status}
                 return self._item("reasoning", index) | {"summary": []} | hidden
+            case ToolOutcome():
+                return self._mcp_call(index, part.call) | {
+                    "output": None if part.failed else part.reason,
+                    "error": part.reason if part.failed else None,
+                    "status": "failed" if part.failed and status == "completed" else status,
+                }
+            case ToolCall() if self.called_here(part.name):
+                return self._mcp_call(index, part) | {
+                    "output": None,
+                    "error": None,
+                    "status": status,
+                }
             case ToolCall(id=call, name=name, arguments=arguments):
                 told = {"call_id": CALL_PREFIX + call, "name": name, "arguments": arguments}
                 return self._item("function_call", index) | told | {"status": status}
+
+    def called_here(self, name: str) -> bool:
+        """Say whether a call of this name is made here, not by the client."""
+        return self._toolbox is not None and self._toolbox.answers(name)
+
+    def _mcp_call(self, index: int, call: ToolCall) -> dict[str, Any]:
+        offered = self._toolbox.find(call.name) if self._toolbox is not None else None
+        return self._item("mcp_call", index) | {
+            "server_label": offered.server.provider.label if offered else "",
+            "name": offered.tool.name if offered else call.name,
+            "arguments": call.arguments,
+        }
 
     def _item(self, kind: str, index: int) -> dict[str, Any]:
         number = self.id.removeprefix("resp_")[:44]
@@ -108,6 +160,15 @@ def text_part(said: Said) -> dict[str, Any]:
     """Return text as a part of a message."""
     told = {"type": "output_text", "text": said.text, "annotations": []}
     return told | {"logprobs": token_logprobs(said.tokens)}
+
+
+def _listed(tool: ToolOffer) -> dict[str, Any]:
+    return {
+        "name": tool.name,
+        "description": tool.description,
+        "input_schema": tool.input_schema,
+        "annotations": tool.annotations or None,
+    }
 
 
 def _usage(usage: Usage) -> dict[str, Any]:

@@ -8,8 +8,9 @@ from lmctl.base.errors import BadRequest
 
 
 def tools_of(given: Any) -> tuple[talk.Tool, ...]:
-    """Return the tools in our own words. Raises BadRequest naming what is wrong."""
-    return tools_from(given, _tool)
+    """Return the functions in our own words. Raises BadRequest naming what is wrong."""
+    found = tools_from(given, _tool)
+    return tuple(each for each in found if each is not None)
 
 
 def choice_of(asked: Any, *, parallel: bool, tools: tuple[talk.Tool, ...]) -> talk.ToolChoice:
@@ -26,8 +27,10 @@ def choice_of(asked: Any, *, parallel: bool, tools: tuple[talk.Tool, ...]) -> ta
     )
 
 
-def _tool(given: Any, place: str) -> talk.Tool:
+def _tool(given: Any, place: str) -> talk.Tool | None:
     match given:
+        case {"type": "mcp"}:  # a tool server, which is asked what it has
+            return None
         case {"type": "function", "name": str(name)} if name:
             return talk.Tool(
                 name,
@@ -41,7 +44,7 @@ def _tool(given: Any, place: str) -> talk.Tool:
             raise BadRequest(
                 f"`{place}.type`: there is no {kind} here",
                 param=f"{place}.type",
-                hint='send tools of type "function"',
+                hint='send tools of type "function" or "mcp"',
             )
     raise BadRequest(f"`{place}.type` is required", param=f"{place}.type")
 

@@ -5,14 +5,13 @@ from typing import Any
 import msgspec
 
 from lmctl.api import sse
-from lmctl.api.answered import Answered, Collector, Part, Said, Thought
+from lmctl.api.answered import Answered, AnswerEvent, Collector, Part, Said, Thought
 from lmctl.api.catalogue import code_of, message_of, param_of
 from lmctl.api.openai_logprobs import token_logprobs
 from lmctl.api.responses_shape import ResponseShape, text_part
 from lmctl.base.errors import LmctlError
 from lmctl.base.talk import (
     ChosenToken,
-    Event,
     Finished,
     ReasoningDelta,
     TextDelta,
@@ -21,6 +20,7 @@ from lmctl.base.talk import (
     ToolCallEnded,
     ToolCallStarted,
 )
+from lmctl.serving.toolbox import ToolOutcome
 
 
 class ResponsesWriter:
@@ -39,14 +39,17 @@ class ResponsesWriter:
         self._pieces: list[str] = []
         self._tokens: list[ChosenToken] = []
         self._sent = 0
+        self._waiting: dict[int, int] = {}
+        self._calling = 0
 
     def begin(self) -> bytes:
         self._begun = True
         response = self._shape.running()
         created = self._event("response.created", response=response)
-        return created + self._event("response.in_progress", response=response)
+        begun = created + self._event("response.in_progress", response=response)
+        return begun + b"".join(self._list(each) for each in self._shape.lists())
 
-    def event(self, index: int, event: Event) -> bytes:
+    def event(self, index: int, event: AnswerEvent) -> bytes:
         del index  # there is one answer
         self._answered = self._collector.add(event) or self._answered
         match event:
@@ -55,13 +58,16 @@ class ResponsesWriter:
                 return self._say(text) if text else b""
             case ReasoningDelta(text=text) if text:
                 return self._think(text)
-            case ToolCallStarted(id=call, name=name):
+            case ToolCallStarted(index=number, id=call, name=name):
+                self._calling = number
                 return self._close() + self._begin(ToolCall(call, name, ""))
             case ToolCallDelta(arguments=piece):
                 return self._argue(piece)
             case ToolCallEnded(arguments=arguments):
                 rest = b"" if self._pieces else self._argue(arguments)
                 return rest + self._close(arguments)
+            case ToolOutcome():
+                return self._came_to(event)
             case Finished(reason=reason):
                 return self._close(status="incomplete" if reason == "length" else "completed")
             case _:
@@ -101,15 +107,43 @@ class ResponsesWriter:
         if not piece:
             return b""
         self._pieces.append(piece)
-        return self._in_item("response.function_call_arguments.delta", delta=piece)
+        return self._in_item(f"response.{self._kind()}_arguments.delta", delta=piece)
+
+    def _kind(self) -> str:
+        """Return what the call that is being written is: one made here, or one of the client's."""
+        here = isinstance(self._open, ToolCall) and self._shape.called_here(self._open.name)
+        return "mcp_call" if here else "function_call"
+
+    def _list(self, item: dict[str, Any]) -> bytes:
+        """Tell what a server offers: it is known already, so the item is done at once."""
+        self._index += 1
+        self._item_id = item["id"]
+        empty = item | {"tools": []}
+        return (
+            self._event("response.output_item.added", output_index=self._index, item=empty)
+            + self._in_item("response.mcp_list_tools.in_progress")
+            + self._in_item("response.mcp_list_tools.completed")
+            + self._event("response.output_item.done", output_index=self._index, item=item)
+        )
+
+    def _came_to(self, outcome: ToolOutcome) -> bytes:
+        """End the item of a call that was made: others may have begun since it was written."""
+        index = self._waiting.pop(outcome.index)
+        item = self._shape.item(index, outcome, "completed")
+        ending = "failed" if outcome.failed else "completed"
+        told = {"item_id": item["id"], "output_index": index}
+        ended = self._event(f"response.mcp_call.{ending}", **told)
+        return ended + self._event("response.output_item.done", output_index=index, item=item)
 
     def _begin(self, part: Part) -> bytes:
         self._open = part
         self._index += 1
         item = self._shape.item(self._index, part, "in_progress")
         self._item_id = item["id"]
-        if isinstance(part, ToolCall):
-            return self._event("response.output_item.added", output_index=self._index, item=item)
+        if isinstance(part, (ToolCall, ToolOutcome)):
+            added = self._event("response.output_item.added", output_index=self._index, item=item)
+            made_here = self._kind() == "mcp_call"
+            return added + (self._in_item("response.mcp_call.in_progress") if made_here else b"")
         item["content"] = []
         added = self._event("response.output_item.added", output_index=self._index, item=item)
         return added + self._in_part("response.content_part.added", part=_content(part))
@@ -131,6 +165,11 @@ class ResponsesWriter:
             case Thought():
                 done = self._in_part("response.reasoning_text.done", text=text)
                 return done + self._done(Thought(text), status)
+            case ToolCall(name=name) if self._shape.called_here(name):
+                self._waiting[self._calling] = self._index
+                return self._in_item("response.mcp_call_arguments.done", arguments=text)
+            case ToolOutcome():  # it is never the one that is being written
+                return b""
             case ToolCall(id=call, name=name):
                 done = self._in_item(
                     "response.function_call_arguments.done", name=name, arguments=text

@@ -4,16 +4,16 @@ from typing import Any
 
 import structlog
 
-from lmctl.api.answered import Answered, Collector, usage_of
+from lmctl.api.answered import Answered, AnswerEvent, Collector
 from lmctl.api.closing import Exchange
 from lmctl.base.talk import (
-    Event,
     Finished,
     ReasoningDelta,
     TextDelta,
     ToolCallDelta,
     ToolCallStarted,
 )
+from lmctl.base.usage import usage_of
 
 _log = structlog.get_logger("lmctl.access")
 
@@ -31,7 +31,7 @@ class Tally:
         self._collectors = [Collector() for _ in range(count)] if wanted else []
         self._complete: dict[int, Answered] = {}
 
-    def add(self, index: int, event: Event) -> None:
+    def add(self, index: int, event: AnswerEvent) -> None:
         """Take the next event of the answer number `index`."""
         if self._collectors and (answer := self._collectors[index].add(event)) is not None:
             self._complete[index] = answer
@@ -63,7 +63,7 @@ class Tally:
         if self._logs.prompts:
             self._exchange.notes["answer"] = [_logged(each) for each in self.answers()]
 
-    def _log_piece(self, index: int, event: Event) -> None:
+    def _log_piece(self, index: int, event: AnswerEvent) -> None:
         match event:
             case (
                 TextDelta(text=piece) | ReasoningDelta(text=piece) | ToolCallDelta(arguments=piece)

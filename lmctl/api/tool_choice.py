@@ -1,14 +1,17 @@
 """What every dialect checks of the tools it is given and of the choice among them."""
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
 
 from lmctl.base import talk
 from lmctl.base.errors import BadRequest
 
+_Read = TypeVar("_Read", talk.Tool, talk.Tool | None)
 
-def tools_from(given: Any, read: Callable[[Any, str], talk.Tool]) -> tuple[talk.Tool, ...]:
-    """Return the tools of a list, each as `read` makes it of what stands at its place.
+
+def tools_from(given: Any, read: Callable[[Any, str], _Read]) -> tuple[_Read, ...]:
+    """Return the tools of a list, each as `read` makes it of what stands at its place; None for what
+    is no tool of the client's.
 
     Raises BadRequest naming what is wrong, also when two have the same name.
     """
@@ -37,10 +40,12 @@ def choice_in_a_word(
     return None
 
 
-def check_names(tools: tuple[talk.Tool, ...], place: str) -> None:
+def check_names(tools: Sequence[talk.Tool | None], place: str) -> None:
     """Raise BadRequest when two tools have the same name; `place` says where with `{}` for the number."""
     seen: set[str] = set()
     for number, tool in enumerate(tools):
+        if tool is None:
+            continue
         if tool.name in seen:
             where = place.format(number)
             raise BadRequest(f"`{where}`: there are two tools named {tool.name}", param=where)

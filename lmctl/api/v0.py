@@ -7,14 +7,14 @@ from typing import Any, Final
 import msgspec
 from falcon.asgi import Request, Response
 
-from lmctl.api.answered import Answered
+from lmctl.api.answered import Answered, AnswerEvent
 from lmctl.api.answering import Writer
 from lmctl.api.catalogue import NotListed
 from lmctl.api.errors import JSON_TYPE
 from lmctl.api.openai_shapes import draft_stats
 from lmctl.api.rates import tokens_per_second
 from lmctl.base.errors import LmctlError
-from lmctl.base.talk import Event, Finished
+from lmctl.base.talk import Finished
 from lmctl.planning.known_models import KnownModel, ModelInstance
 from lmctl.serving.gateway import Gateway
 
@@ -62,7 +62,7 @@ class V0Writer:
     def begin(self) -> bytes:
         return self._inner.begin()
 
-    def event(self, index: int, event: Event) -> bytes:
+    def event(self, index: int, event: AnswerEvent) -> bytes:
         frames = self._inner.event(index, event)
         if not isinstance(event, Finished):
             return frames

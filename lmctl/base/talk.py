@@ -162,6 +162,7 @@ class Chat(msgspec.Struct, frozen=True, tag=True):
 
     `continues` goes on with the last assistant message instead of beginning a new one.
     `tool_naming` is how names of tools are written for the model; calls have the tools' own names.
+    With `strangers` what is written as a call of a tool nobody offered is one, else it is text.
     """
 
     messages: tuple[Message, ...]
@@ -171,6 +172,7 @@ class Chat(msgspec.Struct, frozen=True, tag=True):
     reasoning: Reasoning = Reasoning()
     template_variables: dict[str, Any] = {}
     continues: bool = False
+    strangers: bool = False
 
 
 class Prompt(msgspec.Struct, frozen=True, tag=True):

@@ -38,3 +38,12 @@ def label_of(name: str) -> str:
 def definitions_size(tools: tuple[ToolOffer, ...]) -> int:
     """Return how many bytes of JSON the definitions of these tools are."""
     return sum(len(msgspec.json.encode(each)) for each in tools)
+
+
+def object_of(text: str) -> dict[str, Any] | None:
+    """Return the arguments of a call as an object; None where they are none."""
+    try:
+        found: dict[str, Any] = msgspec.json.decode(text or "{}", type=dict[str, Any])
+    except msgspec.DecodeError:
+        return None
+    return found

@@ -10,7 +10,7 @@ from lmctl.base.talk import Chat, Message, Tool, ToolCall
 from lmctl.chat import thinking
 from lmctl.chat.ability import Ability, ability
 from lmctl.chat.described import described
-from lmctl.chat.formats import Channels, Format, Formats
+from lmctl.chat.formats import Channels, Format, Formats, Frame
 from lmctl.chat.parse.calls import Offered
 from lmctl.chat.parse.parser import Reading
 from lmctl.chat.template import Markers, render
@@ -96,6 +96,7 @@ def _read_as(
         inside=prompt.rstrip().endswith(thought.begin),
         separate=chat.reasoning.separate,
         single=not chat.tool_choice.parallel,
+        strangers=_framed(able) if chat.strangers and offered else (),
     )
     marks = [mark for each in known for mark in each.marks()]
     if channels is not None and able.format is not None:
@@ -125,6 +126,11 @@ def _known(able: Ability, formats: Formats) -> tuple[Format, ...]:
     """Return every format the answer may have calls in: the model's own counts first."""
     own = (able.format,) if able.format else ()
     return (*own, formats.plain, formats.lenient)
+
+
+def _framed(able: Ability) -> tuple[Frame, ...]:
+    """Return the frames in which the model writes nothing but calls."""
+    return tuple(each for each in able.format.frames if each.begin) if able.format else ()
 
 
 def _names(chat: Chat) -> Mapping[str, str]:

@@ -40,7 +40,7 @@ from lmctl.base.errors import LmctlError
 from lmctl.daemon.box import Box
 from lmctl.daemon.control_asked import asked, tell_error
 from lmctl.daemon.control_instances import InstanceResource, InstancesResource
-from lmctl.daemon.control_tools import ToolCallsResource, ToolRetryResource, ToolsResource
+from lmctl.daemon.control_tools import add_tool_routes
 from lmctl.daemon.control_wishes import (
     ResumeResource,
     RollbackResource,
@@ -219,8 +219,6 @@ def create_app(box: Box) -> App:
     app.add_route("/lmctl/v1/resume", ResumeResource(box))
     app.add_route("/lmctl/v1/instances", InstancesResource(box))
     app.add_route("/lmctl/v1/instances/{name:path}", InstanceResource(box))
-    app.add_route("/lmctl/v1/tools/{label}", ToolsResource(box))
-    app.add_route("/lmctl/v1/tools/{label}/calls", ToolCallsResource(box))
-    app.add_route("/lmctl/v1/tools/{label}/retry", ToolRetryResource(box))
+    add_tool_routes(app, box.tools.host)
     app.add_route("/lmctl/v1/shutdown", ShutdownResource(box))
     return app

@@ -6,8 +6,8 @@ from typing import Annotated, Any, Self
 
 from pydantic import Field, field_validator, model_validator
 
+from lmctl.base.json_schema import fault
 from lmctl.manifests.envelope import Node, NonEmpty
-from lmctl.manifests.json_schema import fault
 
 
 class Expectation(Node):

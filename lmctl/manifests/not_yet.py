@@ -25,7 +25,6 @@ class NotYet:
 
 
 FIELDS: Final = (
-    NotYet("Server", ("spec", "mcp", "allowPerRequest"), quiet=False),
     NotYet("Instance", ("spec", "customFields"), {}),
     NotYet("Instance", ("spec", "placement", "labels"), {}),
     NotYet("Instance", ("spec", "operation", "preset"), None),

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from lmctl.manifests.bundle import Bundle
 from lmctl.manifests.route import Route
-from lmctl.manifests.server import Auth, LimitRules
+from lmctl.manifests.server import Auth, LimitRules, McpAccess
 from lmctl.planning.desired import WantedInstance
 from lmctl.planning.surface import (
     Access,
@@ -19,6 +19,7 @@ from lmctl.planning.surface import (
     ServedRoute,
     ServedToken,
     Surface,
+    ToolRules,
 )
 
 
@@ -41,10 +42,22 @@ def surface_of(
         access=_access(server.auth),
         cors=Cors(enabled=server.cors.enabled, origins=tuple(server.cors.origins)),
         limits=_limits(server.limits),
+        tools=_tools(server.mcp),
         retention=Retention(server.conversations.keep, server.conversations.most),
         compat=Compat(server.compat.unknown_endpoint_status, server.compat.separate_reasoning),
         logs=Logs(server.logging.requests, server.logging.prompts, server.logging.tokens),
         control_socket=control,
+    )
+
+
+def _tools(rules: McpAccess) -> ToolRules:
+    return ToolRules(
+        file=rules.allow_file,
+        per_request=rules.allow_per_request,
+        private_networks=rules.private_networks,
+        rounds=rules.rounds,
+        call_timeout=rules.call_timeout,
+        max_output=rules.max_output,
     )
 
 

@@ -125,6 +125,20 @@ class Logs(msgspec.Struct, frozen=True):
     tokens: bool = False
 
 
+class ToolRules(msgspec.Struct, frozen=True):
+    """Which tool servers requests may use: those of mcp.json (`file`), and remote ones of their own
+    (`per_request`), which must be public or in one of `private_networks`. An answer goes on after
+    tools `rounds` times, a call takes `call_timeout` seconds and shows `max_output` bytes at most.
+    """
+
+    file: bool = False
+    per_request: bool = False
+    private_networks: tuple[str, ...] = ()
+    rounds: int = 16
+    call_timeout: float = 60.0
+    max_output: int = 64 * 1024
+
+
 class Retention(msgspec.Struct, frozen=True):
     """How long stored turns are kept: `keep` seconds after they were last gone on from, `most` of
     them at a time.
@@ -148,6 +162,7 @@ class Surface(msgspec.Struct, frozen=True):
     cors: Cors = Cors()
     limits: Limits = Limits()
     retention: Retention = Retention()
+    tools: ToolRules = ToolRules()
     compat: Compat = Compat()
     logs: Logs = Logs()
     control_socket: str = ""

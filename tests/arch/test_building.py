@@ -49,7 +49,7 @@ DOORS = {
     ),
     "huggingface_hub": ("adapters/weights/hub.py",),
     "jinja2": ("chat/template.py",),
-    "jsonschema": ("manifests/json_schema.py",),
+    "jsonschema": ("base/json_schema.py",),
     "llguidance": ("chat/masks.py",),
     "llama_cpp": ("runner/llamacpp/",),
     "mlx": ("runner/mlx/",),

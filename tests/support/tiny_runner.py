@@ -43,7 +43,7 @@ class Script:
     word until `TinyRunner.release` is set; `hold_after` does so after that many words;
     `die_after` closes the connection after that many words; `fail_after` says so first; `text` is
     answered instead of the echo; `flood` answers that many one-letter words at once; `events` are
-    sent as they are.
+    sent as they are, `rounds` to one request after the other.
     """
 
     refuse: Trouble | None = None
@@ -54,6 +54,7 @@ class Script:
     text: str | None = None
     flood: int = 0
     events: tuple[Event, ...] = ()
+    rounds: tuple[tuple[Event, ...], ...] = ()
 
 
 @dataclass
@@ -119,9 +120,12 @@ class TinyRunner:
         writer.write(frame(Admitted()))
         if script.hold:
             await self.release.wait()
-        for event in script.events:
+        events = script.events
+        if script.rounds:
+            events, self.script = script.rounds[0], replace(script, rounds=script.rounds[1:])
+        for event in events:
             writer.write(frame(event))
-        if script.events:
+        if events:
             return
         if isinstance(call.input, Texts):
             vectors = (struct.pack("<2f", 0.6, 0.8),) * len(call.input.texts)

@@ -116,6 +116,7 @@ class Answer:
 
     def _body(self, frame: Frame) -> Steps[None]:
         source, calls = self._source, self._calls
+        calls.strangers = frame in calls.own
         match frame.body:
             case Json():
                 yield from json_calls.read(source, frame.body, calls)

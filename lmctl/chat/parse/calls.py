@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from lmctl.base.talk import Event, ToolCallDelta, ToolCallEnded, ToolCallStarted
+from lmctl.chat.formats import Frame
 from lmctl.chat.parse.source import NotACall
 
 
@@ -18,7 +19,8 @@ class Offered:
 
 class Calls:
     """Turns what readers find into events. `tools` has them by the names the model was told;
-    `single` allows one call at most.
+    `single` allows one call at most. In the frames `own`
+    what nobody offered is a call too; `strangers` says that one of them is being read.
     """
 
     def __init__(
@@ -28,6 +30,7 @@ class Calls:
         new_id: Callable[[], str],
         emit: Callable[[Event], None],
         single: bool = False,
+        own: tuple[Frame, ...] = (),
     ) -> None:
         self._tools = tools
         self._new_id = new_id
@@ -36,6 +39,8 @@ class Calls:
         self._pieces: list[str] = []
         self.made = 0
         self.open = False
+        self.own = own
+        self.strangers = False
 
     @property
     def over(self) -> bool:
@@ -44,7 +49,7 @@ class Calls:
 
     def check(self, name: str) -> None:
         """Raise NotACall when no tool has this name."""
-        if name not in self._tools:
+        if name not in self._tools and not (self.strangers and name):
             raise NotACall
 
     def names(self) -> tuple[str, ...]:
@@ -53,15 +58,18 @@ class Calls:
 
     def schema(self, name: str, key: str) -> Mapping[str, Any]:
         """Return what is said of one parameter; empty when nothing is."""
-        properties = self._tools[name].parameters.get("properties")
+        properties = self._offered(name).parameters.get("properties")
         found = properties.get(key) if isinstance(properties, Mapping) else None
         return found if isinstance(found, Mapping) else {}
+
+    def _offered(self, name: str) -> Offered:
+        return self._tools.get(name) or Offered(name, {})
 
     def begin(self, name: str) -> None:
         """Start a call; from here on its text is not given back. Raises NotACall."""
         self.check(name)
         self._pieces.clear()
-        self._emit(ToolCallStarted(self.made, self._new_id(), self._tools[name].name))
+        self._emit(ToolCallStarted(self.made, self._new_id(), self._offered(name).name))
         self.made += 1
         self.open = True
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from lmctl.base.talk import Event, ReasoningDelta, TextDelta, ToolCallDelta
-from lmctl.chat.formats import Channels, Format, Thought
+from lmctl.chat.formats import Channels, Format, Frame, Thought
 from lmctl.chat.parse.answer import Answer
 from lmctl.chat.parse.calls import Calls, Offered
 from lmctl.chat.parse.channels import ChannelAnswer
@@ -17,7 +17,8 @@ class Reading:
 
     `tools` are those that may be called, by the names the model was told; without any, marks of
     calls are text. `inside` says that the prompt has opened a thought. `separate` False leaves
-    thoughts in the content. `single` ends the answer with its first call.
+    thoughts in the content. `single` ends the answer with its first call. In the frames
+    `strangers` what nobody offered is a call too.
     """
 
     formats: tuple[Format, ...] = ()
@@ -27,6 +28,7 @@ class Reading:
     inside: bool = False
     separate: bool = True
     single: bool = False
+    strangers: tuple[Frame, ...] = ()
 
 
 class Parser:
@@ -36,7 +38,11 @@ class Parser:
         self._source = Source()
         self._events: list[Event] = []
         self._calls = Calls(
-            reading.tools, new_id=new_id, emit=self._events.append, single=reading.single
+            reading.tools,
+            new_id=new_id,
+            emit=self._events.append,
+            single=reading.single,
+            own=reading.strangers,
         )
         self._answer = self._reader(reading)
         self._steps = self._answer.read()

@@ -160,7 +160,7 @@ async def test_a_runner_that_dies_fails_the_stream_and_nothing_is_kept(server, r
         pytest.param({"prompt": {"id": "p"}}, "prompt", id="prompt"),
         pytest.param({"top_logprobs": 30}, "top_logprobs", id="logprobs"),
         pytest.param({"tools": {}}, "tools", id="tools"),
-        pytest.param({"tools": [{"type": "mcp"}]}, "tools[0].type", id="tool server"),
+        pytest.param({"tools": [{"type": "mcp"}]}, "tools", id="tool server"),
         pytest.param({"tools": [{"type": "function"}]}, "tools[0].name", id="nameless tool"),
         pytest.param({"tool_choice": "required"}, "tool_choice", id="no tool"),
         pytest.param({"tool_choice": {"type": "x"}}, "tool_choice", id="tool choice"),

@@ -2,8 +2,8 @@
 
 from manifest_texts import FLEET
 
+from lmctl.base.json_schema import fault, mismatch
 from lmctl.manifests.bundle import read
-from lmctl.manifests.json_schema import fault, mismatch
 
 ROUTES = b"""\
 apiVersion: lmctl/v1alpha1

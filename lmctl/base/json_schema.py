@@ -1,4 +1,4 @@
-"""JSON Schema as manifests use it: is it one, and does a value fit. The one door to `jsonschema`."""
+"""JSON Schema as manifests and tools use it: is it one, and does a value fit. The one door to `jsonschema`."""
 
 from collections.abc import Mapping
 from functools import cache
