@@ -22,12 +22,14 @@ from lmctl.chat.writing import Written, with_calls_written
 class Calling:
     """The tools that may be called, or have to be, by the names the model was told, and how it
     writes calls; there may be none where even a plain answer is written in a way of its own.
+    `strict`: those it decides to make are held to the schemas of their tools.
     """
 
     tools: tuple[Tool, ...]
     way: Written | Channels
     single: bool
     required: bool
+    strict: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +88,8 @@ def _read_as(
 ) -> Conversation:
     offered = chat.tools if chat.tool_choice.mode != "none" else ()
     thought = thinking.thought_of(chat.reasoning, able, formats.thoughts)
-    known = _known(able, formats) if offered else ()
+    calling = _calling(chat, names, able)
+    known = _known(able, formats, calling) if offered else ()
     channels = able.format.channels if able.format else None
     reading = Reading(
         formats=known,
@@ -103,7 +106,6 @@ def _read_as(
         marks += able.format.marks()
     marks += (thought.begin, thought.end, *thought.drops)
     enough = channels.enough if channels else thought.empty.removeprefix(thought.begin)
-    calling = _calling(chat, names, able)
     return Conversation(prompt, reading, tuple(dict.fromkeys(marks)), enough, calling)
 
 
@@ -119,13 +121,26 @@ def _calling(chat: Chat, names: Mapping[str, str], able: Ability) -> Calling | N
         if choice.name in (None, each.name)
     )
     required = choice.mode == "required"
-    return Calling(wanted, way, single=not choice.parallel, required=required)
+    strict = choice.mode == "auto" and any(each.strict for each in wanted)
+    return Calling(
+        wanted,
+        way,
+        single=not choice.parallel,
+        required=required,
+        strict=strict and isinstance(way, Written),
+    )
 
 
-def _known(able: Ability, formats: Formats) -> tuple[Format, ...]:
-    """Return every format the answer may have calls in: the model's own counts first."""
-    own = (able.format,) if able.format else ()
-    return (*own, formats.plain, formats.lenient)
+def _known(able: Ability, formats: Formats, calling: Calling | None) -> tuple[Format, ...]:
+    """Return every format the answer may have calls in: the model's own counts first, and alone
+    where calls are held to schemas, for no grammar holds what is written in another way.
+    """
+    if calling is not None and calling.strict and isinstance(calling.way, Written):
+        own = able.format if able.tools and able.format else formats.plain
+        opens = (calling.way.opened,) if calling.way.opened else ()
+        return (msgspec.structs.replace(own, frames=(calling.way.frame,), opens=opens),)
+    known = (able.format,) if able.format else ()
+    return (*known, formats.plain, formats.lenient)
 
 
 def _framed(able: Ability) -> tuple[Frame, ...]:

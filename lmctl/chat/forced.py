@@ -77,14 +77,22 @@ def forced(
         messages = [_channelled(rules, way, tool) for tool in tools]
         head = rules.text(f"{way.channel}{way.answer}{way.message}")
         return rules.written(_either([*messages, *_document(rules, head, otherwise)]))
-    frame = way.frame
-    call = rules.rule(_either([_call(rules, frame, tool) for tool in tools]))
-    calls = rules.rule(_calls(rules, way, call, single=single))
-    more: list[str] = []
-    if isinstance(frame.body, Braced):
-        quote = frame.body.quote
-        more = [_BRACED, f"quote: {rules.text(quote)}", f"text: quote {rules.until(quote)}"]
-    return rules.written(_either([calls, *_document(rules, "", otherwise)]), *more)
+    calls = rules.rule(_calls(rules, way, one_of(rules, way.frame, tools), single=single))
+    document = _document(rules, "", otherwise)
+    return rules.written(_either([calls, *document]), *words(rules, way.frame))
+
+
+def one_of(rules: Rules, frame: Frame, tools: Sequence[Tool]) -> str:
+    """Return a rule for a call of any of the tools, without the marks of its frame."""
+    return rules.rule(_either([_call(rules, frame, tool) for tool in tools]))
+
+
+def words(rules: Rules, frame: Frame) -> tuple[str, ...]:
+    """Return the rules that the calls of a frame may use beside their own."""
+    if not isinstance(frame.body, Braced):
+        return ()
+    quote = frame.body.quote
+    return (_BRACED, f"quote: {rules.text(quote)}", f"text: quote {rules.until(quote)}")
 
 
 def _document(rules: Rules, head: str, schema: Schema | None) -> list[str]:
@@ -96,20 +104,27 @@ def _document(rules: Rules, head: str, schema: Schema | None) -> list[str]:
     return [rules.rule(_row(head, f"%json {json.dumps(schema, ensure_ascii=False)}"))]
 
 
+def listed(frame: Frame) -> bool:
+    """Say whether a format writes all calls in one list."""
+    return isinstance(frame.body, Pythonic) or (isinstance(frame.body, Json) and frame.body.listed)
+
+
 def _calls(rules: Rules, way: Written, call: str, *, single: bool) -> str:
     """Return calls side by side, or in the one list that the format writes."""
+    opened, begin = rules.text(way.opened), rules.text(way.frame.begin)
+    return _row("SPACE", opened, begin, after_begin(rules, way, call, single=single))
+
+
+def after_begin(rules: Rules, way: Written, call: str, *, single: bool, closes: bool = True) -> str:
+    """Return what follows the begin of the first call; `closes`: the mark that closes all is due."""
     frame = way.frame
-    listed = isinstance(frame.body, Pythonic) or (
-        isinstance(frame.body, Json) and frame.body.listed
-    )
-    begin, end = rules.text(frame.begin), rules.text(frame.end)
-    opened, closed = rules.text(way.opened), rules.text(way.closed)
-    if listed:
+    end, closed = rules.text(frame.end), rules.text(way.closed) if closes else ""
+    if listed(frame):
         several = "" if single else f' ("," SPACE {call})*'
-        return _row("SPACE", opened, begin, f'"[" {call}{several} "]"', end, closed)
-    once = _row(begin, call, end)
-    several = "" if single else f" (SPACE {once})*"
-    return _row("SPACE", opened, f"{once}{several}", closed)
+        return _row(f'"[" {call}{several} "]"', end, closed)
+    again = _row(rules.text(frame.begin), call, end)
+    several = "" if single else f"(SPACE {again})*"
+    return _row(call, end, several, closed)
 
 
 def _call(rules: Rules, frame: Frame, tool: Tool) -> str:

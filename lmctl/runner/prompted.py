@@ -8,7 +8,9 @@ from lmctl.base.errors import BadRequest
 from lmctl.base.talk import Call, Chat, Constraint, Grammar, JsonDocument, Prompt
 from lmctl.chat.conversation import Calling, Conversation, conversation
 from lmctl.chat.forced import forced
+from lmctl.chat.held import held
 from lmctl.chat.template import Markers
+from lmctl.chat.writing import Written
 from lmctl.runner.answer_reader import AnswerReader, Budget, marks_of
 from lmctl.runner.constraining import Constraining
 from lmctl.runner.format_files import shipped
@@ -17,11 +19,14 @@ from lmctl.runner.port import Engine, Matcher, Model
 
 @dataclass(frozen=True, slots=True)
 class Prompted:
-    """A call in the model's own terms."""
+    """A call in the model's own terms; `free` says that its constraint leaves text as it is, and ends
+    nothing in time.
+    """
 
     text: str
     reader: AnswerReader
     constraint: Constraint | None
+    free: bool = False
 
     def matcher(self, constraining: Constraining, *, most: int) -> Matcher | None:
         """Return what holds the answer, of `most` tokens, to its constraint from where the answer
@@ -29,7 +34,8 @@ class Prompted:
         """
         if self.constraint is None:
             return None
-        return constraining.matcher(self.constraint, waits=self.reader.thinking, most=most)
+        limit = None if self.free else most
+        return constraining.matcher(self.constraint, waits=self.reader.thinking, most=limit)
 
 
 def prompted(
@@ -41,7 +47,14 @@ def prompted(
     found = conversed(engine, given, chat_template=chat_template, now=now)
     marks = marks_of(engine, found.marks)
     reader = AnswerReader(found.reading, marks=marks, budget=_budget(engine, given, found))
-    return Prompted(found.prompt, reader, _constraint(call.constraint, found.calling, marks))
+    calling = found.calling
+    constraint = _constraint(call.constraint, calling, marks)
+    free = constraint is not None and calling is not None and _is_free(call.constraint, calling)
+    return Prompted(found.prompt, reader, constraint, free)
+
+
+def _is_free(asked: Constraint | None, calling: Calling) -> bool:
+    return asked is None and not calling.required and calling.strict
 
 
 def conversed(
@@ -65,15 +78,18 @@ def _constraint(
     asked: Constraint | None, calling: Calling | None, marks: Mapping[int, bytes]
 ) -> Constraint | None:
     """Return what the answer is held to: calls where they must be made, and where they may be made
-    either calls or the document that was asked for.
+    either calls or the document that was asked for; or only its calls, where a tool is strict.
     """
     document = asked if isinstance(asked, JsonDocument) else None
+    tokens = {text.decode(): token for token, text in marks.items()}
+    if calling is not None and _is_free(asked, calling) and isinstance(calling.way, Written):
+        text = held(calling.way, calling.tools, tokens, single=calling.single)
+        return Grammar(text, "lark")
     if calling is None or not (calling.required or document):
         return asked
     otherwise = None
     if document is not None and not calling.required:
         otherwise = {"type": "object"} if document.json_schema is None else document.json_schema
-    tokens = {text.decode(): token for token, text in marks.items()}
     grammar = forced(calling.way, calling.tools, tokens, single=calling.single, otherwise=otherwise)
     return Grammar(grammar, "lark")
 

@@ -102,3 +102,50 @@ async def test_a_strict_schema_that_cannot_be_followed_is_refused(echo):
 
     with pytest.raises(BadRequest, match="not"):
         await answer(box, ask(ToolChoice("required"), tools=(strict,)))
+
+
+STRICT = (msgspec.structs.replace(TOOLS[0], strict=True), TOOLS[1])
+SAID = 'I try. [TOOL_REQUEST]{"name": "other", "arguments": {"n": 77}}[END_TOOL_REQUEST] Done.'
+
+
+async def test_a_strict_tool_gets_what_its_schema_allows_when_the_model_decides_to_call(echo):
+    box = await echo(Script()).ready()
+
+    loose = await answer(box, ask(ToolChoice(), text=SAID))
+    told = await answer(box, ask(ToolChoice(), tools=STRICT, text=SAID))
+
+    assert calls(loose) == [("other", {"n": 77})]
+    ((name, given),) = calls(told)
+    assert name == "other"
+    assert 3 <= given["n"] <= 9
+    assert told.text.startswith("I try.")
+
+
+async def test_without_a_call_a_strict_tool_changes_nothing(echo):
+    box = await echo(Script()).ready()
+    text = 'no thank you {"n": 77}'
+    told = await answer(box, ask(ToolChoice(), tools=STRICT, text=text))
+    cut = await answer(
+        box, msgspec.structs.replace(ask(ToolChoice(), tools=STRICT, text=text), max_tokens=5)
+    )
+
+    assert (told.text, calls(told), told.end.reason) == (text, [], "stop")
+    assert (cut.text, cut.end.reason) == ("no th", "length")
+
+
+async def test_a_strict_call_in_another_format_than_the_models_own_is_text(echo):
+    box = await echo(Script()).ready()
+    text = '```json\n{"name": "other", "arguments": {"n": 77}}\n```'
+
+    loose = await answer(box, ask(ToolChoice(), text=text))
+    told = await answer(box, ask(ToolChoice(), tools=STRICT, text=text))
+
+    assert calls(loose) == [("other", {"n": 77})]
+    assert (calls(told), told.text) == ([], text)
+
+
+async def test_a_thought_is_free_where_a_tool_is_strict(echo):
+    box = await echo(Script(chat_template=OPENED)).ready()
+    told = await answer(box, ask(ToolChoice(), tools=STRICT, text=f"one two </think> {SAID}"))
+    assert 3 <= calls(told)[0][1]["n"] <= 9
+    assert told.end.usage.reasoning_tokens >= 2

@@ -12,6 +12,15 @@ from lmctl.chat.parse.calls import Offered
 from lmctl.chat.parse.parser import Reading
 from lmctl.chat.structured import compiled
 from lmctl.chat.writing import Written
+from tests.support.call_grammars import (
+    BYTES,
+    WAYS,
+    marked,
+    numbers,
+    vocabulary_of,
+    way_of,
+    written,
+)
 from tests.support.written import BY_NAME, FORMATS, arguments, heard
 
 PLACE = {
@@ -32,51 +41,14 @@ PLACE = {
 NONE = {"type": "object", "additionalProperties": False}
 TOOLS = (Tool("weather", parameters=PLACE), Tool("now", parameters=NONE))
 SCHEMAS = {each.name: each.parameters for each in TOOLS}
-BYTES = [bytes([byte]) for byte in range(256)]
-MOST = 400
-
-WAYS = [
-    pytest.param(form, frame, id=f"{form.name}-{number}")
-    for form in BY_NAME.values()
-    for number, frame in enumerate(form.frames or (None,))
-]
-
-
-def way_of(form, frame):
-    if form.channels is not None:
-        return form.channels
-    around = (form.opens[0], form.closes[0]) if form.closes and not frame.end else ("", "")
-    return Written(frame, *around)
-
-
-def written(state, pieces, names, chance):
-    """Walk at random over what the grammar allows; return the text when it may end."""
-    state, text, end = state.fork(), b"", len(pieces) - 1
-    for _ in range(MOST):
-        state.fill()
-        allowed = [t for t in range(len(pieces)) if state.words[t // 32] >> (t % 32) & 1]
-        assert allowed
-        if end in allowed and (len(allowed) == 1 or chance.random() < 0.5):
-            return text.decode()
-        token = chance.choice([each for each in allowed if each != end])
-        state.take(token)
-        text += names.get(token, b"") or pieces[token]
-        if state.ended:
-            return text.decode()
-    return None
 
 
 @pytest.mark.parametrize("single", [True, False], ids=["one", "several"])
 @pytest.mark.parametrize(("form", "frame"), WAYS)
 def test_what_the_grammar_allows_is_read_as_calls(form, frame, single):
-    # Half of the marks have no text of their own, as control tokens of real models.
-    marks = form.marks()[::2]
-    names = {len(BYTES) + number: mark.encode() for number, mark in enumerate(marks)}
-    pieces = [*BYTES, *(b"" for _ in marks), b""]
-    vocabulary = Vocabulary(pieces, [len(pieces) - 1])
-    tokens = {mark.decode(): token for token, mark in names.items()}
-    grammar = forced(way_of(form, frame), TOOLS, tokens, single=single)
-    state = compiled(Grammar(grammar, "lark"), vocabulary.compile)
+    pieces, names = marked(form)
+    grammar = forced(way_of(form, frame), TOOLS, numbers(names), single=single)
+    state = compiled(Grammar(grammar, "lark"), vocabulary_of(pieces).compile)
     offered = {each.name: Offered(each.name, each.parameters) for each in TOOLS}
     how = Reading((form, FORMATS.plain, FORMATS.lenient), channels=form.channels, tools=offered)
 
