@@ -121,6 +121,10 @@ class DaemonClient:
         """Look again now; failures are forgiven."""
         self._ask("POST", "reconcile")
 
+    def retry_tools(self, label: str) -> None:
+        """Connect to a tool server now. Raises NotFound when it is not hosted."""
+        self._ask("POST", f"tools/{quote(label)}/retry")
+
     def shutdown(self, *, keep: bool) -> None:
         self._ask("POST", "shutdown", {"keep": keep})
 

@@ -34,6 +34,7 @@ from lmctl.cli import (
     state,
     storing,
     tokens,
+    tool_servers,
     why,
 )
 from lmctl.cli.printer import Printer
@@ -76,6 +77,7 @@ app.command()(pausing.reconcile)
 app.command(name="why")(why.why)
 app.command()(completing.completion)
 app.add_typer(tokens.app, name="token")
+app.add_typer(tool_servers.app, name="mcp")
 app.add_typer(history.app, name="history")
 app.add_typer(state.app, name="state")
 app.add_typer(daemon.app, name="daemon")
