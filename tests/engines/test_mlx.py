@@ -32,6 +32,13 @@ KINDS = {
         "head_dim": 16,
         "rope_theta": 10_000.0,
     },
+    "one by one": {
+        "model_type": "gemma2",
+        "head_dim": 16,
+        "query_pre_attn_scalar": 16,
+        "attn_logit_softcapping": 50.0,
+        "final_logit_softcapping": 30.0,
+    },
     "state": {
         "model_type": "mamba",
         "state_size": 8,
@@ -111,6 +118,17 @@ def test_what_it_says_is_what_mlx_lm_says(engine, folder):
     tokens = words(engine, PROMPTS[2])
 
     assert answer(engine, 0, tokens, count=16) == reference(folder, tokens, 16)
+
+
+def test_a_long_text_is_read_in_pieces_into_rows_that_grow(folders):
+    engine = opened(folders["plain"], context_length=2048)
+    tokens = words(engine, PROMPTS[2] * 14)
+    assert len(tokens) > 2 * 256
+
+    engine.begin(1, GREEDY, tokens[:3])
+    decode(engine, 1, tokens[:3], count=2)
+
+    assert answer(engine, 0, tokens, count=6) == reference(folders["plain"], tokens, 6)
 
 
 def test_neighbours_that_come_and_go_change_nothing(engine):
@@ -322,6 +340,7 @@ def test_seeds_choose_differently_and_an_instance_has_one_of_its_own(folders):
         {"top_p": 0.0},
         {"top_k": 1},
         {"min_p": 1.0},
+        {"min_p": 7.0, "xtc_probability": 3.0, "xtc_threshold": 0.5},
         {"top_k": 10_000, "top_p": 1e-9},
         {"logit_bias": ((65, 1e35),)},
         {"xtc_probability": 1.0, "xtc_threshold": 0.9, "top_k": 1},

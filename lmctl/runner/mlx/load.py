@@ -11,7 +11,7 @@ import mlx.core as mx
 from mlx.utils import tree_flatten
 from mlx_lm.generate import maybe_quantize_kv_cache
 from mlx_lm.models.cache import QuantizedKVCache, make_prompt_cache
-from mlx_lm.utils import load_config, load_model
+from mlx_lm.utils import load_config, load_model, maybe_set_recommended_wired_limit
 
 from lmctl.base.spec import FailureKind, LoadSettings
 from lmctl.runner.mlx.alone import Alone
@@ -28,9 +28,8 @@ _TOGETHER: Final = 32
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """A model with its tokenizer, and what keeps what it has read."""
+    """A model, by what computes with it and keeps what it has read, and its tokenizer."""
 
-    model: Any
     tokens: Tokens
     memory: Rows | Alone
     architecture: str
@@ -55,22 +54,21 @@ def load(files: Named, settings: LoadSettings, *, progress: Progress) -> Opened:
 
 def _opened(folder: Path, settings: LoadSettings, progress: Progress) -> Opened:
     tokens = Tokens(folder)
+    maybe_set_recommended_wired_limit()  # on a GPU, so that weights stay where it finds them
     try:
         model, _ = load_model(folder, lazy=True)
-        config = load_config(folder)
         _read(model, progress)
+        return Opened(
+            tokens=tokens,
+            memory=_memory(model, settings),
+            architecture=str(load_config(folder).get("model_type", "")),
+            # Only the shape: nothing is computed.
+            vocabulary=model(mx.zeros((1, 1), mx.int32)).shape[-1],
+        )
     except MemoryError as error:
         raise LoadFailed("there is not enough memory", kind=FailureKind.CAPACITY) from error
     except (ImportError, KeyError, OSError, RuntimeError, TypeError, ValueError) as error:
         raise LoadFailed(f"mlx-lm cannot load it: {error}", kind=FailureKind.CONFIG) from error
-    return Opened(
-        model=model,
-        tokens=tokens,
-        memory=_memory(model, settings),
-        architecture=str(config.get("model_type", "")),
-        # Only the shape: nothing is computed.
-        vocabulary=model(mx.zeros((1, 1), mx.int32)).shape[-1],
-    )
 
 
 def _read(model: Any, progress: Progress) -> None:
@@ -91,7 +89,10 @@ def _memory(model: Any, settings: LoadSettings) -> Rows | Alone:
         _check_quantized(model, caches, bits=bits, group=group)
         return Alone(model, made, after=partial(_quantize, bits=bits, group=group, begin=begin))
     if fits(caches):
-        return Rows(model, caches, slots=settings.parallel, longest=settings.context_length)
+        rows = Rows(model, caches, slots=settings.parallel, longest=settings.context_length)
+        if settings.parallel > 1:
+            rows.try_together()
+        return rows
     return Alone(model, made, after=lambda _caches: None)
 
 

@@ -17,6 +17,12 @@ _LEAST: Final = 256
 """Tokens a row has room for at first."""
 
 
+_TRIED: Final = 3
+"""Sequences, and tokens of the first one, that a model is tried with."""
+_UNLIKE: Final = 0.1
+"""Of its own size a row of logits may differ: rounding makes next to nothing of it, a wrong mask half."""
+
+
 def fits(caches: Sequence[Any]) -> bool:
     """Say whether all a model keeps of what it read, as mlx-lm would, can be kept in rows."""
     return all(
@@ -125,9 +131,13 @@ class _Layer:
 
 
 class Rows:
-    """What each of `slots` sequences has read, of at most `longest` tokens."""
+    """What each of `slots` sequences has read, of at most `longest` tokens.
+
+    `together` says whether the model can compute rows that are at different positions in one call.
+    """
 
     can_cut = True
+    together = True
     turn: _Turn
 
     def __init__(self, model: Any, caches: Sequence[Any], *, slots: int, longest: int) -> None:
@@ -149,12 +159,33 @@ class Rows:
         """Let sequences, in ascending order, read equally many tokens each; return the logits
         behind every one, not evaluated yet.
         """
+        if not self.together and len(sequences) > 1:
+            alone = zip(sequences, tokens, strict=True)
+            return mx.concatenate([self.forward([each], [mine]) for each, mine in alone])
         begins = tuple(self._read[each] for each in sequences)
         self.turn = _Turn(tuple(sequences), begins, len(tokens[0]))
         logits = self._model(mx.array(tokens), cache=self._layers)
         for each in sequences:
             self._read[each] += len(tokens[0])
         return logits
+
+    def try_together(self) -> None:
+        """Find out whether the model can compute different positions in one call: some of mlx-lm's
+        take a mask's rows for something else, and say so or not, as the numbers of heads fall.
+        """
+        rows = list(range(min(self.slots, _TRIED)))
+        for each in rows:
+            self.open(each)
+        self.forward([0], [list(range(_TRIED))])
+        alone = mx.concatenate([self.forward([each], [[_TRIED]]) for each in rows])
+        mx.eval(alone)
+        for each in rows:
+            self.cut(each, self._read[each] - 1)
+        try:
+            self.together = _alike(self.forward(rows, [[_TRIED]] * len(rows)), alone)
+        except ValueError:
+            self.together = False
+        self._read.clear()
 
     def kept(self, sequences: Sequence[int]) -> list[Any]:
         """Return what is to be evaluated so that these sequences have read what they were given."""
@@ -175,3 +206,10 @@ class Rows:
 
     def forget(self, sequence: int) -> None:
         del self._read[sequence]
+
+
+def _alike(some: mx.array, others: mx.array) -> bool:
+    """Say whether rows of logits are the same but for rounding."""
+    one, two = (each[:, 0].astype(mx.float32) for each in (some, others))
+    unlike = mx.linalg.norm(one - two, axis=-1) / mx.linalg.norm(two, axis=-1)
+    return bool((unlike < _UNLIKE).all().item())

@@ -109,11 +109,12 @@ def _sampler(sampling: Sampling, vocabulary: int) -> Any:
         return make_sampler(temp=0)
     top_p = 1.0 if sampling.top_p is None else max(sampling.top_p, _LEAST_TOP_P)
     threshold = XTC_THRESHOLD if sampling.xtc_threshold is None else sampling.xtc_threshold
-    xtc = sampling.xtc_probability or 0.0
+    xtc = min(sampling.xtc_probability or 0.0, 1.0)
     return make_sampler(
         temp=sampling.temperature,
         top_p=top_p,
-        min_p=sampling.min_p or 0.0,
+        # What is out of range is an error of the step to mlx-lm, so it must not get there.
+        min_p=min(max(sampling.min_p or 0.0, 0.0), 1.0),
         top_k=sampling.top_k if 0 < sampling.top_k < vocabulary else 0,
         xtc_probability=xtc if 0 <= threshold <= _XTC_MOST else 0.0,
         xtc_threshold=threshold,
