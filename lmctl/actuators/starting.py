@@ -39,7 +39,7 @@ class RunnerCalls:
 
 
 class Runners:
-    """The runner processes of this box and their folders. `files_of` gives the verified blobs of a
+    """The runner processes of this box and their folders; what they read is saved below `prefixes`. `files_of` gives the verified blobs of a
     weights key.
     """
 
@@ -47,6 +47,7 @@ class Runners:
         self,
         folder: Path,
         logs: Path,
+        prefixes: Path,
         *,
         processes: Processes,
         calls: RunnerCalls,
@@ -55,6 +56,7 @@ class Runners:
     ) -> None:
         self._folder = folder
         self._logs = logs
+        self._prefixes = prefixes
         self._processes = processes
         self._calls = calls
         self._files_of = files_of
@@ -133,6 +135,7 @@ class Runners:
             prove=True,
             hang_after=self._hang_after,
             draft=draft,
+            prefixes=str(self._prefixes),
         )
         folder.write(spec)
         point("runner.specified")

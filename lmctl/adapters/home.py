@@ -9,6 +9,7 @@ lock          held by the daemon while it lives (flock: the kernel frees it)
 blobs/ partial/ quarantine/ weights/ models/     weights, see adapters/weights
 blobs.json    when each blob was last hashed, damaged, needed
 runners/NAME@DIGEST/spec.json                    one folder per runner
+prefixes/     what runners had read, saved for the next one (runner.saved_prefixes)
 run/          surface.json, health.json, tokens.json, models.json, gateway.json
 logs/         daemon.log, gateway.log, runner-NAME.log
 """
@@ -45,6 +46,10 @@ class Home:
     @property
     def runners(self) -> Path:
         return self.root / "runners"
+
+    @property
+    def prefixes(self) -> Path:
+        return self.root / "prefixes"
 
     @property
     def logs(self) -> Path:

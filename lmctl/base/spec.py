@@ -53,7 +53,8 @@ class LoadSettings(msgspec.Struct, frozen=True):
     beside for it; empty for nothing. The other `draft_*` are as in a call. `experts` is how many
     each token goes to, 0 for as many as the model says; of the layers on a GPU the share
     `cpu_experts` leaves its experts to the processor. `kv_quantized` is how MLX keeps keys
-    and values: bits, numbers per group, and after how many tokens it begins.
+    and values: bits, numbers per group, and after how many tokens it begins. `keep_prefixes`: what
+    was read is saved at the end, for the next runner.
     """
 
     context_length: int = 4096
@@ -82,6 +83,7 @@ class LoadSettings(msgspec.Struct, frozen=True):
     draft_most: int | None = None
     draft_least: int = 0
     draft_least_probability: float = 0.0
+    keep_prefixes: bool = False
 
     @property
     def most_wanted(self) -> int:
@@ -96,7 +98,8 @@ class RunnerSpec(msgspec.Struct, frozen=True):
     `queue_deadline` for how many seconds. `attempt` names what it was started for, so that a failure
     is not tried twice. `prove`: once loaded it takes no client's request until it is told to. Without
     progress for `hang_after` seconds, with work inside, it calls itself hung. `draft` are the files
-    of the model that is loaded beside to guess tokens, if `load.drafter` names one.
+    of the model that is loaded beside to guess tokens, if `load.drafter` names one. `prefixes` is the
+    folder for what `load.keep_prefixes` saves.
     """
 
     name: str
@@ -114,6 +117,7 @@ class RunnerSpec(msgspec.Struct, frozen=True):
     prove: bool = False
     hang_after: float = 30.0
     draft: tuple[WeightFile, ...] = ()
+    prefixes: str = ""
 
 
 class Phase(StrEnum):

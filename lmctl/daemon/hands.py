@@ -26,6 +26,7 @@ def hands(home: Home, see: Eyes, board: ProgressBoard, *, hang_after: float) -> 
     runners = Runners(
         home.runners,
         home.logs,
+        home.prefixes,
         processes=see.processes,
         calls=calls,
         files_of=see.files_of,

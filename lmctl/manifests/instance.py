@@ -37,6 +37,8 @@ class Residency(Node):
     """How long a `jit` instance stays without requests; the server's `jit.ttl` if left out."""
     priority: int = 0
     """Who stays when memory is short: the higher number."""
+    keep_prefixes: Annotated[bool, RELOAD] = False
+    """Whether what was read of prompts is saved to disk when it is unloaded, and there again when it is loaded."""
 
     @model_validator(mode="after")
     def _only_jit_ends(self) -> Self:

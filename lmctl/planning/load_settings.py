@@ -45,7 +45,7 @@ _HALF_CACHE = "llm.load.llama.useFp16ForKVCache"
 _GPUS = "load.gpuSplitConfig"
 
 
-def load_settings(values: Mapping[str, Any]) -> LoadSettings:
+def load_settings(values: Mapping[str, Any], *, keep_prefixes: bool = False) -> LoadSettings:
     """Return the settings; keys that are not about loading are passed over."""
     found: dict[str, Any] = {"context_length": OWN_DEFAULTS["llm.load.contextLength"]}
     for key, name in _FIELDS.items():
@@ -63,7 +63,7 @@ def load_settings(values: Mapping[str, Any]) -> LoadSettings:
     template = values.get("llm.load.promptTemplate")
     if isinstance(template, Mapping):
         found["chat_template"] = (template.get("jinjaPromptTemplate") or {}).get("template")
-    return LoadSettings(**found)
+    return LoadSettings(**found, keep_prefixes=keep_prefixes)
 
 
 def _quantized(asked: Mapping[str, Any] | None) -> tuple[int, int, int] | None:
@@ -121,6 +121,7 @@ def _paths() -> Iterator[tuple[str, str]]:
     for key, field in {**_FIELDS, **_CACHE_TYPES, **ratios, **others}.items():
         setting = by_key(key)
         yield field, f"load.{setting.name if setting else key}"
+    yield "keep_prefixes", "residency.keepPrefixes"
 
 
 _PATHS = dict(_paths())

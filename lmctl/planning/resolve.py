@@ -230,7 +230,8 @@ class _Resolver:
         load = self._manual.get(name) or self._awake.get(name)
         owner, ttl = ownership(instance, load, self._bundle.server.spec.jit)
         given = {each: layered(self._bundle, instance, each) for each in _SECTIONS}
-        settings = load_settings(values_of(given[Section.LOAD]))
+        keep = spec.residency.keep_prefixes
+        settings = load_settings(values_of(given[Section.LOAD]), keep_prefixes=keep)
         limits = self._bundle.server.spec.limits
         runtime = spec.runtime or engine
         if name not in self._manual:

@@ -12,8 +12,8 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, Final
 
@@ -27,7 +27,8 @@ from lmctl.runner.constraining import Constraining
 from lmctl.runner.embedding import EmbeddingScheduler
 from lmctl.runner.engines import open_drafters, open_engine, refuse_drafter
 from lmctl.runner.loop import Loop
-from lmctl.runner.port import EmbeddingEngine, Engine, LoadFailed
+from lmctl.runner.port import EmbeddingEngine, Engine, LoadFailed, Saving
+from lmctl.runner.saved_prefixes import SavedPrefixes, key_of
 from lmctl.runner.scheduler import Scheduler
 from lmctl.runner.server import Loaded, Server
 from lmctl.runner.weights import verify
@@ -103,8 +104,9 @@ class Runner:
                 self._fail(FailureKind.BUG, f"the engine failed to load: {error!r}")
                 return
             try:
-                self._in_loop(self._server.ready)(loaded)
-                loaded.scheduler.run()
+                with self._keeping_prefixes(loaded):
+                    self._in_loop(self._server.ready)(loaded)
+                    loaded.scheduler.run()
             except Exception as error:
                 log.exception("engine failed")
                 self._fail(FailureKind.BUG, f"the engine failed: {error}")
@@ -120,6 +122,26 @@ class Runner:
             constraining = Constraining(engine)
             opened.callback(constraining.close)
         return Loaded(engine, constraining, self._scheduler, weights)
+
+    @contextmanager
+    def _keeping_prefixes(self, loaded: Loaded) -> Iterator[None]:
+        """Begin with what the last runner had read, and leave it to the next one, if that is wished."""
+        engine, scheduler = loaded.engine, loaded.scheduler
+        if not (self._spec.load.keep_prefixes and isinstance(scheduler, Scheduler)):
+            yield
+            return
+        if not isinstance(engine, Saving):
+            log.warning("without effect: this engine saves no prefixes", engine=self._spec.engine)
+            yield
+            return
+        key = key_of(self._spec, loaded.weights, engine.saved_as)
+        saved = SavedPrefixes(Path(self._spec.prefixes), key, engine)
+        scheduler.take_in(saved)
+        yield
+        try:
+            scheduler.save(saved)
+        except OSError as error:
+            log.warning("prefixes could not be saved", error=str(error))
 
     def _scheduled(self, engine: Engine | EmbeddingEngine, opened: ExitStack) -> Loop[Any]:
         """Return what moves requests through the engine, with all that guesses for it."""

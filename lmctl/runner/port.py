@@ -7,6 +7,7 @@ read, and what chooses its next token, are two things: `begin` and `copy` keep t
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from threading import Event
 from typing import Any, Protocol, runtime_checkable
 
@@ -167,6 +168,26 @@ class EmbeddingEngine(Model, Protocol):
         They are `Facts.slots` at most, none longer than `Facts.context_length`, and all together
         have `Facts.step_tokens` at most. Raises Interrupted when `bell` rings before it is done,
         and EngineFailed when the engine is broken for good.
+        """
+        ...
+
+
+@runtime_checkable
+class Saving(Protocol):
+    """An engine whose sequences can be written to a file, and read by another one like it."""
+
+    @property
+    def saved_as(self) -> str:
+        """What writes the files; another one may not understand them."""
+        ...
+
+    def save(self, sequence: int, tokens: Sequence[int], path: Path) -> None:
+        """Write what a sequence has read, `tokens` being all of it. Raises OSError."""
+        ...
+
+    def restore(self, sequence: int, path: Path) -> list[int]:
+        """Let an empty sequence have read what a file says; return its tokens, none where that cannot
+        be had.
         """
         ...
 

@@ -6,7 +6,7 @@ begins like another, resting or at work, gets a copy of it, cut to what both sha
 """
 
 import heapq
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -62,6 +62,16 @@ class PrefixCache:
     def resting(self) -> dict[int, int]:
         """How many tokens each sequence at rest keeps."""
         return {sequence: len(tokens) for sequence, tokens in self._resting.items()}
+
+    @property
+    def kept(self) -> dict[int, list[int]]:
+        """Return the tokens of each sequence at rest, the longest unused first."""
+        return dict(self._resting)
+
+    def take_in(self, read: Mapping[int, list[int]]) -> None:
+        """Know of sequences that were empty and have read something, the longest unused first."""
+        self._empty = [each for each in self._empty if each not in read]
+        self._resting |= read
 
     def claim(self, prompt: Sequence[int], running: Iterable[Job]) -> tuple[int, int]:
         """Return an idle sequence, and how many tokens of the prompt it has read already.

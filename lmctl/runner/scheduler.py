@@ -17,6 +17,7 @@ from lmctl.runner.loop import Loop, Output, Turn
 from lmctl.runner.pace import Pace
 from lmctl.runner.port import Engine, Feed, Full, Interrupted, Sampled
 from lmctl.runner.prefix_cache import PrefixCache, common_prefix
+from lmctl.runner.saved_prefixes import SavedPrefixes
 
 
 class Scheduler(Loop[Job]):
@@ -36,6 +37,14 @@ class Scheduler(Loop[Job]):
         self._running: dict[int, Job] = {}
         self._cache = PrefixCache(engine)
         self._pace = Pace(engine.facts.step_tokens)
+
+    def take_in(self, saved: SavedPrefixes) -> None:
+        """Begin with what was saved; before `run`."""
+        self._cache.take_in(saved.restored(self._engine.facts.slots))
+
+    def save(self, saved: SavedPrefixes) -> None:
+        """Write what is at rest; after `run`. Raises OSError."""
+        saved.save(self._cache.kept)
 
     def _count(self) -> int:
         return len(self._running)

@@ -167,6 +167,16 @@ class LlamaEngine:
             raise _trouble(code)
         self._memory.advance(sequence, picture.span)
 
+    @property
+    def saved_as(self) -> str:
+        return f"llama.cpp of llama-cpp-python {library.__version__}"
+
+    def save(self, sequence: int, tokens: Sequence[int], path: Path) -> None:
+        self._memory.save(sequence, tokens, path)
+
+    def restore(self, sequence: int, path: Path) -> list[int]:
+        return self._memory.restore(sequence, path, most=self.facts.context_length)
+
     def copy(self, source: int, target: int) -> None:
         self._memory.copy(source, target)
 

@@ -1,6 +1,9 @@
 """What each sequence has read, as llama.cpp keeps it: a part of the KV cache, a recurrent state."""
 
+import ctypes
+import os
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, Final
 
 import llama_cpp as library
@@ -15,6 +18,7 @@ class Memory:
     """How many tokens each sequence has read, here and in llama.cpp."""
 
     def __init__(self, model: Any, context: Any, *, shared: bool) -> None:
+        self._context = context
         self._native = library.llama_get_memory(context)
         self._read: dict[int, int] = {}
         # A recurrent state is of the last token only: nothing of it can be taken back.
@@ -73,6 +77,26 @@ class Memory:
         library.llama_memory_seq_rm(self._native, sequence, keep, end)
         library.llama_memory_seq_add(self._native, sequence, end, _ALL, -discard)
         self._read[sequence] -= discard
+
+    def save(self, sequence: int, tokens: Sequence[int], path: Path) -> None:
+        """Write what a sequence has read. Raises OSError."""
+        said = (library.llama_token * len(tokens))(*tokens)
+        place = os.fsencode(path)
+        if not library.llama_state_seq_save_file(self._context, place, sequence, said, len(said)):
+            raise OSError(f"llama.cpp could not write {path}")
+
+    def restore(self, sequence: int, path: Path, *, most: int) -> list[int]:
+        """Read what a sequence had read, `most` tokens at most; return them, none if that failed."""
+        said, count = (library.llama_token * most)(), ctypes.c_size_t()
+        read = library.llama_state_seq_load_file(
+            self._context, os.fsencode(path), sequence, said, most, ctypes.byref(count)
+        )
+        last = int(library.llama_memory_seq_pos_max(self._native, sequence))
+        if not read or last + 1 != count.value:
+            library.llama_memory_seq_rm(self._native, sequence, _ALL, _ALL)
+            return []
+        self._read[sequence] = count.value
+        return list(said[: count.value])
 
     def forget(self, sequence: int) -> None:
         """Free all of a sequence."""

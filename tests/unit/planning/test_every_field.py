@@ -156,6 +156,7 @@ HAND_MADE = (
     instance("customFields", {"enableThinking": True}, {}, bad=[]),
     instance("residency.mode", "pinned", "pinned", bad="always"),
     instance("residency.priority", 1, 2, bad="high"),
+    instance("residency.keepPrefixes", True, False, bad="always"),
     instance("strategy.type", "surge", "drain", bad="yolo"),
     instance("strategy.maxDrain", "1s", "2s", bad="long"),
     instance("strategy.maxLoad", "1s", "2s", bad="long"),
