@@ -146,7 +146,7 @@ class Runners:
         who = self._processes.start(
             [sys.executable, "-m", "lmctl.runner.main", "--spec", str(folder.spec_path)],
             log=self.log_of(spec.name),
-            env={"LMCTL_LOG": "json", "GOMP_SPINCOUNT": _spin()},
+            env={"LMCTL_LOG": "json", "GOMP_SPINCOUNT": spin()},
         )
         point("runner.started")
         folder.note_process(who)
@@ -194,7 +194,7 @@ class Runners:
         return want.socket
 
 
-def _spin() -> str:
+def spin() -> str:
     """Return how long an engine thread spins at a barrier before it sleeps.
 
     libgomp's default assumes that every core is its own: beside one busy process two threads fell

@@ -3,11 +3,13 @@
     python tests/bench/engine_threads.py [MODEL.gguf] [--streams 4] [--tokens 48] [--repeats 3]
 
 Prints total tokens per second of both ways in turns, their medians and their ratio. Every engine
-has a process of its own, as runners have.
+has a process of its own; the first way has a runner's environment, the other what llama.cpp and its
+OpenMP do by themselves.
 """
 
 import argparse
 import multiprocessing
+import os
 import statistics
 import sys
 import tempfile
@@ -16,11 +18,13 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
+from lmctl.actuators.starting import spin
 from lmctl.base.spec import LoadSettings
 from lmctl.runner.llamacpp import engine as llamacpp
 from tests.bench.engine_bench import scheduled
 from tests.support.models import smollm2
 
+SPIN = "GOMP_SPINCOUNT"
 LATEST = 60.0  # seconds one round may take
 
 
@@ -38,6 +42,10 @@ def together(model: Path, meeting: Path | None, *, streams: int, tokens: int) ->
     """Return the tokens per second of two engines that begin at the same moment."""
     context = multiprocessing.get_context("spawn")
     lines, processes = [], []
+    if meeting is None:
+        os.environ.pop(SPIN, None)
+    else:
+        os.environ[SPIN] = spin()
     for _ in range(2):
         here, there = context.Pipe()
         process = context.Process(target=serve, args=(model, meeting, streams, tokens, there))
