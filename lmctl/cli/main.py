@@ -17,6 +17,7 @@ from lmctl.cli import (
     applying,
     by_hand,
     changes,
+    chatting,
     completing,
     daemon,
     editing,
@@ -60,6 +61,7 @@ app.command()(looking.wait)
 app.command()(looking.status)
 app.command()(looking.get)
 app.command()(running.ps)
+app.command()(chatting.chat)
 app.command()(looking.events)
 app.command(name="explain")(explain.explain)
 app.command(name="set")(editing.set_fields)

@@ -46,6 +46,7 @@ DOORS = {
         "adapters/control_socket.py",
         "api/control.py",
         "cli/client.py",
+        "cli/gateway_client.py",
     ),
     "huggingface_hub": ("adapters/weights/hub.py",),
     "jinja2": ("chat/template.py",),
