@@ -47,6 +47,7 @@ _WORD: Final = re.compile(r"<\|\w+\|>|(?:(?!<\|\w+\|>)\S)+\s*|\s+")
 _LAST_USER: Final = re.compile(r"<\|user\|>((?:(?!<\|user\|>).)*?)<\|end\|>", re.DOTALL)
 _LONGEST: Final = 32
 _BYTES: Final = 256
+_NUMBERS: Final = 2**31
 _TICK = 0.05
 
 
@@ -102,7 +103,7 @@ class EchoEngine:
             slots=settings.parallel,
             step_tokens=settings.physical_batch_size,
             most_wanted=settings.most_wanted,
-            vocabulary=2**31,
+            vocabulary=_NUMBERS,
             chat_template=script.chat_template,
             bos=BOS,
             eos=EOS,
@@ -222,7 +223,8 @@ class EchoEngine:
             token = choosing.matcher.accept(token)
         if choosing.logprobs is None:
             return Sampled(token)
-        certain = TokenChoice(token, self.piece(token), 0.0)
+        # A word may be longer than any number on the wire.
+        certain = TokenChoice(token % _NUMBERS, self.piece(token), 0.0)
         return Sampled(token, ChosenToken(certain, (certain,) if choosing.logprobs else ()))
 
     def _by_byte(self, tokens: Iterator[int]) -> Iterator[int]:

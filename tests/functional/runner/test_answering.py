@@ -198,3 +198,12 @@ async def test_a_runner_killed_in_mid_answer_is_an_engine_failure(echo):
         await answer(box, chat("?"))
 
     assert await box.exit_code() == -9
+
+
+async def test_how_sure_it_is_of_a_long_word_can_be_told(echo):
+    box = await echo(Script()).ready()
+
+    told = await answer(box, chat("x" * 40, logprobs=0))
+
+    [sure] = [each for event in told.events for each in getattr(event, "tokens", ())][:1]
+    assert sure.chosen.piece == b"x" * 32
