@@ -90,8 +90,9 @@ def _instances(model: KnownModel, ttl: _Ttl) -> Iterator[dict[str, Any]]:
 def _config(model: KnownModel, instance: ModelInstance) -> dict[str, Any]:
     config: dict[str, Any] = {"context_length": instance.context_length}
     if model.type == "llm":
-        config["eval_batch_size"] = instance.eval_batch_size
         config["parallel"] = instance.parallel
+    if model.type == "llm" and instance.engine != "mlx":  # which passes the others over
+        config["eval_batch_size"] = instance.eval_batch_size
         config["offload_kv_cache_to_gpu"] = instance.offload_kv_cache_to_gpu
         if instance.flash_attention is not None:
             config["flash_attention"] = instance.flash_attention

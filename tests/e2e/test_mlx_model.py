@@ -129,6 +129,9 @@ def test_the_runtime_was_chosen_and_what_it_passes_over_told(box):
     [model] = [each for each in listed if each["state"] == "loaded"]
 
     assert (model["compatibility_type"], model["arch"]) == ("mlx", "llama")
+    [newer] = httpx2.get(f"{box.url}/api/v1/models", timeout=PATIENCE).json()["models"]
+    assert newer["format"] == "mlx"
+    assert newer["loaded_instances"][0]["config"] == {"context_length": 512, "parallel": 2}
     assert "`load.tryMmap` has no effect with MLX" in box.applied.err + box.applied.out
     assert "mlx" in box.lmctl("explain", "instance/chat", str(box.fleet)).out
 

@@ -60,6 +60,8 @@ class Sampler:
             for process in self._processors:
                 found = process(recent, found)
         found = self._held(found)
+        if self._sampler is None:
+            return mx.argmax(found, axis=-1)
         found = found - mx.logsumexp(found, axis=-1, keepdims=True)
         mx.random.seed((self._seed << _DRAWS) | self._draws)
         self._draws += 1
@@ -105,8 +107,9 @@ def _processors(sampling: Sampling) -> list[Any]:
 
 
 def _sampler(sampling: Sampling, vocabulary: int) -> Any:
+    """Return mlx-lm's, None where the likeliest token is taken."""
     if sampling.temperature < GREEDY_BELOW:
-        return make_sampler(temp=0)
+        return None
     top_p = 1.0 if sampling.top_p is None else max(sampling.top_p, _LEAST_TOP_P)
     threshold = XTC_THRESHOLD if sampling.xtc_threshold is None else sampling.xtc_threshold
     xtc = min(sampling.xtc_probability or 0.0, 1.0)
