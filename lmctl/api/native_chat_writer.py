@@ -43,6 +43,7 @@ class NativeChatWriter:
         toolbox: Toolbox | None = None,
     ) -> None:
         self._model = model
+        self._toolbox = toolbox
         self._tools = CallTeller(toolbox)
         self._response_id = response_id
         self._collector = Collector()
@@ -129,6 +130,10 @@ class NativeChatWriter:
             "output": [_item(each) for each in parts],
             "stats": _stats(finished),
         }
+        weight = self._toolbox.weight if self._toolbox is not None else None
+        if weight is not None:
+            result["stats"]["tool_definition_tokens"] = weight.tokens
+            result |= {"warnings": [weight.warning]} if weight.warning else {}
         response_id = self._response_id() if answer else None
         return result | ({"response_id": response_id} if response_id else {})
 

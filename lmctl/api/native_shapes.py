@@ -30,15 +30,19 @@ class ChatStats(BaseModel):
     reasoning_output_tokens: int
     tokens_per_second: float
     time_to_first_token_seconds: float
+    tool_definition_tokens: int = 0
 
 
 class NativeChatResult(BaseModel):
-    """A turn of the native chat; `response_id` is there when it was stored."""
+    """A turn of the native chat; `response_id` is there when it was stored, `warnings` where tools
+    weigh much.
+    """
 
     model_instance_id: str
     output: list[dict[str, Any]]
     stats: ChatStats
     response_id: str = ""
+    warnings: list[str] = []
 
 
 class Quantization(BaseModel):

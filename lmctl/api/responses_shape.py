@@ -69,7 +69,7 @@ class ResponseShape:
                 output=self.items(answer.parts, cut=cut),
                 completed_at=None if cut else int(time.time()),
                 incomplete_details={"reason": "max_output_tokens"} if cut else None,
-                usage=_usage(answer.finished.usage),
+                usage=self._usage(answer.finished.usage),
             )
         return self._final
 
@@ -143,6 +143,17 @@ class ResponseShape:
         number = self.id.removeprefix("resp_")[:44]
         return {"id": f"{_PREFIXES[kind]}_{number}{index:04x}", "type": kind}
 
+    def _usage(self, usage: Usage) -> dict[str, Any]:
+        weight = self._toolbox.weight if self._toolbox is not None else None
+        tools = {"tool_definition_tokens": weight.tokens} if weight is not None else {}
+        return {
+            "input_tokens": usage.prompt_tokens,
+            "input_tokens_details": {"cached_tokens": usage.cached_tokens} | tools,
+            "output_tokens": usage.completion_tokens,
+            "output_tokens_details": {"reasoning_tokens": usage.reasoning_tokens},
+            "total_tokens": usage.prompt_tokens + usage.completion_tokens,
+        }
+
     def _object(self, status: str, **more: Any) -> dict[str, Any]:
         told = {
             "id": self.id,
@@ -168,14 +179,4 @@ def _listed(tool: ToolOffer) -> dict[str, Any]:
         "description": tool.description,
         "input_schema": tool.input_schema,
         "annotations": tool.annotations or None,
-    }
-
-
-def _usage(usage: Usage) -> dict[str, Any]:
-    return {
-        "input_tokens": usage.prompt_tokens,
-        "input_tokens_details": {"cached_tokens": usage.cached_tokens},
-        "output_tokens": usage.completion_tokens,
-        "output_tokens_details": {"reasoning_tokens": usage.reasoning_tokens},
-        "total_tokens": usage.prompt_tokens + usage.completion_tokens,
     }

@@ -27,6 +27,7 @@ from lmctl.serving.on_demand import Follower, Load, Loading, Loads, raise_troubl
 from lmctl.serving.routes import Destination, UnknownModel, identity, resolve, to_load
 from lmctl.serving.snapshot import Snapshot, Snapshots
 from lmctl.serving.spread import Spread
+from lmctl.serving.tool_weights import ToolWeights
 
 Ask = Callable[[str, Call], AsyncGenerator[Event, None]]
 MakeCall = Callable[[ServedRoute], Call]
@@ -69,6 +70,7 @@ class Gateway:
         self._loads = Loads(load)
         self._spread = Spread()
         self._parked = 0
+        self.tool_weights = ToolWeights()
 
     @property
     def parked(self) -> int:

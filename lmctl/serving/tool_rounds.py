@@ -5,6 +5,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 
 import msgspec
+import structlog
 
 from lmctl.base.talk import (
     Call,
@@ -26,6 +27,8 @@ from lmctl.planning.surface import ServedRoute
 from lmctl.serving.gateway import Answer, Gateway, MakeCall
 from lmctl.serving.toolbox import Toolbox, ToolOutcome, message_of
 from lmctl.serving.whole_answer import events_of
+
+_log = structlog.get_logger("lmctl.serving")
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +72,8 @@ class ToolRounds:
                     self._ended.append(event)
                 else:
                     yield 0, spoken.take(event)
+            if len(self._ended) == 1:  # the first words need not wait for it
+                await self._weigh(answer.route)
             outcomes: list[ToolOutcome] = []
             sees, number = self._sees(answer), len(self._ended)
             for index, call in spoken.calls:
@@ -83,6 +88,18 @@ class ToolRounds:
             self._calls += len(spoken.calls)
             yield 0, RoundBegan()
             answer = await self._gateway.open(self._model, self._next, over=self._over)
+
+    async def _weigh(self, route: ServedRoute) -> None:
+        """Find out what the tools take of the prompt: known at once but for the first request."""
+        call, found = self._make(route), self._gateway.models().instance(route.instance)
+        if not isinstance(call.input, Chat):
+            return
+        chat = msgspec.structs.replace(call.input, tools=self._toolbox.definitions)
+        context = found[1].context_length if found else 0
+        weight = await self._gateway.tool_weights.of(route, chat, context=context)
+        self._toolbox.weight = weight
+        if weight is not None and weight.warning:
+            _log.warning("tools weigh much", instance=route.instance, why=weight.warning)
 
     def _next(self, route: ServedRoute) -> Call:
         """Return the call for the next round. In the last one there is nothing to call."""

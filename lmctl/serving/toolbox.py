@@ -15,6 +15,7 @@ from lmctl.base.json_schema import fault, mismatch
 from lmctl.base.talk import Content, Image, Message, Text, Tool, ToolCall
 from lmctl.base.tools import ToolAnswer, ToolOffer, object_of, said
 from lmctl.planning.surface import ToolRules
+from lmctl.serving.tool_weights import ToolWeight
 
 Fault = Literal["invalid_name", "invalid_arguments"]
 _CUT: Final = "\n[cut: {} of {} bytes are shown]"
@@ -85,7 +86,8 @@ class ToolOutcome:
 
 class Toolbox:
     """What is offered, by the name the model is told: the tool's own, or where two have it, with the
-    label of its server before it. `taken` are names of the client's own functions.
+    label of its server before it. `taken` are names of the client's own functions. `weight` is how
+    much they take of a prompt, once that is known.
     """
 
     def __init__(
@@ -97,6 +99,7 @@ class Toolbox:
         taken: Iterable[str] = (),
     ) -> None:
         self.rules = rules
+        self.weight: ToolWeight | None = None
         self.lists = [
             (server, _allowed(server, only))
             for server, only in zip(servers, allowed or [None] * len(servers), strict=True)

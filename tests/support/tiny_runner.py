@@ -82,9 +82,8 @@ class TinyRunner:
                 case Ask(call=call):
                     await self._ask(call, reader, writer)
                 case Count(input=asked):
-                    writer.write(
-                        frame(Counted(sum(len(m.content.split()) for m in asked.messages)))
-                    )
+                    words = sum(len(m.content.split()) for m in asked.messages)
+                    writer.write(frame(Counted(words + 50 * len(asked.tools))))
                 case Drain():
                     writer.write(frame(Report(self._status(Phase.DRAINING))))
                 case None:

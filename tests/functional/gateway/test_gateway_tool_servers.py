@@ -18,6 +18,7 @@ from lmctl.adapters.mcp.targets import LocalTarget
 from lmctl.base.errors import LmctlError
 from lmctl.daemon.control_asked import tell_error
 from lmctl.daemon.control_tools import add_tool_routes
+from lmctl.planning.known_models import KnownModel, ModelInstance
 from lmctl.planning.surface import Access, ServedToken, ToolRules
 from lmctl.planning.wanted_tools import WantedToolServer
 from tests.support import tool_server
@@ -227,6 +228,21 @@ async def test_a_turn_with_tools_can_be_gone_on_from(server, model):
     messages = model.calls[-1].input.messages
     assert [each.role for each in messages] == ["user", "assistant", "tool", "assistant", "user"]
     assert messages[3].content == "three"
+
+
+async def test_what_tools_take_of_the_prompt_is_told_and_warned_of(server, box, model):
+    instance = ModelInstance("chat", "chat", True, "llama.cpp", "1", 400, 1, 512, None, True)
+    box.models(KnownModel("acme/tiny", instances=(instance,)))
+    only = [{"type": "plugin", "id": TINY, "allowed_tools": ["add"]}]
+    light = (await chat(server, integrations=only)).json
+    assert light["stats"]["tool_definition_tokens"] == 50
+    assert "warnings" not in light
+    only[0]["allowed_tools"] = ["add", "die"]
+    heavy = (await chat(server, integrations=only)).json
+    [warning] = heavy["warnings"]
+    assert "2 tools take 100 tokens of every prompt, 25% of the context" in warning
+    usage = (await respond(server)).json["usage"]
+    assert usage["input_tokens_details"]["tool_definition_tokens"] > 100
 
 
 async def test_only_allowed_tools_are_offered(server, model):
