@@ -47,6 +47,7 @@ DECLINED: Final[Mapping[str, str]] = {
 HONOURED: Final = frozenset(
     {
         "load.gpuSplitConfig",
+        "llm.load.autoFitMinContextLength",
         "llm.load.contextLength",
         "llm.load.mlx.kvCacheQuantization",
         "llm.load.numCpuExpertLayersRatio",
@@ -60,6 +61,7 @@ HONOURED: Final = frozenset(
             f"llm.load.llama.{tail}"
             for tail in (
                 "acceleration.offloadRatio",
+                "autoFit",
                 "cpuThreadPoolSize",
                 "evalBatchSize",
                 "flashAttention",

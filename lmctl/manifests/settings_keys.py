@@ -107,11 +107,12 @@ def _rows() -> Iterator[Setting]:
 
 SETTINGS: Final = tuple(_rows())
 # What counts here where nobody says anything, if that is not LM Studio's default; None leaves it
-# to the engine. 4096 tokens are enough for tools and a few turns, and small enough to fit beside
+# to the engine. What is declared is what is loaded, unless auto-fit is asked for. 4096 tokens are enough for tools and a few turns, and small enough to fit beside
 # others.
 OWN_DEFAULTS: Final[Mapping[str, Any]] = {
     "llm.load.contextLength": 4096,
     "llm.load.useUnifiedKvCache": False,
+    "llm.load.llama.autoFit": False,
     "llm.load.llama.cpuThreadPoolSize": None,
     "llm.load.llama.flashAttention": None,
     "llm.load.llama.keepModelInMemory": False,

@@ -9,11 +9,12 @@ from then on, so the same bytes are never given away twice.
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
-from lmctl.base.spec import FailureKind
+from lmctl.base.spec import FailureKind, LoadSettings
 from lmctl.planning.desired import DesiredState, WantedInstance
 from lmctl.planning.fit.budget import Budget, budget
 from lmctl.planning.fit.need import candidate, tenant
 from lmctl.planning.fit.placing import Tenant, Verdict, place, surge_fits
+from lmctl.planning.fit.shrink import least_context, shrunk
 from lmctl.planning.observed import ObservedState, SeenRunner
 from lmctl.planning.plan import UnloadInstance
 from lmctl.planning.rollout import Rollout, Room, without_rooms
@@ -74,6 +75,15 @@ def _will_be_tried(rollout: Rollout, room: Room) -> bool:
     return failed is None or (room.surge and failed.failure is not FailureKind.CONFIG)
 
 
+def _only_beside(rollout: Rollout) -> bool:
+    """Say whether what serves must not be ended before its replacement is there."""
+    return rollout.serving is not None and rollout.want.strategy == "surge"
+
+
+def _own(rollout: Rollout) -> frozenset[str]:
+    return frozenset(each.uid for each in rollout.others if each.alive)
+
+
 class _Box:
     """The memory of a box while it is shared out: who is there, and who is about to leave."""
 
@@ -114,6 +124,8 @@ class _Box:
             return _unknown(rollout)
         self._all_leave(rollout, [each for each in rollout.others if each is not rollout.serving])
         offer = self._beside(rollout, candidate) or self._instead(rollout, candidate)
+        if offer is None and want.load.fit and want.memory is None:
+            candidate, offer = self._shrunk(rollout, candidate)
         if offer is not None and _will_be_tried(rollout, offer.room):
             self._take(rollout, candidate, offer)
         elif rollout.before is not None and not rollout.before.alive:
@@ -139,10 +151,29 @@ class _Box:
 
     def _instead(self, rollout: Rollout, candidate: Tenant) -> _Offer | None:
         """Offer the place of the instance's own runners, or of less important ones."""
-        if rollout.serving is not None and rollout.want.strategy == "surge":
+        found = self._in_its_place(rollout, candidate)
+        if found is not None or _only_beside(rollout):
+            return found
+        return self._evict(candidate, _own(rollout))
+
+    def _in_its_place(self, rollout: Rollout, candidate: Tenant) -> _Offer | None:
+        """Offer the place of the instance's own runners."""
+        if _only_beside(rollout):
             return None
-        own = frozenset(each.uid for each in rollout.others if each.alive)
-        return self._after_the_leaving(candidate, own) or self._evict(candidate, own)
+        return self._after_the_leaving(candidate, _own(rollout))
+
+    def _shrunk(self, rollout: Rollout, whole: Tenant) -> tuple[Tenant, _Offer | None]:
+        """Offer room for less than what is wanted, at nobody's expense."""
+
+        def tried(load: LoadSettings) -> tuple[Tenant, _Offer | None]:
+            less = self._tenants.wanted(replace(rollout.want, load=load)) or whole
+            return less, self._beside(rollout, less) or self._in_its_place(rollout, less)
+
+        load = shrunk(rollout.want.load, lambda load: tried(load)[1] is not None)
+        candidate, offer = tried(load) if load is not None else (whole, None)
+        if offer is None:
+            return whole, None
+        return candidate, replace(offer, room=replace(offer.room, load=load))
 
     def _after_the_leaving(self, candidate: Tenant, own: frozenset[str]) -> _Offer | None:
         """Offer room without `own` runners: at once, or when as few as possible of the leaving left."""
@@ -183,6 +214,9 @@ class _Box:
         own = frozenset() if beside else frozenset(each.uid for each in rollout.others)
         verdict = self._fits(candidate, own)
         what = "does not fit beside the runner it replaces" if beside else "does not fit"
+        if rollout.want.load.fit and rollout.want.memory is None:
+            least = least_context(rollout.want.load)
+            what = f"{what}, nor with a context of {least} tokens for one request at a time"
         return Room(held=f"{what}: {verdict.words}", verdict=verdict)
 
     def _fits(self, candidate: Tenant, gone: frozenset[str]) -> Verdict:

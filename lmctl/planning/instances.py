@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from lmctl.base.changes import ChangeClass
 from lmctl.base.quantities import format_size
-from lmctl.base.spec import Phase
+from lmctl.base.spec import LoadSettings, Phase
 from lmctl.planning.desired import DesiredState
 from lmctl.planning.fit.need import needed
 from lmctl.planning.instance_changes import instance_changes
@@ -186,12 +186,15 @@ class _Rules:
         yield dataclasses.replace(self._load(after=tuple(unloads)), held=room.held, blocked=True)
 
     def _load(self, *, after: tuple[str, ...], park: bool = False) -> Planned:
-        want = self._want
+        want, because = self._want, self._why_load()
+        if (fitted := self._rollout.room.load) is not None:
+            because = f"{because}; {_less(want.load, fitted)}"
+            want = dataclasses.replace(want, load=fitted)
         return Planned(
             LoadInstance(want),
-            because=self._why_load(),
+            because=because,
             after=(*after, *(self._scene.making_way if want.owner == "jit" else ())),
-            memory=needed(self._want, self._observed),
+            memory=needed(want, self._observed),
             disruption=Disruption.PARK if park else Disruption.NONE,
             changes=self._changes,
         )
@@ -279,6 +282,14 @@ class _Rules:
 
     def _place(self, path: str) -> str:
         return self._want.places.get(path, "")
+
+
+def _less(wanted: LoadSettings, fitted: LoadSettings) -> str:
+    """Return what auto-fit left of the wishes."""
+    words = f"its context is {fitted.context_length} tokens instead of {wanted.context_length}"
+    if fitted.parallel < wanted.parallel:
+        words += f", {fitted.parallel} at once instead of {wanted.parallel}"
+    return f"{words}: there is no memory for more"
 
 
 def _why_over(seen: SeenRunner, desired: DesiredState) -> str:

@@ -23,6 +23,8 @@ _FIELDS = {
     "llm.load.llama.tryMmap": "use_mmap",
     "llm.load.llama.tryDirectIO": "direct_io",
     "llm.load.numExperts": "experts",
+    "llm.load.llama.autoFit": "fit",
+    "llm.load.autoFitMinContextLength": "fit_least",
     "llm.load.llama.ropeFrequencyBase": "rope_frequency_base",
     "llm.load.llama.ropeFrequencyScale": "rope_frequency_scale",
     "llm.load.llama.speculativeDecoding.draftMaxTokens": "draft_most",

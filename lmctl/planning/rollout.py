@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import msgspec
 
 from lmctl.base.digests import digest
-from lmctl.base.spec import Phase
+from lmctl.base.spec import LoadSettings, Phase
 from lmctl.planning.desired import DesiredState, WantedInstance
 from lmctl.planning.fit.placing import Verdict
 from lmctl.planning.observed import ObservedState, SeenRunner
@@ -30,6 +30,7 @@ class Room:
     """How a load gets its memory: `surge` beside the runner it replaces; `after` are the steps that
     free what it takes. `held` says why there is none for it, `evicted_for` names a more important
     instance that takes its place. `verdict` has the numbers, None while something is not known.
+    `load` are the settings it fits with, where those that are wanted need more than there is.
     """
 
     surge: bool = False
@@ -37,6 +38,7 @@ class Room:
     held: str = ""
     evicted_for: str = ""
     verdict: Verdict | None = None
+    load: LoadSettings | None = None
 
 
 @dataclass(frozen=True, slots=True)

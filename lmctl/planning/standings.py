@@ -213,19 +213,20 @@ class _Objects:
         )
 
     def _facts_of_instance(self, want: WantedInstance) -> Facts:
+        seen = next(iter(self._observed.runners_of(want.name)), None)
+        runs = seen is not None and seen.alive and seen.spec_digest == want.spec_digest
         facts: Facts = {
             "owner": want.owner,
             "identifier": want.identifier,
             "model": want.model,
             "runtime": want.runtime,
             "specDigest": want.spec_digest,
-            "contextLength": want.load.context_length,
+            "contextLength": (seen.load if seen and runs else want.load).context_length,
             "ttl": want.ttl,
             "remainingTtl": _remaining(want, self._observed),
             "budget": want.memory,
             "overBudget": _over_budget(want, self._observed),
         }
-        seen = next(iter(self._observed.runners_of(want.name)), None)
         return facts | _facts_of_runner(seen)
 
 
