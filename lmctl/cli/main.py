@@ -25,6 +25,7 @@ from lmctl.cli import (
     explain,
     formatting,
     history,
+    listing,
     locking,
     looking,
     pausing,
@@ -60,6 +61,7 @@ app.command()(plans.show)
 app.command()(looking.wait)
 app.command()(looking.status)
 app.command()(looking.get)
+app.command()(listing.ls)
 app.command()(running.ps)
 app.command()(chatting.chat)
 app.command()(looking.events)

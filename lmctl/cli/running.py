@@ -2,20 +2,17 @@
 
 import asyncio
 import time
-from pathlib import Path
-
-import msgspec
 
 from lmctl.adapters import runner_client
-from lmctl.adapters.files import read_if_there
 from lmctl.adapters.home import Home, home_of
+from lmctl.adapters.known_models import read_known_models
 from lmctl.adapters.runner_folders import all_folders
 from lmctl.base.errors import LmctlError
 from lmctl.base.spec import Phase, RunnerSpec, RunnerStatus
 from lmctl.cli.options import OutputOption, Quiet
 from lmctl.cli.printer import Output, Printer
 from lmctl.cli.render_running import Running, render_running
-from lmctl.planning.known_models import MODELS_FILE, KnownModels
+from lmctl.planning.known_models import KnownModels
 
 
 def ps(output: OutputOption = Output.TEXT, quiet: Quiet = False) -> None:
@@ -33,7 +30,7 @@ async def loaded(home: Home) -> list[Running]:
     specs = [each.spec() for each in all_folders(home.runners)]
     there = [each for each in specs if each is not None]
     statuses = await asyncio.gather(*(_status(each) for each in there))
-    known = _known(home.run / MODELS_FILE)
+    known = read_known_models(home.run)
     pairs = zip(there, statuses, strict=True)
     found = [_running(spec, status, known) for spec, status in pairs if status is not None]
     return sorted(found, key=lambda each: each.identifier)
@@ -45,14 +42,6 @@ async def _status(spec: RunnerSpec) -> RunnerStatus | None:
     except LmctlError:
         return None
     return status if status.uid == spec.uid else None
-
-
-def _known(path: Path) -> KnownModels:
-    content = read_if_there(path)
-    try:
-        return msgspec.json.decode(content or b"{}", type=KnownModels)
-    except msgspec.DecodeError:  # of another version: the runners say enough
-        return KnownModels()
 
 
 def _running(spec: RunnerSpec, status: RunnerStatus, known: KnownModels) -> Running:
