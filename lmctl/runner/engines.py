@@ -138,7 +138,7 @@ def _open_mlx(
 ) -> Engine:
     """Load an MLX folder, of which every file is weights. Raises LoadFailed."""
     try:
-        from lmctl.runner.mlx import engine as mlx
+        from lmctl.runner.mlx import opening as mlx
     except ImportError as error:
         raise LoadFailed(
             f"MLX is not installed here: {error}",

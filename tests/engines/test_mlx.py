@@ -13,7 +13,7 @@ from mlx_lm.utils import load_model
 
 from lmctl.base.spec import FailureKind, LoadSettings
 from lmctl.base.talk import Sampling
-from lmctl.runner.mlx import engine as mlx
+from lmctl.runner.mlx import opening as mlx
 from lmctl.runner.port import Bell, Feed, Full, Interrupted, LoadFailed
 from tests.engines.conftest import decode
 from tests.support import tiny_mlx

@@ -5,13 +5,17 @@ import json
 import pytest
 
 from lmctl.base.errors import LmctlError
-from lmctl.base.spec import LoadSettings, RunnerSpec
-from lmctl.base.talk import JsonDocument, Sampling
+from lmctl.base.spec import PROMPT_LOOKUP, LoadSettings, RunnerSpec
+from lmctl.base.talk import Drafting, JsonDocument, Sampling
 from lmctl.runner.constraining import Constraining
 from lmctl.runner.draft_model import DraftModel
 from lmctl.runner.engines import open_drafters, open_engine
-from lmctl.runner.mlx import engine as mlx
-from lmctl.runner.port import LoadFailed
+from lmctl.runner.guessing import guessing_of
+from lmctl.runner.mlx import opening as mlx
+from lmctl.runner.port import LoadFailed, Saving
+from lmctl.runner.prompt_lookup import PromptLookup
+from lmctl.runner.saved_prefixes import SavedPrefixes
+from lmctl.runner.scheduler import Scheduler
 from tests.engines.test_mlx import KINDS
 from tests.functional.runner.boxes import weight_file
 from tests.support import tiny_mlx
@@ -128,6 +132,49 @@ def test_a_group_that_does_not_divide_is_refused(folders):
 def test_a_state_has_nothing_to_quantize(folders):
     with pytest.raises(LoadFailed, match="nothing that can be quantized"):
         world(folders["state"], kv_quantized=(8, 32, 0))
+
+
+def test_what_was_read_is_there_again_in_the_next_engine(folders, tmp_path):
+    before, after = world(folders["window"]), world(folders["window"])
+    long = STORY * 5
+    [first] = ask(before, long + "Then")
+    before.scheduler.save(SavedPrefixes(tmp_path, "k", before.engine))
+    after.scheduler.take_in(SavedPrefixes(tmp_path, "k", after.engine))
+
+    [again] = ask(after, long + "Then")
+    [other] = ask(before, long + "One")
+    [same] = ask(after, long + "One")
+
+    assert (first.cached, again.cached) == (0, len(long) + 3)
+    assert after.text(again) == before.text(first)
+    assert after.text(same) == before.text(other)
+
+
+def test_a_file_that_is_none_is_not_used(folders, tmp_path):
+    damaged = tmp_path / "damaged"
+    damaged.write_bytes(b"none")
+
+    assert world(folders["plain"]).engine.restore(0, damaged) == []
+
+
+def test_what_is_kept_apart_is_not_saved(folders):
+    assert not isinstance(world(folders["state"]).engine, Saving)
+    assert isinstance(world(folders["plain"]).engine, Saving)
+
+
+def test_what_is_guessed_from_the_text_changes_no_answer(folders):
+    plain, guessing = world(folders["plain"]), world(folders["plain"], drafter=PROMPT_LOOKUP)
+    guessing.scheduler = Scheduler(guessing.engine, guessing.take, drafters=(PromptLookup(),))
+    load = LoadSettings(drafter=PROMPT_LOOKUP)
+    jobs = [each.submit("abab" * 8, max_tokens=60) for each in (plain, guessing)]
+    for job in jobs:
+        job.sampling = GREEDY
+    jobs[1].guessing = guessing_of(Drafting(), load, can_cut=True)
+    for each in (plain, guessing):
+        each.scheduler.run()
+
+    assert jobs[0].tokens == jobs[1].tokens
+    assert jobs[1].guessing.told(0).accepted > 0
 
 
 def spec(folder, draft, **load):

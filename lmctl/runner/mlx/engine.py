@@ -4,7 +4,7 @@ What is read of prompts goes sequence by sequence, in pieces; then all sequences
 of are computed together, as far as they want equally many.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from itertools import groupby
 from typing import Final
 
@@ -15,18 +15,12 @@ from lmctl.base.errors import EngineFailed
 from lmctl.base.spec import LoadSettings
 from lmctl.base.talk import Image, Sampling
 from lmctl.runner.logprobs import LogProbabilities
-from lmctl.runner.mlx import load as loading
-from lmctl.runner.mlx.load import Named, Opened
+from lmctl.runner.mlx.load import Opened
 from lmctl.runner.mlx.sampling import Sampler
 from lmctl.runner.port import Bell, Facts, Feed, Full, Interrupted, Matcher, Picture, Sampled
 
 _PIECE: Final = 256
 """Tokens of one prompt that are read without hearing the bell."""
-
-
-def load(files: Named, settings: LoadSettings, *, progress: Callable[[float], bool]) -> "MlxEngine":
-    """Load an MLX model from its files, by their names in its folder. Raises LoadFailed."""
-    return MlxEngine(loading.load(files, settings, progress=progress), settings)
 
 
 class MlxEngine:

@@ -5,7 +5,7 @@ is cut by counting less, and is copied to another row. A layer that looks back t
 keeps all of it and hides what is out of sight, so those can be cut as well.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Final
@@ -191,6 +191,28 @@ class Rows:
         """Return what is to be evaluated so that these sequences have read what they were given."""
         del sequences
         return [(layer.keys, layer.values) for layer in self._layers if layer.keys is not None]
+
+    def row(self, sequence: int) -> dict[str, mx.array]:
+        """Return what a sequence has read, by names that `put` understands."""
+        count = self._read[sequence]
+        found = {}
+        for number, layer in enumerate(self._layers):
+            found[f"{number}.keys"] = mx.contiguous(layer.keys[sequence, :, :count])
+            found[f"{number}.values"] = mx.contiguous(layer.values[sequence, :, :count])
+        return found
+
+    def put(self, sequence: int, row: Mapping[str, Any]) -> bool:
+        """Let an empty sequence have read what another `row` says; False where it does not fit."""
+        names = [(f"{number}.keys", f"{number}.values") for number in range(len(self._layers))]
+        if row.keys() != {each for pair in names for each in pair}:
+            return False
+        count = row[names[0][0]].shape[1]
+        self.turn = _Turn((sequence,), (0,), count)
+        for layer, (keys, values) in zip(self._layers, names, strict=True):
+            layer.update_and_fetch(row[keys][None], row[values][None])
+        self._read[sequence] = count
+        mx.eval(self.kept([sequence]))
+        return True
 
     def copy(self, source: int, target: int) -> None:
         for layer in self._layers:
