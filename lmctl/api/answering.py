@@ -26,7 +26,7 @@ from lmctl.api.merging import merged, one
 from lmctl.api.tallying import Tally
 from lmctl.base.errors import LmctlError
 from lmctl.serving.gateway import Answer, Gateway, MakeCall
-from lmctl.serving.on_demand import Loading
+from lmctl.serving.on_demand import AS_DECLARED, Loading, Terms
 from lmctl.serving.tool_rounds import ToolRounds
 from lmctl.serving.toolbox import Toolbox
 
@@ -77,8 +77,8 @@ def new_id(prefix: str) -> str:
 
 
 class Collecting:
-    """One request on its way: which model, and which calls. A model that has to be loaded first may
-    stay for `ttl` idle seconds. Calls of the tools in a `toolbox` are made, and their answers told to
+    """One request on its way: which model, and which calls. A model that has to be loaded first is
+    loaded on these `terms`. Calls of the tools in a `toolbox` are made, and their answers told to
     the model.
     """
 
@@ -88,13 +88,13 @@ class Collecting:
         *,
         model: str | None,
         makes: Sequence[MakeCall],
-        ttl: float | None = None,
+        terms: Terms = AS_DECLARED,
         toolbox: Toolbox | None = None,
     ) -> None:
         self._gateway = gateway
         self._model = model
         self._makes = makes
-        self._ttl = ttl
+        self._terms = terms
         self._toolbox = toolbox
 
     async def collect(self, exchange: Exchange) -> tuple[str, tuple[Answered, ...]]:
@@ -116,7 +116,7 @@ class Collecting:
         if exchange.asked is not None:
             exchange.asked.aimed_at(self._gateway.leads_to(self._model))
         answer = await self._gateway.open(
-            self._model, self._makes[0], over=exchange.stack, ttl=self._ttl, told=told
+            self._model, self._makes[0], over=exchange.stack, terms=self._terms, told=told
         )
         exchange.notes |= {"model": answer.model, "instance": answer.route.instance}
         if exchange.asked is not None:
@@ -159,10 +159,10 @@ class Asking(Collecting):
         makes: Sequence[MakeCall],
         writer: Callable[[str], Writer],
         keep: Keep | None = None,
-        ttl: float | None = None,
+        terms: Terms = AS_DECLARED,
         toolbox: Toolbox | None = None,
     ) -> None:
-        super().__init__(gateway, model=model, makes=makes, ttl=ttl, toolbox=toolbox)
+        super().__init__(gateway, model=model, makes=makes, terms=terms, toolbox=toolbox)
         self._writer = writer
         self._keep = keep
 

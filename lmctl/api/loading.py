@@ -3,7 +3,7 @@
 from lmctl.api.control import call_daemon
 from lmctl.base.errors import LmctlError, NotReady
 from lmctl.planning.surface import Loadable
-from lmctl.serving.on_demand import Load
+from lmctl.serving.on_demand import Load, Terms
 from lmctl.serving.routes import UnknownModel
 from lmctl.serving.snapshot import Snapshots
 
@@ -11,8 +11,10 @@ from lmctl.serving.snapshot import Snapshots
 def through_daemon(snapshots: Snapshots) -> Load:
     """Return what asks the daemon of these snapshots, and raises what it says no with."""
 
-    async def load(wanted: Loadable, ttl: float | None) -> None:
-        wish = {"model": wanted.model, "ttl": ttl, "on_demand": True}
+    async def load(wanted: Loadable, terms: Terms) -> None:
+        wish: dict[str, object] = {"model": wanted.model, "ttl": terms.ttl, "on_demand": True}
+        if terms.context_length is not None:
+            wish["load"] = {"contextLength": terms.context_length}
         if wanted.instance:
             wish["identifier"] = wanted.name
         socket = snapshots.now().surface.control_socket

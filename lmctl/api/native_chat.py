@@ -18,6 +18,7 @@ from lmctl.base import talk
 from lmctl.chat.effective import effective, with_system_prompt
 from lmctl.planning.surface import ServedRoute
 from lmctl.serving.gateway import Gateway
+from lmctl.serving.on_demand import Terms
 from lmctl.serving.routes import is_known, public_names
 from lmctl.serving.stored import Conversations
 
@@ -54,6 +55,7 @@ class NativeChat:
                 model, lambda: keeping.id if keeping.kept else None, toolbox=toolbox
             ),
             toolbox=toolbox,
+            terms=Terms(context_length=body.context_length),
             keep=keeping.keep if body.store else None,
         )
         await asking.answer(req, resp, stream=body.stream)

@@ -4,7 +4,7 @@ from typing import TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from lmctl.api.catalogue import MissingParameter, UnrecognizedKeys
+from lmctl.api.catalogue import InvalidJson, MissingParameter, UnrecognizedKeys
 from lmctl.api.reading import parse
 from lmctl.base.errors import BadRequest
 
@@ -31,6 +31,8 @@ def parse_native(kind: type[_Body], data: bytes) -> _Body:
         raise BadRequest(message, param="input", code="invalid_union")
     try:
         return parse(kind, data)
+    except InvalidJson:
+        raise
     except BadRequest as error:
         error.code = error.code or "invalid_value"
         raise

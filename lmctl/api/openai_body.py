@@ -99,7 +99,8 @@ class TextBody(StructuredFields):
         """Raise BadRequest naming a field that asks for what this version cannot do."""
         for name, acceptable, reason in (*_SHARED_REFUSALS, *self.refusals):
             if not acceptable(getattr(self, name)):
-                raise BadRequest(f"`{name}`: {reason}", param=name)
+                code = "invalid_value" if name in _VALUES else None
+                raise BadRequest(f"`{name}`: {reason}", param=name, code=code)
         self.constraint()
 
     def layer(self) -> dict[str, Any]:
@@ -116,6 +117,7 @@ class TextBody(StructuredFields):
         return layer
 
 
+_VALUES: Final = ("reasoning_effort",)  # LM Studio has a code for these (contract 1.3)
 _SHARED_REFUSALS: Refusals = (
     ("preset", nothing, "this version cannot apply presets per request"),
     ("max_tokens", lambda limit: limit != 0, "should be at least 1, or -1 for no limit"),

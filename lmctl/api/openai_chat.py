@@ -20,6 +20,7 @@ from lmctl.base.errors import BadRequest
 from lmctl.chat.effective import PREFIX, effective, with_system_prompt
 from lmctl.planning.surface import ServedRoute
 from lmctl.serving.gateway import Gateway
+from lmctl.serving.on_demand import Terms
 
 _EFFORTS: Final = ("none", "minimal", "low", "medium", "high", "xhigh")
 
@@ -154,7 +155,7 @@ class ChatCompletions:
             self._gateway,
             model=body.model,
             makes=choices(make, count),
-            ttl=body.ttl,
+            terms=Terms(body.ttl),
             writer=lambda model: self._dress(
                 ChatWriter(answer_id, model, count=count, usage=body.wants_usage, apart=apart),
                 model,

@@ -24,6 +24,7 @@ from lmctl.base.usage import drafted_of, usage_of
 from lmctl.chat.effective import PREFIX, effective
 from lmctl.planning.surface import ServedRoute
 from lmctl.serving.gateway import Gateway
+from lmctl.serving.on_demand import Terms
 
 _encode = msgspec.json.Encoder().encode
 
@@ -112,7 +113,7 @@ class Completions:
             makes=tuple(
                 each for prompt in prompts for each in choices(partial(make, prompt), count)
             ),
-            ttl=body.ttl,
+            terms=Terms(body.ttl),
             writer=lambda model: self._dress(
                 CompletionWriter(answer_id, model, count=count, usage=body.wants_usage), model
             ),

@@ -18,6 +18,7 @@ from lmctl.base import talk
 from lmctl.base.errors import BadRequest
 from lmctl.planning.surface import ServedRoute
 from lmctl.serving.gateway import Gateway
+from lmctl.serving.on_demand import Terms
 
 _FLOAT: Final = 4
 _MOST_TOKENS: Final = 2**31  # a token is a number of 32 bits; which ones there are, the model knows
@@ -63,7 +64,7 @@ class Embeddings:
         def make(_route: ServedRoute) -> talk.Call:
             return call
 
-        asking = Collecting(self._gateway, model=body.model, makes=(make,), ttl=body.ttl)
+        asking = Collecting(self._gateway, model=body.model, makes=(make,), terms=Terms(body.ttl))
         model, (answer,) = await asking.collect(exchange_of(req))
         resp.content_type = JSON_TYPE
         resp.data = _shape(model, answer, coded=body.encoding_format == "base64")

@@ -26,6 +26,7 @@ from lmctl.base.stored import StoredTurn
 from lmctl.chat.effective import effective, with_system_prompt
 from lmctl.planning.surface import ServedRoute
 from lmctl.serving.gateway import Gateway
+from lmctl.serving.on_demand import Terms
 from lmctl.serving.stored import Conversations, Past, UnknownTurn
 
 _MOST_LISTED: Final = 100
@@ -68,7 +69,7 @@ class Responses:
                 keeping,
                 make,
                 body.model,
-                body.ttl,
+                Terms(body.ttl),
                 toolbox,
             )
             exchange_of(req).asked = None  # it is counted while it is written
@@ -79,7 +80,7 @@ class Responses:
             self._gateway,
             model=body.model,
             makes=(make,),
-            ttl=body.ttl,
+            terms=Terms(body.ttl),
             writer=lambda model: ResponsesWriter(shape, model),
             toolbox=toolbox,
             keep=keeping.keep if body.stored else None,

@@ -19,6 +19,7 @@ from lmctl.base.talk import TextDelta
 from lmctl.base.usage import usage_of
 from lmctl.planning.surface import Surface
 from lmctl.serving.gateway import Answer, Gateway, MakeCall
+from lmctl.serving.on_demand import AS_DECLARED, Terms
 from lmctl.serving.stored import Conversations, UnknownTurn
 from lmctl.serving.tool_rounds import ToolRounds
 from lmctl.serving.toolbox import Toolbox
@@ -28,9 +29,7 @@ _GONE = EngineFailed("the gateway that was writing it has ended", hint="ask agai
 
 @dataclass(frozen=True, slots=True)
 class Behind:
-    """A response to be written in the background; what it has to load may stay for `ttl` idle
-    seconds.
-    """
+    """A response to be written in the background; what it has to load is loaded on these `terms`."""
 
     gateway: Gateway
     conversations: Conversations
@@ -38,7 +37,7 @@ class Behind:
     keeping: Keeping
     make: MakeCall
     model: str | None
-    ttl: float | None = None
+    terms: Terms = AS_DECLARED
     toolbox: Toolbox | None = None
 
     async def begin(self, surface: Surface) -> dict[str, Any]:
@@ -66,7 +65,7 @@ class Behind:
 
     async def _answered(self, asked: Asked) -> None:
         async with AsyncExitStack() as over:
-            first = await self.gateway.open(self.model, self.make, over=over, ttl=self.ttl)
+            first = await self.gateway.open(self.model, self.make, over=over, terms=self.terms)
             asked.opened(first.route.instance)
             self.shape.model = first.model
             collector = Collector()

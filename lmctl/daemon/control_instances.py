@@ -43,7 +43,7 @@ class InstancesResource:
     async def on_post(self, req: Request, resp: Response) -> None:
         wish = await asked(req, Load)
         if wish.on_demand:
-            name = await self._demands.load(wish.model, wish.identifier, wish.ttl)
+            name = await self._demands.load(wish.model, wish.identifier, wish.ttl, wish.load)
             resp.media = {"name": name}
             return
         decision = await _load(

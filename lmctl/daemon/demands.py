@@ -1,7 +1,7 @@
 """Loads what requests ask for: one at a time, at the cost of the one before where so declared."""
 
 import asyncio
-from typing import Final
+from typing import Any, Final
 
 from lmctl.adapters import runner_client
 from lmctl.base.errors import EngineFailed, LmctlError, Refused
@@ -26,13 +26,16 @@ class Demands:
         self._box = box
         self._one = asyncio.Lock()  # fair: who asked first is loaded first
 
-    async def load(self, model: str, identifier: str, ttl: float | None) -> str:
-        """Return the name of the instance once it serves.
+    async def load(
+        self, model: str, identifier: str, ttl: float | None, load: dict[str, Any] | None = None
+    ) -> str:
+        """Return the name of the instance once it serves. `load` are settings for what no file
+        declares.
 
         Raises Refused where requests may not load, what `decide` does, and EngineFailed saying why
         it did not come up; then it is over, and the next request tries again.
         """
-        wish = Wish(model, identifier, ttl=ttl, owner="jit")
+        wish = Wish(model, identifier, load=load, ttl=ttl, owner="jit")
         if (new := self._decide(wish).new) is not None:
             await self._stored(new.model)
             async with self._one:

@@ -66,7 +66,7 @@ def decide(wish: Wish, desired: DesiredState, known: Iterable[str], *, now: floa
         )
     changes = tuple(given_changes(there.load, instance.spec.load))
     declared = there.owner == "fleet" or bool(there.places)
-    if not changes or not declared:
+    if not changes or not declared or wish.owner == "jit":  # a request takes what there is
         return Decision(there.name, there.identifier, _renewed(load, there, desired, changes))
     told = "; ".join(map(str, changes))
     raise Conflict(

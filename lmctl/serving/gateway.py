@@ -23,7 +23,15 @@ from lmctl.base.errors import BadRequest, Busy, EngineFailed, NotReady, Unreacha
 from lmctl.base.talk import Call, Chat, Event
 from lmctl.planning.known_models import KnownModels
 from lmctl.planning.surface import Health, Limits, ServedRoute, Surface
-from lmctl.serving.on_demand import Follower, Load, Loading, Loads, raise_trouble
+from lmctl.serving.on_demand import (
+    AS_DECLARED,
+    Follower,
+    Load,
+    Loading,
+    Loads,
+    Terms,
+    raise_trouble,
+)
 from lmctl.serving.routes import Destination, UnknownModel, identity, resolve, to_load
 from lmctl.serving.snapshot import Snapshot, Snapshots
 from lmctl.serving.spread import Spread
@@ -116,18 +124,18 @@ class Gateway:
         make: MakeCall,
         *,
         over: AsyncExitStack,
-        ttl: float | None = None,
+        terms: Terms = AS_DECLARED,
         told: Callable[[Loading], object] | None = None,
     ) -> Answer:
         """Return the begun answer of the runner behind `model`; `over` closes it.
 
         `make` builds the call for a route, because the settings of a route are part of it. What has
-        to be loaded first may stay for `ttl` idle seconds; `told` is how far that is.
+        to be loaded first is loaded on these `terms`; `told` is how far that is.
         Raises UnknownModel, BadRequest, Busy (queue full), NotReady (deadline over, or the
         instance has failed) and EngineFailed.
         """
         begin = partial(self._begin, make=make, over=over)
-        return await self._reached(model, begin, ttl=ttl, told=told)
+        return await self._reached(model, begin, terms=terms, told=told)
 
     async def count(self, model: str | None, make: MakeChat) -> int:
         """Return how many tokens the prompt for `model` has, which is loaded for it if need be.
@@ -141,7 +149,7 @@ class Gateway:
         model: str | None,
         begin: Callable[[ServedRoute], Awaitable[Answered]],
         *,
-        ttl: float | None = None,
+        terms: Terms = AS_DECLARED,
         told: Callable[[Loading], object] | None = None,
     ) -> Answered:
         """Return what `begin` makes of the route behind a model, once one is up."""
@@ -163,7 +171,7 @@ class Gateway:
         with self._place(snapshot.surface.limits):
             _log.info("parked", model=model, why=str(trouble))
             follower = Follower(told, clock=time.monotonic)
-            answer = await self._park(model, begin, trouble=trouble, ttl=ttl, follower=follower)
+            answer = await self._park(model, begin, trouble=trouble, terms=terms, follower=follower)
             follower.over()
             return answer
 
@@ -184,7 +192,7 @@ class Gateway:
         begin: Callable[[ServedRoute], Awaitable[Answered]],
         *,
         trouble: NotReady | Unreachable,
-        ttl: float | None,
+        terms: Terms,
         follower: Follower,
     ) -> Answered:
         began, flight = time.monotonic(), None
@@ -196,7 +204,7 @@ class Gateway:
             raise_trouble(flight, there=wanted is None)
             if wanted is not None:
                 follower.begun(wanted.name)
-                flight = self._loads.begin(wanted, ttl)
+                flight = self._loads.begin(wanted, terms)
                 await self._until_routed(model, flight, deadline=began + surface.load_deadline)
                 continue
             routes = resolve(surface, model).routes

@@ -3,16 +3,26 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from typing import Final, NamedTuple
 
 from lmctl.adapters.runner_client import status
 from lmctl.base.errors import LmctlError, Unreachable
 from lmctl.base.spec import Phase
 from lmctl.planning.surface import Loadable, ServedRoute
 
-Load = Callable[[Loadable, float | None], Awaitable[None]]
-"""Asks the control plane to load something, with the idle seconds it may stay (None: as declared);
-returns once it serves and raises why it does not.
-"""
+
+class Terms(NamedTuple):
+    """On what terms something is loaded for a request: the idle seconds it may stay, its context
+    length in tokens; None is as declared.
+    """
+
+    ttl: float | None = None
+    context_length: int | None = None
+
+
+AS_DECLARED: Final = Terms()
+Load = Callable[[Loadable, Terms], Awaitable[None]]
+"""Asks the control plane to load something; returns once it serves and raises why it does not."""
 _PATIENCE = 1.0  # seconds a runner may take to say how far it is
 
 
@@ -76,11 +86,11 @@ class Loads:
         self._load = load
         self._flights: dict[str, asyncio.Future[None]] = {}
 
-    def begin(self, wanted: Loadable, ttl: float | None) -> asyncio.Future[None]:
+    def begin(self, wanted: Loadable, terms: Terms) -> asyncio.Future[None]:
         """Return the load of this model that is under way, or a new one."""
         flight = self._flights.get(wanted.name)
         if flight is None:
-            flight = asyncio.ensure_future(self._load(wanted, ttl))
+            flight = asyncio.ensure_future(self._load(wanted, terms))
             self._flights[wanted.name] = flight
             flight.add_done_callback(lambda _: self._over(wanted.name))
         return flight

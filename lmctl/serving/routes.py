@@ -1,6 +1,6 @@
 """From the model a client asked for to where it is served (contract 1.4, OpenAI family)."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from lmctl.base.errors import BadRequest, NotFound
@@ -31,8 +31,8 @@ class Destination:
 
 
 def resolve(surface: Surface, asked: str | None) -> Destination:
-    """Return where a name leads: a public name, else a model key in any case, else the only
-    instance there is.
+    """Return where a name leads: a public name, else a model by its key, else the only instance
+    there is.
 
     Raises UnknownModel when several instances are served, BadRequest when none is.
     """
@@ -70,10 +70,10 @@ def to_load(surface: Surface, asked: str | None) -> Loadable | None:
         return found
     if (alias := _alias(surface, asked)) is not None:
         return _waiting_behind(surface, alias)
-    if _of_model(surface, asked) is not None:
+    meant = _meant(asked, _models(surface))
+    if any(each.model == meant for each in surface.routes):
         return None
-    key = asked.casefold()
-    return next((each for each in surface.loadable if each.model.casefold() == key), None)
+    return next((each for each in surface.loadable if each.model == meant), None)
 
 
 def _waiting_behind(surface: Surface, alias: ServedAlias) -> Loadable | None:
@@ -132,8 +132,33 @@ def _behind(surface: Surface, alias: ServedAlias) -> Destination:
 
 
 def _of_model(surface: Surface, asked: str | None) -> ServedRoute | None:
-    key = (asked or "").casefold()
-    return next((route for route in surface.routes if route.model.casefold() == key), None)
+    meant = _meant(asked or "", (each.model for each in surface.routes))
+    return next((route for route in surface.routes if route.model == meant), None)
+
+
+def _models(surface: Surface) -> Iterator[str]:
+    yield from (each.model for each in surface.routes)
+    yield from (each.model for each in surface.loadable)
+
+
+def _meant(asked: str, keys: Iterable[str]) -> str | None:
+    """Return the model key that is asked for (contract 1.4): as it is written, in any case; else the
+    same without the variant (`@q4_k_m`) where only one side says one; else the only model that is
+    called so, whoever published it.
+    """
+    folded = {each.casefold(): each for each in keys}
+    if (key := asked.casefold()) in folded:
+        return folded[key]
+    name, _, variant = key.partition("@")
+    parts = [(each, *each.partition("@")[::2]) for each in sorted(folded)]
+    fits = [each for each in parts if each[2] == variant or not (each[2] and variant)]
+    same = [each for each in fits if each[1] == name]
+    if not same and name and "/" not in name:
+        same = [each for each in fits if each[1].rpartition("/")[2] == name]
+        if len({each[1] for each in same}) > 1:
+            return None
+    same.sort(key=lambda each: each[2] != variant)
+    return folded[same[0][0]] if same else None
 
 
 def _only(surface: Surface) -> ServedRoute | None:

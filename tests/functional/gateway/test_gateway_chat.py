@@ -258,3 +258,13 @@ async def test_what_the_runner_finds_wrong_with_the_request_is_a_400(server, run
 
     assert answer.status == 400
     assert answer.json["error"]["param"] == "messages"
+
+
+async def test_an_effort_of_another_dialect_is_a_wrong_value(server, runner):
+    answer = await server.chat(reasoning_effort="on")
+    error = answer.json["error"]
+    assert (answer.status, error["code"], error["param"]) == (
+        400,
+        "invalid_value",
+        "reasoning_effort",
+    )

@@ -188,3 +188,9 @@ async def test_a_model_thinks_as_much_as_it_can_be_told_to(server, runner, box):
     ]
     answer = await chat(server, reasoning="high")
     assert "supported settings: off, on" in answer.json["error"]["message"]
+
+
+async def test_a_body_that_is_no_json_says_so(server, runner):
+    answer = await server.ask("POST", "/api/v1/chat", body=b"{nope")
+    assert (answer.status, answer.json["error"]["code"]) == (400, "invalid_json")
+    assert answer.json["error"]["type"] == "invalid_request"

@@ -22,11 +22,13 @@ class ControlPlane:
     def __init__(self, box):
         self.box = box
         self.asked = []
+        self.context_lengths = []
         self.may = asyncio.Event()
         self.trouble = None
 
-    async def load(self, wanted, ttl):
-        self.asked.append((wanted, ttl))
+    async def load(self, wanted, terms):
+        self.asked.append((wanted, terms.ttl))
+        self.context_lengths.append(terms.context_length)
         await self.may.wait()
         if self.trouble is not None:
             raise self.trouble
@@ -221,6 +223,13 @@ async def test_the_native_chat_tells_how_far_the_load_is(box, server, control):
     assert start["model_instance_id"] == end["model_instance_id"] == "chat"
     assert end["load_time_seconds"] >= 0
     assert told(answer)[-1] == "chat.end"
+
+
+async def test_a_native_chat_says_with_how_much_context(box, server, control):
+    control.may.set()
+    async with loaded(box):
+        assert (await native(server, context_length=333)).status == 200
+    assert control.context_lengths == [333]
 
 
 async def test_who_comes_while_it_is_being_loaded_is_told_too(box, server):

@@ -115,6 +115,19 @@ def test_what_a_request_finds_loaded_stays_as_it_is_and_a_person_may_keep_it():
     assert to_unload("talk", desired).name == "chat"
 
 
+def test_a_request_may_bring_settings_for_what_no_file_declares_only():
+    wish = Wish("acme/large", load={"contextLength": 333}, owner="jit")
+    new = decide(wish, wanted(), ["acme/large"], now=3.0).new
+    assert wanted(new).instances[0].load.context_length == 333
+
+    asleep = Wish("acme/small", load={"contextLength": 333}, owner="jit")
+    woken = decide(asleep, wanted(chat=CHAT), ["acme/small"], now=3.0).new
+    assert wanted(woken, chat=CHAT).instances[0].load.context_length == 4096
+
+    awake = wanted(jit("chat", "acme/small"), chat=CHAT)
+    assert decide(asleep, awake, ["acme/small"], now=3.0).new is None
+
+
 def test_what_is_declared_to_stay_takes_a_load_over():
     pinned = instance("large", "acme/large")
     desired = wanted(jit("large", "acme/large"), large=pinned)

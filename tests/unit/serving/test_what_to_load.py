@@ -3,7 +3,7 @@
 import pytest
 
 from lmctl.planning.surface import AliasTarget, Loadable, ServedAlias, ServedRoute, Surface
-from lmctl.serving.routes import public_names, to_load
+from lmctl.serving.routes import is_known, public_names, resolve, to_load
 
 SERVED = ServedRoute("talk", "chat", "acme/small", "/run/chat.sock", "d")
 WAITING = Loadable("think", "acme/large", "deep")
@@ -38,6 +38,35 @@ SURFACE = Surface(
 )
 def test_a_name_leads_to_what_must_be_loaded(asked, found):
     assert to_load(SURFACE, asked) == found
+
+
+@pytest.mark.parametrize(
+    ("asked", "found"),
+    [
+        ("acme/tiny@q4_k_m", "acme/tiny"),
+        ("Acme/Tiny@q4_k_m", "acme/tiny"),
+        ("tiny", "acme/tiny"),
+        ("Tiny@q4_k_m", "acme/tiny"),
+        ("acme/two", "acme/two@q4"),
+        ("acme/two@q8", "acme/two@q8"),
+        ("two@Q8", "acme/two@q8"),
+        ("acme/two@q2", None),
+        ("same", None),
+        ("other/same", "other/same"),
+        ("@q4", None),
+        ("", None),
+    ],
+)
+def test_a_model_is_known_by_variant_and_without_its_publisher(asked, found):
+    keys = ("acme/tiny", "acme/two@q8", "acme/two@q4", "acme/same", "other/same")
+    surface = Surface(loadable=tuple(Loadable(each, each) for each in keys))
+    loadable = to_load(surface, asked)
+    assert (loadable.model if loadable else None) == found
+
+    routes = tuple(ServedRoute(f"r{n}", f"i{n}", key, "", "d") for n, key in enumerate(keys))
+    assert is_known(Surface(routes=routes), asked) is (found is not None)
+    if found is not None:
+        assert resolve(Surface(routes=routes), asked).routes[0].model == found
 
 
 def test_what_can_be_loaded_is_listed():
