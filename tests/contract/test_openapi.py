@@ -7,6 +7,7 @@ import asyncio
 
 from jsonschema import Draft202012Validator
 
+from lmctl.api.endpoints import DESCRIBED
 from lmctl.api.openapi import description
 from lmctl.planning.known_models import KnownModel, ModelInstance
 from tests.support.fuzzing import Fuzzing
@@ -28,7 +29,7 @@ async def test_no_request_breaks_it_and_every_answer_fits_its_schema(box, gatewa
 
 
 def test_every_schema_in_it_is_one():
-    schemas = description()["components"]["schemas"]
+    schemas = description(DESCRIBED)["components"]["schemas"]
     for schema in schemas.values():
         Draft202012Validator.check_schema(schema)
     assert schemas["NativeChatBody"]["additionalProperties"] is False
