@@ -49,6 +49,7 @@ HONOURED: Final = frozenset(
         "load.gpuSplitConfig",
         "llm.load.autoFitMinContextLength",
         "llm.load.contextLength",
+        "llm.load.mlx.autoFit",
         "llm.load.mlx.kvCacheQuantization",
         "llm.load.numCpuExpertLayersRatio",
         "llm.load.numExperts",

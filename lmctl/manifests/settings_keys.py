@@ -113,6 +113,7 @@ OWN_DEFAULTS: Final[Mapping[str, Any]] = {
     "llm.load.contextLength": 4096,
     "llm.load.useUnifiedKvCache": False,
     "llm.load.llama.autoFit": False,
+    "llm.load.mlx.autoFit": False,
     "llm.load.llama.cpuThreadPoolSize": None,
     "llm.load.llama.flashAttention": None,
     "llm.load.llama.keepModelInMemory": False,

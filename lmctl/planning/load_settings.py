@@ -23,6 +23,7 @@ _FIELDS = {
     "llm.load.llama.tryMmap": "use_mmap",
     "llm.load.llama.tryDirectIO": "direct_io",
     "llm.load.numExperts": "experts",
+    "llm.load.mlx.autoFit": "fit",  # the same wish; what the other key says comes before it
     "llm.load.llama.autoFit": "fit",
     "llm.load.autoFitMinContextLength": "fit_least",
     "llm.load.llama.ropeFrequencyBase": "rope_frequency_base",

@@ -10,6 +10,7 @@ from lmctl.manifests.not_yet import HONOURED
 from lmctl.manifests.settings_keys import by_key
 from lmctl.planning.fit.estimate import Confidence, estimate
 from lmctl.planning.gguf_names import pick
+from lmctl.planning.load_settings import load_settings
 from lmctl.planning.mlx_names import mlx_folder, says_mlx, template_of
 from lmctl.planning.model_facts import AttentionLayers, ModelFacts, Widths
 from lmctl.planning.resolve import HostFacts
@@ -170,7 +171,10 @@ def test_of_each_load_setting_it_is_known_what_mlx_does_with_it():
     acted_on = {key for key in HONOURED - PASSED_OVER.keys() if by_key(key).section == "load"}
 
     assert acted_on == {
+        "llm.load.autoFitMinContextLength",
         "llm.load.contextLength",
+        "llm.load.llama.autoFit",
+        "llm.load.mlx.autoFit",
         "llm.load.llama.physicalBatchSize",
         "llm.load.mlx.kvCacheQuantization",
         "llm.load.numParallelSessions",
@@ -187,6 +191,21 @@ def test_of_each_load_setting_it_is_known_what_mlx_does_with_it():
             )
         ),
     }
+
+
+@pytest.mark.parametrize(
+    ("given", "fits"),
+    [
+        ({}, False),
+        ({"mlx": True}, True),
+        ({"llama": True}, True),
+        ({"mlx": True, "llama": False}, False),
+    ],
+)
+def test_to_be_fitted_can_be_asked_for_by_either_key(given, fits):
+    values = {f"llm.load.{engine}.autoFit": asked for engine, asked in given.items()}
+
+    assert load_settings(values).fit is fits
 
 
 def test_only_what_some_engine_acts_on_is_passed_over():
