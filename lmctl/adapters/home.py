@@ -11,7 +11,8 @@ blobs.json    when each blob was last hashed, damaged, needed
 runners/NAME@DIGEST/spec.json                    one folder per runner
 prefixes/     what runners had read, saved for the next one (runner.saved_prefixes)
 run/          surface.json, health.json, tokens.json, models.json, gateway.json
-logs/         daemon.log, gateway.log, runner-NAME.log
+logs/         daemon.log, gateway.log, runner-NAME.log, mcp-LABEL.log
+logins/       OAuth tokens of remote tool servers, LABEL.json
 """
 
 import fcntl
@@ -54,6 +55,10 @@ class Home:
     @property
     def logs(self) -> Path:
         return self.root / "logs"
+
+    @property
+    def logins(self) -> Path:
+        return self.root / "logins"
 
     @property
     def database(self) -> Path:

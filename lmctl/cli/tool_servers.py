@@ -10,6 +10,7 @@ from lmctl.adapters.files import write_atomically
 from lmctl.adapters.home import home_of
 from lmctl.base.errors import BadRequest, Conflict, NotFound, Refused
 from lmctl.base.tools import label_of
+from lmctl.cli import tool_logins
 from lmctl.cli.client import DaemonClient
 from lmctl.cli.editing import (
     DryRun,
@@ -33,6 +34,8 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
 )
+app.command()(tool_logins.login)
+app.command()(tool_logins.logout)
 Directories = Annotated[
     list[Path] | None,
     typer.Argument(metavar="[DIR]...", help="Folders; default: those the box follows."),

@@ -2,11 +2,13 @@
 
 import asyncio
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from lmctl.adapters.home import Home
 from lmctl.adapters.mcp.host import ToolHost
+from lmctl.adapters.mcp.oauth import Back, OwnClient, Show, oauth, without_a_person
 from lmctl.adapters.mcp.targets import LocalTarget, RemoteTarget, Target, Transport
 from lmctl.adapters.secrets import SecretResolver, fingerprint_key
 from lmctl.manifests.secret_ref import SecretRef
@@ -33,6 +35,7 @@ class ToolHosting:
     def __init__(self, home: Home, *, tell: Tell, ring: Callable[[], object]) -> None:
         self._tell = tell
         self._ring = ring
+        self._home = home
         self._told: dict[str, SeenToolServer] = {}
         self._wanted: tuple[WantedToolServer, ...] = ()
         self._resolver = SecretResolver(fingerprint_key(home.root))
@@ -58,12 +61,34 @@ class ToolHosting:
         self._ring()
 
     async def _target(self, want: WantedToolServer) -> Target:
-        """Return where a server is. Raises what a secret that cannot be had is told by."""
-        found = {
-            name: (await asyncio.to_thread(self._resolver.find, _reference(each))).reveal()
-            for name, each in want.secrets.items()
-        }
-        return _target(want, found)
+        """Return where a server is; see `target_of`. Nobody can log in here."""
+        show, back = without_a_person(want.name)
+        return await target_of(want, self._resolver, self._home, show=show, back=back)
+
+
+async def target_of(
+    want: WantedToolServer, resolver: SecretResolver, home: Home, *, show: Show, back: Back
+) -> Target:
+    """Return where a server is, with secrets in their places; `show` and `back` are of `oauth`.
+
+    Raises what a secret that cannot be had is told by.
+    """
+    secrets = {
+        name: (await asyncio.to_thread(resolver.find, _reference(each))).reveal()
+        for name, each in want.secrets.items()
+    }
+    target = _target(want, secrets)
+    if isinstance(target, LocalTarget) or any(
+        name.casefold() == "authorization" for name in target.headers
+    ):
+        return target
+    own = None
+    if want.client_id is not None:
+        secret = want.client_secret
+        own = OwnClient(want.client_id, with_secrets(secret, secrets) if secret else None)
+    path = home.logins / f"{want.label}.json"
+    auth = oauth(target.url, path, own=own, show=show, back=back)
+    return replace(target, auth=auth)
 
 
 def _alone(name: str, desired: DesiredState) -> bool:

@@ -17,7 +17,9 @@ def wanted_tool_servers(bundle: Bundle) -> tuple[WantedToolServer, ...]:
         return ()
     found = sorted(bundle.mcp_servers.items())
     # One that is neither a program nor an address was warned of.
-    return tuple(_wanted(bundle, name, each) for name, each in found if each.command or each.url)
+    return tuple(
+        wanted_tool_server(bundle, name) for name, each in found if each.command or each.url
+    )
 
 
 def label_problems(bundle: Bundle) -> Iterator[Diagnostic]:
@@ -32,7 +34,9 @@ def label_problems(bundle: Bundle) -> Iterator[Diagnostic]:
             yield error(place, f"tool server `{name}` {what}", "give it another name")
 
 
-def _wanted(bundle: Bundle, name: str, declared: McpServer) -> WantedToolServer:
+def wanted_tool_server(bundle: Bundle, name: str) -> WantedToolServer:
+    """Return a declared server as it is hosted. Raises KeyError for one that is not declared."""
+    declared = bundle.mcp_servers[name]
     known = bundle.server.spec.secrets
     names = sorted(referred_to(_texts(declared)) & known.keys())
     secrets = {each: plain(known[each]) for each in names}
