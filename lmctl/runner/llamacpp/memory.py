@@ -25,8 +25,10 @@ class Memory:
         recurrent = library.llama_model_is_recurrent(model) or library.llama_model_is_hybrid(model)
         self.can_cut = not recurrent
         self._window = int(library.llama_model_n_swa(model))
-        # In a shared cache a copied token is one cell of two sequences: it cannot move for one.
-        self.can_shift = not shared and bool(library.llama_memory_can_shift(self._native))
+        # In a shared cache a copied token is one cell of two sequences: it cannot move for one. A
+        # state says that it can move, and still holds what was to be dropped.
+        movable = bool(library.llama_memory_can_shift(self._native))
+        self.can_shift = movable and self.can_cut and not shared
 
     def open(self, sequence: int) -> None:
         """Keep an account of a sequence from now on."""
