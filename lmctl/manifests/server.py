@@ -11,6 +11,7 @@ from lmctl.manifests.envelope import (
     API_VERSION,
     HOT,
     IDENTITY,
+    RELOAD,
     SERVER_RESTART,
     Duration,
     Envelope,
@@ -131,6 +132,13 @@ class Guardrails(Node):
     """Memory models may use together, in mode `custom`."""
 
 
+class LoadDefaults(Node):
+    """What instances are loaded with where neither they nor their models say anything."""
+
+    context_length: Annotated[int, Field(ge=1)] | None = None
+    """Tokens one request may use; none leaves it to lmctl's own default."""
+
+
 class LimitRules(Node):
     """Bounds that keep one client from starving the rest."""
 
@@ -188,6 +196,8 @@ class ServerSpec(Node):
     """Whether web pages of other origins may call."""
     jit: Jit = Jit()
     """Loading on request."""
+    defaults: Annotated[LoadDefaults, RELOAD] = LoadDefaults()
+    """What instances are loaded with where neither they nor their models say anything."""
     mcp: McpAccess = McpAccess()
     """Which tool servers requests may use."""
     guardrails: Guardrails = Guardrails()

@@ -1,7 +1,7 @@
 """Layers of settings to one value each, and who gives it.
 
-Weakest first: LM Studio's default (lmctl's own for `contextLength`), the model.yaml chain with
-parents first, the Instance. Each value remembers its layer, the object it is from and its line, so
+Weakest first: LM Studio's default (lmctl's own for `contextLength`), the Server's, the model.yaml
+chain with parents first, the Instance. Each value remembers its layer, the object it is from and its line, so
 that resolving, diffs and explanations tell one story.
 """
 
@@ -22,6 +22,7 @@ class Layer(StrEnum):
     """Who gives a value, the weakest first."""
 
     DEFAULT = "default"
+    SERVER = "server"
     MODEL = "model"
     INSTANCE = "instance"
 
@@ -43,11 +44,19 @@ Settings = Mapping[str, Given]
 
 def layered(bundle: Bundle, instance: Instance, section: Section) -> dict[str, Given]:
     """Return what is given for an instance, by full key; what nobody gives is not in it."""
-    found: dict[str, Given] = {}
+    found = dict(_of_server(bundle)) if section is Section.LOAD else {}
     if instance.spec.model_key in bundle.models:
         found |= of_chain(bundle, instance.spec.model_key, section)
     found |= _own(bundle.origins["Instance", instance.metadata.name], instance, section)
     return found
+
+
+def _of_server(bundle: Bundle) -> Iterator[tuple[str, Given]]:
+    length = bundle.server.spec.defaults.context_length
+    if length is not None:
+        name = bundle.server.metadata.name
+        place = bundle.place("Server", name, "spec", "defaults", "contextLength")
+        yield "llm.load.contextLength", Given(length, Layer.SERVER, "server", place.at)
 
 
 def of_chain(bundle: Bundle, model: str, section: Section) -> dict[str, Given]:

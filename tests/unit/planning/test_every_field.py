@@ -144,6 +144,7 @@ HAND_MADE = (
     server("reconcile.keepGenerations", 1, 9, bad=-1),
     server("reconcile.scrub", "1d", "2d", bad="weekly"),
     server("secrets", {"hub": {"env": "A"}}, {"hub": {"env": "B"}}, bad={"hub": {}}),
+    server("defaults.contextLength", 777, 888, bad=0),
     server("limits.requestDeadline", "1m", "2m", bad="0s"),
     server("compat.unknownEndpointStatus", 200, 404, bad=500),
     server("compat.separateReasoning", False, True),

@@ -102,3 +102,20 @@ def test_what_a_model_says_of_loading_as_an_embedding_model_counts_like_any_load
     made = reading.bundle
     found = layered(made, made.instances["chat"], Section.LOAD)
     assert found["llm.load.contextLength"].value == 1024
+
+
+def test_the_server_says_how_much_context_there_is_where_nobody_else_does():
+    server = {"f/server.yaml": "defaults:\n  contextLength: 777\n"}
+    texts = {name: dedent(text) for name, text in (FILES | server).items()}
+    silent = texts["f/base/model.yaml"].replace(
+        "- {key: llm.load.contextLength, value: 1024}\n      ", ""
+    )
+    for base, context, place in (
+        (texts["f/base/model.yaml"], 1024, "f/base/model.yaml:8"),
+        (silent, 777, "f/server.yaml:2"),
+    ):
+        made = bundle.read(
+            {n: t.encode() for n, t in (texts | {"f/base/model.yaml": base}).items()}
+        )
+        (chat,) = resolve(made.bundle, HostFacts(sockets="/run")).desired.instances
+        assert (chat.load.context_length, chat.places["load.contextLength"]) == (context, place)
