@@ -1,6 +1,7 @@
 """MLX behind the scheduler: prefixes that are read once, grammars, guesses, smaller caches."""
 
 import json
+from random import Random
 
 import pytest
 
@@ -16,7 +17,7 @@ from lmctl.runner.port import LoadFailed, Saving
 from lmctl.runner.prompt_lookup import PromptLookup
 from lmctl.runner.saved_prefixes import SavedPrefixes
 from lmctl.runner.scheduler import Scheduler
-from tests.engines.test_mlx import KINDS
+from tests.engines.test_mlx import KINDS, reference
 from tests.functional.runner.boxes import weight_file
 from tests.support import tiny_mlx
 from tests.support.scheduling import World
@@ -85,6 +86,19 @@ def test_a_state_is_used_by_what_goes_on_and_by_nothing_else(folders):
     assert said
     assert other.cached == 0  # its middle cannot be had
     assert again.cached == first.fed
+
+
+@pytest.mark.parametrize("kind", ["plain", "window", "state"])
+def test_any_mix_of_texts_that_begin_alike_says_what_each_says_alone(folders, kind):
+    random, found, jobs = Random(3), world(folders[kind], parallel=4), []
+    for _ in range(4):
+        letters = ["".join(random.choices("abc ", k=random.randrange(12))) for _ in range(5)]
+        jobs += ask(found, *(STORY * random.choice((1, 2)) + each for each in letters))
+
+    assert sum(job.cached for job in jobs) > 0
+    for job in jobs:
+        alone = reference(folders[kind], job.prompt, 4)
+        assert job.tokens[job.prompt_tokens :][: job.produced] == alone[: job.produced]
 
 
 def test_what_others_read_at_the_same_time_is_copied(folders):
