@@ -118,7 +118,7 @@ class MessagesBody(CountBody):
 
 def _reasoning(thinking: Any) -> talk.Reasoning:
     kind = thinking.get("type") if isinstance(thinking, dict) else None
-    if thinking is None or kind == "adaptive":
+    if thinking is None or kind in ("adaptive", "between_tools"):  # when to think is the model's
         return talk.Reasoning()
     if kind == "disabled":
         return talk.Reasoning(enabled=False)
@@ -126,7 +126,7 @@ def _reasoning(thinking: Any) -> talk.Reasoning:
     if kind == "enabled" and isinstance(budget, int) and budget > 0:
         return talk.Reasoning(enabled=True, budget=budget)
     raise BadRequest(
-        '`thinking` should be {"type": "enabled", "budget_tokens": …}, "disabled" or "adaptive"',
+        '`thinking` should be {"type": "enabled", "budget_tokens": …}, "disabled", "adaptive" or "between_tools"',
         param="thinking",
     )
 

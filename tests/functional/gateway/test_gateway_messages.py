@@ -179,8 +179,9 @@ async def test_a_choice_that_must_be_met_reaches_the_runner(server, runner, aske
         (None, Reasoning(effort="low")),
         ({"type": "enabled", "budget_tokens": 5}, Reasoning(enabled=True, effort="low", budget=5)),
         ({"type": "disabled"}, Reasoning(enabled=False)),
+        ({"type": "between_tools"}, Reasoning(effort="low")),
     ],
-    ids=["open", "enabled", "disabled"],
+    ids=["open", "enabled", "disabled", "between tools"],
 )
 async def test_effort_reaches_the_runner(server, runner, thinking, wanted):
     await ask(server, output_config={"effort": "low"}, thinking=thinking)

@@ -11,6 +11,7 @@ from lmctl.manifests.schema_fields import fields
 from lmctl.manifests.settings_keys import by_key
 from lmctl.planning import load_settings
 from lmctl.planning.resolve import HostFacts, resolve
+from lmctl.planning.surface import Compat, Logs
 from lmctl.planning.weights_values import (
     FileSource,
     HubSource,
@@ -185,3 +186,16 @@ def test_the_defaults_in_schemas_and_docs_are_those_a_runner_is_started_with():
         if setting.checkbox and expected is None:
             expected = False
         assert told[f"spec.load.{setting.name}"] == expected, key
+
+
+def test_what_the_server_says_of_requests_reaches_the_gateway():
+    server = """\
+        limits: {requestDeadline: 5m}
+        compat: {unknownEndpointStatus: 200, separateReasoning: false}
+        logging: {requests: full, prompts: true, tokens: true}
+        """
+    read = bundle.read({"server.yaml": dedent(server).encode()})
+    surface = resolve(read.bundle, HostFacts(sockets="/run")).desired.surface
+    assert surface.limits.request_deadline == 300.0
+    assert surface.compat == Compat(200, separate_reasoning=False)
+    assert surface.logs == Logs("full", prompts=True, tokens=True)
