@@ -1,5 +1,6 @@
 """Tool servers as people install them: two of Python, in the newer era, two of Node, in the older one."""
 
+import asyncio
 import os
 import shutil
 import socket
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from lmctl.adapters.mcp.targets import LocalTarget, RemoteTarget
+from lmctl.base.errors import Unreachable
 from tests.functional.mcp.conftest import PATIENCE, text
 from tests.support.node import node_packages
 
@@ -84,7 +86,7 @@ def everything(request):
         try:
             assert process.stderr is not None
             next(line for line in process.stderr if str(port) in line)
-            yield f"http://127.0.0.1:{port}/{path}"
+            yield process, f"http://127.0.0.1:{port}/{path}"
         finally:
             process.kill()
 
@@ -94,6 +96,29 @@ def everything(request):
 @pytest.mark.parametrize(
     "everything", [("streamableHttp", "mcp"), ("sse", "sse")], indirect=True, ids=["http", "sse"]
 )
-async def test_the_everything_server_elsewhere(connect, everything):
-    session = await connect(RemoteTarget(everything))
+async def test_the_everything_server_elsewhere_which_dies(connect, everything):
+    process, address = everything
+    session = await connect(RemoteTarget(address))
     assert "hi" in text(await session.call("echo", {"message": "hi"}, seconds=PATIENCE))
+    process.kill()
+    process.wait()
+    with pytest.raises(Unreachable):
+        await session.call("echo", {"message": "hi"}, seconds=PATIENCE)
+    async with asyncio.timeout(PATIENCE):
+        await session.close()
+
+
+@pytest.mark.e2e
+@needs_node
+async def test_what_an_older_server_asks_back_is_declined_and_its_changes_are_heard(connect):
+    told, changed = [], asyncio.Event()
+    session = await connect(
+        node("server-everything", "stdio"), tell=told.append, period=600.0, changed=changed.set
+    )
+    names = {each.name for each in session.tools}
+    assert {"trigger-sampling-request", "trigger-elicitation-request"} < names
+    asked = await session.call("trigger-elicitation-request", {}, seconds=PATIENCE)
+    assert "declin" in text(asked).casefold()
+    sampled = await session.call("trigger-sampling-request", {"prompt": "hi"}, seconds=PATIENCE)
+    assert sampled.failed
+    assert len([each for each in told if "declined" in each]) == 2

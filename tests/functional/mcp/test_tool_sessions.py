@@ -3,6 +3,7 @@
 import asyncio
 import sys
 
+import psutil
 import pytest
 
 from lmctl.adapters.mcp.session import ToolSession
@@ -91,6 +92,19 @@ async def test_a_program_that_is_not_there_or_ends_is_told():
         with pytest.raises(Unreachable, match=why):
             await session.open()
         await session.close()
+
+
+async def test_a_server_that_will_not_end_is_ended(connect, tmp_path):
+    deaf = (
+        "import os, runpy, signal, sys, time; signal.signal(signal.SIGTERM, signal.SIG_IGN);"
+        f"open({str(tmp_path / 'pid')!r}, 'w').write(str(os.getpid())); sys.argv = ['x'];"
+        f"runpy.run_path({tiny().args[0]!r}, run_name='__main__'); time.sleep(600)"
+    )
+    session = await connect(program(deaf))
+    process = psutil.Process(int((tmp_path / "pid").read_text()))
+    async with asyncio.timeout(PATIENCE):
+        await session.close()
+    assert not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
 
 
 async def test_noise_on_standard_output_is_told_and_not_fatal(connect):
