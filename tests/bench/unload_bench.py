@@ -3,8 +3,8 @@
     python tests/bench/unload_bench.py [--cycles 50] [MODEL.gguf]
 
 Each cycle loads by a request, answers it, and unloads through the API. Then no process that was
-not there before may be left, and daemon and gateway may have grown by the target at most. The echo engine answers a
-request before the first look: what a gateway needs for its first answer is no model's. Without a file SmolLM2 is
+not there before may be left, and daemon and gateway may have grown by the target at most. An echo model, which
+has no weights, is loaded and unloaded before the first look: what lmctl needs once for that is no model's. Without a file SmolLM2 is
 taken. Exits with 1 where the target is not met. Stops by itself in ten minutes.
 """
 
@@ -38,11 +38,12 @@ def processes(box: Box) -> list[psutil.Process]:
 
 
 def declare(box: Box, path: Path) -> None:
-    """Declare a model, and the echo engine, which answers a request at once."""
-    box.echo("echo")
+    """Declare a model; load and unload one that has no weights."""
+    box.echo("echo", residency="{mode: jit}")
     jit_bench.declare(box, path)
     with httpx2.Client(base_url=box.url, timeout=120) as http:
         post(http, "/v1/completions", {**ASKED, "model": "echo"})
+        post(http, "/api/v1/models/unload", {"instance_id": "echo"})
 
 
 def resident(found: list[psutil.Process]) -> float:
