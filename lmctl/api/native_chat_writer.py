@@ -8,7 +8,7 @@ import msgspec
 from lmctl.api import sse
 from lmctl.api.answered import Answered, AnswerEvent, Collector, Part, Said, Thought
 from lmctl.api.catalogue import native_error
-from lmctl.api.native_tool_calls import CallTeller, failure, success
+from lmctl.api.native_tool_calls import CallTeller, failure, success, unmade
 from lmctl.api.rates import tokens_per_second
 from lmctl.base.errors import LmctlError
 from lmctl.base.talk import (
@@ -24,8 +24,6 @@ from lmctl.base.talk import (
 from lmctl.serving.on_demand import Loading
 from lmctl.serving.tool_rounds import RoundBegan
 from lmctl.serving.toolbox import Toolbox, ToolOutcome
-
-_NOT_MADE = "the call was not made"
 
 
 class NativeChatWriter:
@@ -92,7 +90,7 @@ class NativeChatWriter:
                 return b""
 
     def end(self) -> bytes:
-        return _event("chat.end", result=self._result())
+        return told(self._tools.unmade()) + _event("chat.end", result=self._result())
 
     def broken(self, error: LmctlError) -> bytes:
         begin = b"" if self._begun else self.begin()
@@ -148,9 +146,8 @@ def _item(part: Part) -> dict[str, Any]:
             return {"type": "tool_call"} | success(part)
         case ToolOutcome():
             return {"type": "invalid_tool_call"} | failure(part)
-        case _:  # it broke off before the call was made
-            metadata = {"type": "invalid_name", "tool_name": part.name}
-            return {"type": "invalid_tool_call", "reason": _NOT_MADE, "metadata": metadata}
+        case _:
+            return {"type": "invalid_tool_call"} | unmade(part.name)
 
 
 def _stats(finished: Finished) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """How the native chat tells of tool calls (contract 1.5, 1.6)."""
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from typing import Any
 
 from lmctl.base.talk import ToolCallEnded, ToolCallStarted
@@ -32,6 +32,8 @@ class CallTeller:
         self._ended[event.index] = event
         if self._open == event.index:
             yield self._arguments(event.index)
+        if self._toolbox is None:  # nobody makes it
+            yield from self._failed(among=self._ended)
 
     def outcome(self, outcome: ToolOutcome) -> Iterator[Told]:
         """Yield what became of a call."""
@@ -44,6 +46,17 @@ class CallTeller:
         self._open = None
         if outcome.index + 1 in self._begun:
             yield from self._begin(outcome.index + 1)
+
+    def unmade(self) -> Iterator[Told]:
+        """Yield that the calls of which nothing became were not made."""
+        return self._failed(among=self._begun)
+
+    def _failed(self, *, among: Container[int]) -> Iterator[Told]:
+        while self._open is not None and self._open in among:
+            index, self._open = self._open, None
+            yield "tool_call.failure", unmade(self._begun[index].name)
+            if index + 1 in self._begun:
+                yield from self._begin(index + 1)
 
     def _begin(self, index: int) -> Iterator[Told]:
         self._open = index
@@ -77,6 +90,12 @@ def failure(outcome: ToolOutcome) -> dict[str, Any]:
         who = _who(outcome.offered, outcome.call.name)
         metadata |= {"tool_name": who.pop("tool"), "arguments": outcome.arguments} | who
     return {"reason": outcome.reason, "metadata": metadata}
+
+
+def unmade(name: str) -> dict[str, Any]:
+    """Return a call that was never made: there is nobody to make it, or the answer broke off."""
+    metadata = {"type": "invalid_name", "tool_name": name}
+    return {"reason": "the call was not made", "metadata": metadata}
 
 
 def _who(offered: Offered | None, name: str) -> dict[str, Any]:
