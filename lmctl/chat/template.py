@@ -1,32 +1,24 @@
 """A conversation as the text a model was trained on: its own Jinja template, run with suspicion.
 
-Templates come inside strangers' weight files. They get an immutable sandbox with the names
-Hugging Face's `apply_chat_template` gives them, and a budget: so many loop turns and so many
-characters, so that no template can keep a runner busy for ever or fill its memory.
+Templates come inside strangers' weight files. They get the names Hugging Face's
+`apply_chat_template` gives them, in a sandbox where everything is counted (`template_sandbox`).
 """
 
 import contextlib
 import json
-import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
-from typing import Any, Final, NoReturn, cast
+from typing import Any
 
 import jinja2
-from jinja2 import meta, nodes
-from jinja2.ext import Extension
-from jinja2.parser import Parser
-from jinja2.sandbox import ImmutableSandboxedEnvironment
+from jinja2 import meta
 
 from lmctl.base.errors import BadRequest
 from lmctl.base.talk import Image, Message, Text, Tool, ToolCall
-
-LONGEST_TEXT: Final = 8 * 1024 * 1024
-MOST_TURNS: Final = 1_000_000
-MOST_DIGITS: Final = 10**12
-_WIDE: Final = re.compile(r"%[^a-zA-Z%]*(?:\d{5}|\*)")
+from lmctl.chat.template_budget import Meter, fits
+from lmctl.chat.template_sandbox import METER, environment
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,18 +29,6 @@ class Markers:
     eos: str = ""
 
 
-@dataclass(slots=True)
-class _Meter:
-    """What one rendering may still use."""
-
-    turns: int = MOST_TURNS
-
-    def spend(self, turns: int) -> None:
-        self.turns -= turns
-        if self.turns < 0:
-            raise jinja2.TemplateRuntimeError(f"the template loops more than {MOST_TURNS} times")
-
-
 class Arguments(dict[str, Any]):
     """Arguments of a tool call for a template: a mapping that reads as JSON where text is wanted.
 
@@ -57,84 +37,13 @@ class Arguments(dict[str, Any]):
     """
 
     def __str__(self) -> str:
-        return _to_json(dict(self))
+        return json.dumps(dict(self), ensure_ascii=False)
 
     def __add__(self, other: str) -> str:
         return str(self) + other
 
     def __radd__(self, other: str) -> str:
         return other + str(self)
-
-
-class _Generation(Extension):
-    """`{% generation %}…{% endgeneration %}`: marks the assistant's text for training; only its body."""
-
-    tags = {"generation"}  # noqa: RUF012 - jinja2 declares it as an instance variable
-
-    def parse(self, parser: Parser) -> list[nodes.Node]:
-        next(parser.stream)
-        return parser.parse_statements(("name:endgeneration",), drop_needle=True)
-
-
-class _Sandbox(ImmutableSandboxedEnvironment):
-    """The sandbox of jinja2, with loops and growing values on a meter."""
-
-    intercepted_binops = frozenset({"+", "*", "**", "%"})
-
-    def _parse(self, source: str, name: str | None, filename: str | None) -> nodes.Template:
-        tree = super()._parse(source, name, filename)
-        for loop in tree.find_all(nodes.For):
-            loop.iter = _filter("metered", loop.iter)
-        return _bounded_joins(tree)
-
-    def is_safe_attribute(self, obj: Any, attr: str, value: Any) -> bool:
-        """Allow `list.append` and `pop`: real templates collect with them, and what they are given
-        is theirs.
-        """
-        if isinstance(obj, list) and attr in {"append", "pop"}:
-            return True
-        return super().is_safe_attribute(obj, attr, value)
-
-    def call_binop(self, context: Any, operator: str, left: Any, right: Any) -> Any:
-        _bound_operands(operator, left, right)
-        return super().call_binop(context, operator, left, right)
-
-
-def _filter(name: str, value: nodes.Node) -> nodes.Filter:
-    found = nodes.Filter(cast("nodes.Expr", value), name, [], [], None, None, lineno=value.lineno)
-    found.environment = value.environment
-    return found
-
-
-def _bounded_joins(tree: nodes.Template) -> nodes.Template:
-    """Put a length check around every assignment, the only way a text can grow turn by turn."""
-    for assignment in tree.find_all(nodes.Assign):
-        if not isinstance(assignment.node, nodes.Const):
-            assignment.node = _filter("bounded", assignment.node)
-    return tree
-
-
-def _bound_operands(operator: str, left: Any, right: Any) -> None:
-    match operator, left, right:
-        case "*", str() | list() | tuple(), int():
-            size = len(left) * right
-        case "*", int(), str() | list() | tuple():
-            size = left * len(right)
-        case "%", str(), _ if _WIDE.search(left):
-            raise jinja2.TemplateRuntimeError("a field in the template is too wide")
-        case "**", int() | float(), int() | float() if abs(left) > MOST_DIGITS or abs(right) > 64:
-            raise jinja2.TemplateRuntimeError("a power in the template is too large")
-        case "*", int(), int() if abs(left) > MOST_DIGITS or abs(right) > MOST_DIGITS:
-            raise jinja2.TemplateRuntimeError("a product in the template is too large")
-        case "+", str() | list() | tuple(), str() | list() | tuple():
-            size = len(left) + len(right)
-        case _:
-            return
-    if size > LONGEST_TEXT:
-        raise jinja2.TemplateRuntimeError(_TOO_LONG)
-
-
-_TOO_LONG: Final = f"the template makes more than {LONGEST_TEXT} characters"
 
 
 def render(
@@ -160,13 +69,13 @@ def render(
         "eos_token": markers.eos,
         "add_generation_prompt": add_generation_prompt,
         "strftime_now": now.strftime,
-        "meter": _Meter(),
+        METER: Meter(),
     }
     try:
         return _bounded_text(compiled(template), names)
     except (jinja2.TemplateError, TypeError, ValueError, ArithmeticError, LookupError) as error:
         raise _refusal(error) from error
-    except (AttributeError, RecursionError) as error:
+    except (AttributeError, RecursionError, MemoryError) as error:
         raise _refusal(error) from error
 
 
@@ -174,7 +83,7 @@ def render(
 def variables_of(template: str) -> frozenset[str]:
     """Return the names a template asks for; none of one that is broken."""
     try:
-        return frozenset(meta.find_undeclared_variables(_environment().parse(template)))
+        return frozenset(meta.find_undeclared_variables(environment().parse(template)))
     except jinja2.TemplateSyntaxError:
         return frozenset()
 
@@ -184,8 +93,7 @@ def _bounded_text(template: jinja2.Template, names: Mapping[str, Any]) -> str:
     size = 0
     for piece in template.generate(names):
         size += len(piece)
-        if size > LONGEST_TEXT:
-            raise jinja2.TemplateRuntimeError(_TOO_LONG)
+        fits(size)
         pieces.append(piece)
     return "".join(pieces)
 
@@ -205,63 +113,13 @@ def compiled(template: str) -> jinja2.Template:
     Raises BadRequest when the text is no Jinja template, naming its line.
     """
     try:
-        return _environment().from_string(template)
+        return environment().from_string(template)
     except jinja2.TemplateSyntaxError as error:
         raise BadRequest(
             f"the model's chat template is broken: line {error.lineno}: {error.message}",
             param="messages",
             hint="set `promptTemplate` of the instance to a template that works",
         ) from error
-
-
-@lru_cache(maxsize=1)
-def _environment() -> _Sandbox:
-    extensions = ["jinja2.ext.loopcontrols", _Generation]
-    found = _Sandbox(trim_blocks=True, lstrip_blocks=True, extensions=extensions)
-    found.filters["tojson"] = _to_json
-    found.filters["metered"] = _metered
-    found.filters["bounded"] = _bounded
-    found.globals["raise_exception"] = _raise
-    return found
-
-
-@jinja2.pass_context
-def _metered(context: jinja2.runtime.Context, values: Any) -> Any:
-    """Count a loop's turns before they begin; jinja2's own sandbox bounds `range` itself."""
-    found = list(values)
-    context["meter"].spend(len(found))
-    return found
-
-
-def _bounded(value: Any) -> Any:
-    if isinstance(value, str | list | tuple) and len(value) > LONGEST_TEXT:
-        raise jinja2.TemplateRuntimeError(_TOO_LONG)
-    return value
-
-
-def _raise(message: object) -> NoReturn:
-    raise jinja2.TemplateRuntimeError(str(message))
-
-
-def _to_json(
-    value: Any,
-    *,
-    ensure_ascii: bool = False,
-    indent: int | str | None = None,
-    separators: Sequence[str] | None = None,
-    sort_keys: bool = False,
-    default: Callable[[Any], Any] | None = None,
-) -> str:
-    """Return JSON as Hugging Face's filter does: no HTML escapes, non-ASCII as it is."""
-    parts = (separators[0], separators[1]) if separators else None
-    return json.dumps(
-        value,
-        ensure_ascii=ensure_ascii,
-        indent=indent,
-        separators=parts,
-        sort_keys=sort_keys,
-        default=default,
-    )
 
 
 def _plain(message: Message) -> dict[str, Any]:

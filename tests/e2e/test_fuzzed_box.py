@@ -80,3 +80,5 @@ def test_each_scope_opens_what_it_is_for_and_nothing_else(box, scope):
         body = {"model": "chat", "messages": [{"role": "user", "content": "still here"}]}
         answer = client.post("/v1/chat/completions", json=body, headers=headers)
     assert answer.json()["choices"][0]["message"]["content"] == "still here"
+    logs = "".join(path.read_text() for path in box.home.logs.glob("*.log"))
+    assert token_of(scope).partition(":")[2] not in logs

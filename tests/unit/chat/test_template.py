@@ -5,7 +5,8 @@ import pytest
 
 from lmctl.base.errors import BadRequest
 from lmctl.base.talk import Message, Tool, ToolCall
-from lmctl.chat.template import LONGEST_TEXT, Markers, render
+from lmctl.chat.template import Markers, render
+from lmctl.chat.template_budget import LONGEST_TEXT
 
 NOW = datetime(2026, 11, 22, 13, 5, tzinfo=UTC)
 HELLO = (Message("system", "Be brief."), Message("user", "Hello"))
