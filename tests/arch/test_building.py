@@ -49,7 +49,7 @@ DOORS = {
         "cli/gateway_client.py",
     ),
     "huggingface_hub": ("adapters/weights/hub.py",),
-    "jinja2": ("chat/template.py",),
+    "jinja2": ("chat/template.py", "chat/template_budget.py", "chat/template_sandbox.py"),
     "jsonschema": ("base/json_schema.py",),
     "llguidance": ("chat/masks.py",),
     "llama_cpp": ("runner/llamacpp/",),
