@@ -185,10 +185,12 @@ def _wait(client: DaemonClient, printer: Printer, timeout: float, wanted: tuple[
 def _confirm(teller: Teller, proposal: Proposal, *, yes: bool) -> None:
     """Show what would be done and ask; exits with 1 when it is not wanted."""
     printer = teller.printer
-    if not printer.machine and not proposal.plan.empty:
+    nothing = proposal.plan.empty and not proposal.tools
+    if not printer.machine and not nothing:
         proposal.tell_what_is_there(printer)
-        teller.plan(proposal.view)
-    if yes or proposal.plan.empty:
+        if not proposal.plan.empty:
+            teller.plan(proposal.view)
+    if yes or nothing:
         return
     if printer.machine or not interactive():
         printer.error("nobody to ask", "pass --yes to apply this plan")

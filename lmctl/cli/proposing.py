@@ -29,6 +29,7 @@ from lmctl.planning.pauses import suspend
 from lmctl.planning.plan import Plan
 from lmctl.planning.plan_view import PlanView, plan_view
 from lmctl.planning.policies import correcting
+from lmctl.planning.tool_changes import tool_changes
 from lmctl.planning.turn import Reading, take_turn
 from lmctl.planning.weights_values import WeightsState
 from lmctl.reconciler.reading import LastGood, ReadResult, read_folders, read_guarded
@@ -38,7 +39,8 @@ from lmctl.reconciler.reading import LastGood, ReadResult, read_folders, read_gu
 class Proposal:
     """What the folders say, how the box is, and the plan between them.
 
-    `in_place` are the objects about which nothing need be done.
+    `in_place` are the objects about which nothing need be done; `tools` tells of tool servers, which
+    are hosted without a step.
     """
 
     roots: tuple[str, ...]
@@ -48,11 +50,14 @@ class Proposal:
     plan: Plan
     view: PlanView
     in_place: tuple[str, ...]
+    tools: tuple[str, ...] = ()
 
     def tell_what_is_there(self, printer: Printer) -> None:
-        """Say what need not be done again."""
+        """Say what need not be done again, and what tool servers become of it."""
         if not self.plan.empty and self.in_place:
             printer.note("already in place: " + ", ".join(self.in_place))
+        for each in self.tools:
+            printer.note(each)
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +132,7 @@ def propose_reading(
         refuse_unlocked(result, teller.printer)
     desired = aim.of(suspend(result.desired, Pauses(see.home.root).suspensions()))
     observed = asyncio.run(observe(see, desired))
+    good = LastGood(see.home.last_good).read(see.host())
     before = known(see.home)
     observed = msgspec.structs.replace(observed, converged=before.converged, peaks=before.peaks)
     turn = take_turn(Reading(desired), observed)
@@ -139,6 +145,7 @@ def propose_reading(
         plan=turn.plan,
         view=plan_view(turn.plan, observed, places=desired.places, typical=seconds),
         in_place=tuple(each.key for each in turn.standings if each.state is State.READY),
+        tools=tuple(tool_changes(good.desired if good else None, desired)),
     )
 
 

@@ -12,6 +12,7 @@ from lmctl.planning.observed import ObservedState
 from lmctl.planning.plan import Plan
 from lmctl.planning.resolve import HostFacts, resolve
 from lmctl.planning.seen_tools import SeenToolServer, ToolPhase
+from lmctl.planning.tool_changes import tool_changes
 from lmctl.planning.tool_standings import tool_standings
 from lmctl.planning.wanted_tools import WantedToolServer, with_secrets
 
@@ -99,6 +100,23 @@ def test_two_servers_clients_could_not_tell_apart_are_an_error():
 def test_how_a_server_stands(found, state, message):
     told = standing(*found)
     assert (told.key, told.state.value, told.message) == ("mcp/files", state, message)
+
+
+def test_what_a_change_starts_and_ends_is_told():
+    before = resolved({"a": {"command": "x"}, "b": {"command": "y"}, "c": {"command": "z"}}).desired
+    servers = {
+        "a": {"command": "x"},
+        "b": {"command": "y", "args": ["--all"]},
+        "d": {"url": "https://example.com/mcp?key=${secret:k}"},
+    }
+    after = resolved(servers).desired
+    assert list(tool_changes(before, after)) == [
+        "~ rehost mcp/b: starts `y --all`",
+        "- end    mcp/c",
+        "+ host   mcp/d: connects to https://example.com/mcp",
+    ]
+    assert len(list(tool_changes(None, before))) == 3
+    assert list(tool_changes(after, after)) == []
 
 
 def test_a_suspended_server_does_not_look_ready():
