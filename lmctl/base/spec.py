@@ -54,7 +54,8 @@ class LoadSettings(msgspec.Struct, frozen=True):
     each token goes to, 0 for as many as the model says; of the layers on a GPU the share
     `cpu_experts` leaves its experts to the processor. `kv_quantized` is how MLX keeps keys
     and values: bits, numbers per group, and after how many tokens it begins. `keep_prefixes`: what
-    was read is saved at the end, for the next runner. `fit`: where memory is short it is loaded with
+    was read is saved at the end, for the next runner. `thought_ending` is
+    what ends a thought whose budget is used up, before the mark that does. `fit`: where memory is short it is loaded with
     less context, `fit_least` at least (0: no demand), and fewer requests at once.
     """
 
@@ -85,6 +86,7 @@ class LoadSettings(msgspec.Struct, frozen=True):
     draft_least: int = 0
     draft_least_probability: float = 0.0
     keep_prefixes: bool = False
+    thought_ending: str = ""
     fit: bool = False
     fit_least: int = 0
 

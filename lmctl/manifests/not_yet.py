@@ -69,6 +69,7 @@ HONOURED: Final = frozenset(
                 "kCacheQuantizationType",
                 "keepModelInMemory",
                 "physicalBatchSize",
+                "reasoningBudgetMessage",
                 "ropeFrequencyBase",
                 "ropeFrequencyScale",
                 "speculativeDecoding.draftMaxTokens",

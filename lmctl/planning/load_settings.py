@@ -21,6 +21,7 @@ _FIELDS = {
     "llm.load.llama.flashAttention": "flash_attention",
     "llm.load.llama.keepModelInMemory": "keep_in_memory",
     "llm.load.llama.tryMmap": "use_mmap",
+    "llm.load.llama.reasoningBudgetMessage": "thought_ending",
     "llm.load.llama.tryDirectIO": "direct_io",
     "llm.load.numExperts": "experts",
     "llm.load.mlx.autoFit": "fit",  # the same wish; what the other key says comes before it

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from lmctl.base.errors import BadRequest
+from lmctl.base.spec import LoadSettings
 from lmctl.base.talk import Call, Chat, Constraint, Grammar, JsonDocument, Prompt
 from lmctl.chat.conversation import Calling, Conversation, conversation
 from lmctl.chat.forced import forced
@@ -39,14 +40,17 @@ class Prompted:
 
 
 def prompted(
-    engine: Engine, call: Call, given: Chat | Prompt, *, chat_template: str | None, now: datetime
+    engine: Engine, call: Call, given: Chat | Prompt, *, load: LoadSettings, now: datetime
 ) -> Prompted:
-    """Return the call for this engine. Raises BadRequest when its template refuses it."""
+    """Return the call for this engine, loaded as `load` says. Raises BadRequest when its template
+    refuses it.
+    """
     if isinstance(given, Prompt):
         return Prompted(given.text, AnswerReader(), call.constraint)
-    found = conversed(engine, given, chat_template=chat_template, now=now)
+    found = conversed(engine, given, chat_template=load.chat_template, now=now)
     marks = marks_of(engine, found.marks)
-    reader = AnswerReader(found.reading, marks=marks, budget=_budget(engine, given, found))
+    budget = _budget(engine, given, f"{load.thought_ending}{found.enough}")
+    reader = AnswerReader(found.reading, marks=marks, budget=budget)
     calling = found.calling
     constraint = _constraint(call.constraint, calling, marks)
     free = constraint is not None and calling is not None and _is_free(call.constraint, calling)
@@ -94,8 +98,8 @@ def _constraint(
     return Grammar(grammar, "lark")
 
 
-def _budget(engine: Engine, chat: Chat, found: Conversation) -> Budget | None:
+def _budget(engine: Engine, chat: Chat, enough: str) -> Budget | None:
     if not chat.reasoning.budget:
         return None
-    ending = engine.tokenize(found.enough, add_bos=False, parse_special=True)
+    ending = engine.tokenize(enough, add_bos=False, parse_special=True)
     return Budget(chat.reasoning.budget, tuple(ending))

@@ -51,7 +51,7 @@ def prepare(
             hint="ask an embedding model for embeddings",
         )
     asked = images.shown(call.input)
-    found = prompted(engine, call, asked.given, chat_template=load.chat_template, now=now)
+    found = prompted(engine, call, asked.given, load=load, now=now)
     read = _read(engine, asked, found.text)
     tokens, keep = read.tokens, None
     if read.pictures:  # none of them can be cut into, so nothing is left out

@@ -2,6 +2,7 @@
 
 import pytest
 
+from lmctl.base.spec import LoadSettings
 from lmctl.base.talk import Call, Chat, Message, Reasoning, ReasoningDelta
 from lmctl.runner.echo import Script
 from tests.functional.runner.boxes import answer
@@ -46,6 +47,16 @@ async def test_a_budget_ends_the_thought(box):
     assert thought(told) == "one two three"
     assert told.end.usage.reasoning_tokens <= 6
     assert told.text  # the echo goes on with what it had to say
+
+
+async def test_a_budget_ends_the_thought_with_words_if_it_is_given_some(echo):
+    load = LoadSettings(thought_ending="I must answer now.")
+    box = await echo(Script(chat_template=OPENED), load=load).ready()
+
+    told = await answer(box, ask("one two three four five six", budget=3))
+
+    assert thought(told) == "one two three I must answer now."
+    assert told.text
 
 
 async def test_off_is_off(box):
