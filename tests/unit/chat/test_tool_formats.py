@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from tests.support.written import BY_NAME, FORMATS, Heard, arguments, heard, reading
+from tests.support.written import BY_NAME, FORMATS, THOUGHTS, Heard, arguments, heard, reading
 
 PARIS = ("weather", {"city": "Paris", "days": 2})
 OSLO = ("weather", {"city": "Oslo"})
@@ -74,6 +74,37 @@ def test_an_answer_means_the_same_however_it_is_cut(family, thoughts, text, call
     assert heard(how, *text) == whole
     for place in range(1, len(text)):
         assert heard(how, text[:place], text[place:]) == whole
+
+
+@pytest.mark.parametrize(("family", "thoughts", "text", "calls", "said", "thought"), CASES)
+def test_an_answer_that_breaks_off_at_any_byte_makes_up_no_call(
+    family, thoughts, text, calls, said, thought
+):
+    how = reading(family, thoughts)
+    whole = heard(how, text)
+
+    for place in range(len(text.encode())):
+        cut = text.encode()[:place].decode(errors="ignore")
+        found = heard(how, cut)
+        names = [name for name, _ in found.calls]
+        assert names == [name for name, _ in whole.calls][: len(names)]
+        assert found.calls[:-1] == whole.calls[: len(names)][:-1]
+        assert heard(how, *(cut[n : n + 7] for n in range(0, len(cut), 7))) == found
+
+
+@pytest.mark.parametrize("thoughts", sorted(THOUGHTS))
+def test_each_way_to_think_means_the_same_however_it_is_cut(thoughts):
+    frame = THOUGHTS[thoughts]
+    text = f"{frame.begin}\nHm, \u201cso\u201d <b>.\n{frame.end}\n\nRight."
+    how = reading("plain", thoughts)
+
+    whole = heard(how, text)
+
+    assert (whole.thought.strip(), whole.text.strip()) == ("Hm, \u201cso\u201d <b>.", "Right.")
+    assert heard(how, *text) == whole
+    for place in range(1, len(text)):
+        assert heard(how, text[:place], text[place:]) == whole
+        assert heard(how, text[:place]) == heard(how, *text[:place])
 
 
 def test_every_family_is_in_the_table():
