@@ -50,12 +50,14 @@ async def test_a_budget_ends_the_thought(box):
 
 
 async def test_a_budget_ends_the_thought_with_words_if_it_is_given_some(echo):
-    load = LoadSettings(thought_ending="I must answer now.")
+    load = LoadSettings(thought_ending="Enough.")
     box = await echo(Script(chat_template=OPENED), load=load).ready()
 
-    told = await answer(box, ask("one two three four five six", budget=3))
+    told = await answer(
+        box, ask("one two three four five six seven eight nine ten eleven twelve", budget=3)
+    )
 
-    assert thought(told) == "one two three I must answer now."
+    assert thought(told) == "one two three Enough."
     assert told.text
 
 
