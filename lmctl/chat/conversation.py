@@ -10,7 +10,7 @@ from lmctl.base.talk import Chat, Message, Tool, ToolCall
 from lmctl.chat import thinking
 from lmctl.chat.ability import Ability, ability
 from lmctl.chat.described import described
-from lmctl.chat.formats import Channels, Format, Formats, Frame
+from lmctl.chat.formats import Channels, Format, Formats, Frame, Json
 from lmctl.chat.parse.calls import Offered
 from lmctl.chat.parse.parser import Reading
 from lmctl.chat.template import Markers, render
@@ -132,15 +132,22 @@ def _calling(chat: Chat, names: Mapping[str, str], able: Ability) -> Calling | N
 
 
 def _known(able: Ability, formats: Formats, calling: Calling | None) -> tuple[Format, ...]:
-    """Return every format the answer may have calls in: the model's own counts first, and alone
-    where calls are held to schemas, for no grammar holds what is written in another way.
+    """Return every format the answer may have calls in: the model's own counts first. Where calls
+    are held to schemas it is only what their grammar holds: its one way, and JSON.
     """
-    if calling is not None and calling.strict and isinstance(calling.way, Written):
-        own = able.format if able.tools and able.format else formats.plain
-        opens = (calling.way.opened,) if calling.way.opened else ()
-        return (msgspec.structs.replace(own, frames=(calling.way.frame,), opens=opens),)
     known = (able.format,) if able.format else ()
-    return (*known, formats.plain, formats.lenient)
+    every = (*known, formats.plain, formats.lenient)
+    if calling is None or not calling.strict or not isinstance(calling.way, Written):
+        return every
+    own = able.format if able.tools and able.format else formats.plain
+    opens = (calling.way.opened,) if calling.way.opened else ()
+    only = msgspec.structs.replace(own, frames=(calling.way.frame,), opens=opens)
+    return (only, *(_in_json(each) for each in every if each is not own))
+
+
+def _in_json(form: Format) -> Format:
+    frames = tuple(each for each in form.frames if isinstance(each.body, Json))
+    return msgspec.structs.replace(form, frames=frames)
 
 
 def _framed(able: Ability) -> tuple[Frame, ...]:

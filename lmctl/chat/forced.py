@@ -133,7 +133,7 @@ def _call(rules: Rules, frame: Frame, tool: Tool) -> str:
             name = json.dumps(tool.name, ensure_ascii=False)
             head = f'{{"{body.name[0]}": {name}, "{body.arguments[0]}": '
             return rules.rule(
-                _row("SPACE", rules.text(head), _arguments(tool), rules.text("}"), "SPACE")
+                _row("SPACE", rules.text(head), arguments_of(tool), rules.text("}"), "SPACE")
             )
         case Named() as body:
             return rules.rule(_named(rules, body, tool))
@@ -154,7 +154,7 @@ def _named(rules: Rules, body: Named, tool: Tool) -> str:
         rules.text(before, body.name_prefix, tool.name),
         index,
         rules.text(separator),
-        _arguments(tool),
+        arguments_of(tool),
         rules.text(tail),
     )
 
@@ -226,7 +226,7 @@ def _braced_value(rules: Rules, schema: Mapping[str, Any]) -> str:
 def _channelled(rules: Rules, marks: Channels, tool: Tool) -> str:
     head = f"{marks.channel}commentary to={marks.recipient_prefix}{tool.name} "
     head += f"{marks.kind}json{marks.message}"
-    return rules.rule(_row(rules.text(head), _arguments(tool)))
+    return rules.rule(_row(rules.text(head), arguments_of(tool)))
 
 
 def _separated(items: Sequence[tuple[str, bool]], mark: str) -> str:
@@ -251,7 +251,8 @@ def _parameters(schema: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, A
         yield key, each if isinstance(each, Mapping) else {}, key in needed
 
 
-def _arguments(tool: Tool) -> str:
+def arguments_of(tool: Tool) -> str:
+    """Return the grammar of a tool's arguments as JSON. Raises BadRequest for a strict one that has none."""
     schema = tool.parameters or _ANY
     return f"%json {_json({**_ANY, **schema}, strict=tool.strict)}"
 

@@ -1,16 +1,17 @@
 """A grammar for answers that may say anything, and in which what begins as a call is one (Lark).
 
 So the model decides whether it calls, and the arguments of a strict tool are what its schema allows
-all the same. A call begins with a mark of the model's own format; text and thoughts may not have
-that mark. Where a format has none, only what the answer begins with can be a call.
+all the same. A call begins with a mark of the model's own format, or with JSON that names a tool;
+text may have neither.
 """
 
+import json
 import re
 from collections.abc import Mapping, Sequence
 from typing import Final
 
 from lmctl.base.talk import Tool
-from lmctl.chat.forced import Rules, after_begin, listed, one_of, words
+from lmctl.chat.forced import Rules, after_begin, arguments_of, listed, one_of, words
 from lmctl.chat.writing import Written
 
 _ANYTHING: Final = "/(?s:.*)/"
@@ -24,24 +25,49 @@ def held(way: Written, tools: Sequence[Tool], tokens: Mapping[str, int], *, sing
     rules = Rules(tokens)
     call = one_of(rules, way.frame, tools)
     begins = tuple(dict.fromkeys(each for each in (way.opened, way.frame.begin) if each))
-    calls = []
-    for begin in begins:
-        first = _first(begin, tokens)
-        calls.append(rules.rule(_row(_up_to(rules, first, tokens), _rest(rules, way, begin, first),
-                     after_begin(rules, way, call, single=single, closes=begin == way.opened))))  # fmt: skip
+    firsts = {begin: _first(begin, tokens) for begin in begins}
+    calls = [
+        rules.rule(_row(_up_to(rules, first, tokens), _rest(rules, way, begin, first),
+                        after_begin(rules, way, call, single=single, closes=begin == way.opened)))
+        for begin, first in firsts.items()
+    ]  # fmt: skip
+    calls += [_loose(rules, tool) for tool in tools]
     others = [
         rules.rule(f"FREE <[{token}]>")
         for mark, token in tokens.items()
         if not any(begin.startswith(mark) for begin in begins)
     ]
-    free = f"FREE: {_free(way, [_first(each, tokens) for each in begins], tokens)}"
-    if not begins:
-        calls = [rules.rule(_row("SPACE", after_begin(rules, way, call, single=single)))]
-    if single or not begins:
+    marks = [_escaped(each) for each in firsts.values() if each not in tokens]
+    banned = "|".join([*marks, *(_named(each) for each in tools)])
+    free = f"FREE: {_ANYTHING} & ~/(?s:.*)({banned})(?s:.*)/"
+    if single:
         start = _row(_many(others), f"({' | '.join(['FREE', *calls])})")
     else:
         start = _row(_many([*calls, *others]), "FREE")
+    if listed(way.frame) and not begins:  # nothing but its bracket says that it is a call
+        only = rules.rule(_row("SPACE", after_begin(rules, way, call, single=single)))
+        start, free = f"{only} | {start}", f"{free} & ~/[ \\n]*\\[(?s:.*)/"
     return rules.written(start, free, *words(rules, way.frame))
+
+
+def _loose(rules: Rules, tool: Tool) -> str:
+    """Return a rule for text up to a call in JSON of no format, and that call: small models write it
+    so whatever they were told.
+    """
+    name = rules.rule(f"/(?s:.*){_named(tool)}/", options="[lazy]")
+    key = '("\\"arguments\\"" | "\\"parameters\\"")'
+    return rules.rule(
+        f'{name} SPACE "," SPACE {key} SPACE ":" SPACE {arguments_of(tool)} SPACE "}}"'
+    )
+
+
+def _named(tool: Tool) -> str:
+    """Return what text looks like that says it calls this tool."""
+    return rf'"(name|function)"[ \n\r\t]*:[ \n\r\t]*{_escaped(json.dumps(tool.name))}'
+
+
+def _escaped(text: str) -> str:
+    return re.escape(text).replace("/", r"\/")
 
 
 def _up_to(rules: Rules, first: str, tokens: Mapping[str, int]) -> str:
@@ -59,15 +85,6 @@ def _first(begin: str, tokens: Mapping[str, int]) -> str:
     """Return the mark a begin is known by: a control token of its own, or all of it but space."""
     own = max((each for each in tokens if begin.startswith(each)), key=len, default="")
     return own or begin.rstrip()
-
-
-def _free(way: Written, firsts: Sequence[str], tokens: Mapping[str, int]) -> str:
-    """Return what text may be that is no call."""
-    if not firsts:
-        bracket = "[" if listed(way.frame) else "{"
-        return f"{_ANYTHING} & ~/[ \\n]*\\{bracket}(?s:.*)/"
-    marks = [re.escape(each).replace("/", r"\/") for each in firsts if each not in tokens]
-    return f"{_ANYTHING} & ~/(?s:.*)({'|'.join(marks)})(?s:.*)/" if marks else _ANYTHING
 
 
 def _many(rules: Sequence[str]) -> str:

@@ -77,6 +77,17 @@ async def test_a_small_model_calls_tools_by_itself_and_when_it_must(box):
         assert (told.text, told.end.reason) == ("", "tool_calls")
 
 
+async def test_a_strict_tool_gets_what_its_schema_allows_though_the_model_decides(box):
+    rome = {**CITY, "properties": {**CITY["properties"], "city": {"enum": ["Rome"]}}}
+    strict = Tool(WEATHER.name, WEATHER.description, rome, strict=True)
+    told = await answer(box, ask(ASKED, choice=ToolChoice(), tools=(strict, CLOCK)))
+    hello = Message("user", "Say hello.")
+    said = await answer(box, ask(hello, choice=ToolChoice(), tools=(strict, CLOCK)))
+
+    assert calls(told) == [(WEATHER.name, {"city": "Rome", "unit": "celsius"})]
+    assert all(given in ({}, {"city": "Rome", "unit": "celsius"}) for _, given in calls(said))
+
+
 async def test_a_small_model_answers_from_a_result(box):
     call = ToolCall("123456789", WEATHER.name, '{"city": "Paris", "unit": "celsius"}')
     called = Message("assistant", tool_calls=(call,))

@@ -84,6 +84,16 @@ def test_text_is_free_and_a_call_is_what_its_schema_allows(form, frame):
         assert found.text.strip() == before.strip()
 
 
+@pytest.mark.parametrize(("form", "frame"), HELD)
+def test_a_call_in_json_of_no_format_is_held_too(form, frame):
+    tried = Tried(form, frame)
+    for before in ("", "Here: "):
+        for city, allowed in (("Oslo", True), ("Bonn", False)):
+            call = f'{{"name": "weather", "arguments": {{"city": "{city}"}}}}'
+            assert tried.takes(before + call) is allowed, before + call
+    assert tried.takes('Here: {"name": "somebody", "city": "Bonn"}')
+
+
 @pytest.mark.parametrize("family", ["hermes", "mistral", "qwen-coder", "kimi"])
 def test_a_single_call_ends_the_answer_and_several_go_on(family):
     form = BY_NAME[family]
