@@ -153,10 +153,14 @@ class Toolbox:
     def _named(self) -> Iterator[Offered]:
         every = Counter(each.name for _, tools in self.lists for each in tools)
         every.update(self._taken)
+        used = set(self._taken)
         for server, tools in self.lists:
             for tool in tools:
                 alone = every[tool.name] == 1
                 name = tool.name if alone else f"{server.provider.label}_{tool.name}"
+                while name in used:
+                    name += "_"
+                used.add(name)
                 yield Offered(name, tool, server)
 
 

@@ -63,7 +63,7 @@ class ToolHost:
         return await self._known(label).call(tool, arguments, seconds=seconds)
 
     def again(self, label: str) -> None:
-        """Try a server now that would be tried later. Raises NotFound."""
+        """Connect to a server again now. Raises NotFound."""
         self._known(label).again()
 
     async def close(self) -> None:

@@ -61,7 +61,9 @@ class HostedServer:
         return await (await self._ready()).call(tool, arguments, seconds=seconds)
 
     def again(self) -> None:
-        """Try now what would be tried later."""
+        """Connect again now: what is lost, and what is up (a secret it was given may be another)."""
+        if self._session is not None:
+            self._session.lose("somebody asked to connect again")
         self._again.set()
 
     async def stop(self) -> None:

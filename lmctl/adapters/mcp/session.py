@@ -99,7 +99,7 @@ class ToolSession:
             return said(f"`{tool}` did not answer within {seconds:g} s", failed=True)
         except words.errors() as error:
             if words.connection_closed(error):
-                self._lose(words.told(error))
+                self.lose(words.told(error))
                 raise Unreachable(f"the connection ended: {self.why}") from error
             return said(words.told(error), failed=True)
         finally:
@@ -144,7 +144,7 @@ class ToolSession:
         from mcp import Client
 
         def ended() -> None:
-            self._lose("the server ended the connection")
+            self.lose("the server ended the connection")
 
         client = await stack.enter_async_context(
             Client(
@@ -199,14 +199,14 @@ class ToolSession:
                 async with asyncio.timeout(self._patience):
                     tools = await _all_tools(client)
             except words.errors() as error:
-                self._lose(f"its tools cannot be listed: {words.told(error)}")
+                self.lose(f"its tools cannot be listed: {words.told(error)}")
                 return
             if tools != self.tools:
                 self.tools = tools
                 self._changed()
 
-    def _lose(self, why: str) -> None:
-        """Give the connection up; the first reason counts."""
+    def lose(self, why: str) -> None:
+        """Give the connection up, calls that wait for it included; the first reason counts."""
         if not self._leave.is_set():
             self.why = why
         self._leave.set()

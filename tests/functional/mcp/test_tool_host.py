@@ -89,3 +89,12 @@ async def test_what_needs_a_person_is_not_tried_again_until_told_so(hosted):
     assert hosted.host.seen()[0].reason == "this cannot be. do that"
     hosted.host.again("tiny")
     await hosted.until(lambda s: s["tiny"].failures == 2)
+
+
+async def test_one_that_is_up_is_connected_again_when_somebody_asks(hosted):
+    hosted.host.follow((want(),))
+    await hosted.up()
+    hosted.host.again("tiny")
+    await hosted.up(failures=1)
+    answer = await hosted.host.call("tiny", "add", {"a": 1, "b": 2}, seconds=PATIENCE)
+    assert text(answer) == "3"

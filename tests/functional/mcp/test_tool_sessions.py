@@ -16,6 +16,13 @@ def program(code: str) -> LocalTarget:
     return LocalTarget(sys.executable, ("-c", code))
 
 
+@pytest.fixture(scope="module")
+def remote():
+    """The tiny server over HTTP, for tests that leave it as it is."""
+    with listening("http") as (_, port):
+        yield RemoteTarget(f"http://127.0.0.1:{port}/mcp", {"x-who": "lmctl"})
+
+
 async def test_a_session_may_be_opened_used_and_closed_by_different_tasks(connect):
     session = await asyncio.create_task(connect(tiny()))
     answer = await asyncio.create_task(session.call("add", {"a": 1, "b": 2}, seconds=PATIENCE))
@@ -25,8 +32,8 @@ async def test_a_session_may_be_opened_used_and_closed_by_different_tasks(connec
     assert "add" in [each.name for each in session.tools]
 
 
-async def test_what_a_tool_returns_and_refuses_comes_as_parts(connect):
-    session = await connect(tiny())
+async def test_what_a_tool_returns_and_refuses_comes_as_parts(connect, remote):
+    session = await connect(remote)
     parts = await session.call("picture", {}, seconds=PATIENCE)
     assert [each["type"] for each in parts.content] == [
         "text",
@@ -41,9 +48,9 @@ async def test_what_a_tool_returns_and_refuses_comes_as_parts(connect):
     assert (unknown.failed, text(unknown)) == (True, "Unknown tool: nope")
 
 
-async def test_what_a_server_asks_back_is_declined_and_told(connect):
+async def test_what_a_server_asks_back_is_declined_and_told(connect, remote):
     told = []
-    session = await connect(tiny(), tell=told.append)
+    session = await connect(remote, tell=told.append)
     asked = await session.call("favourite", {}, seconds=PATIENCE)
     sampled = await session.call("poem", {}, seconds=PATIENCE)
     assert text(asked) == "a person said decline"
@@ -52,8 +59,8 @@ async def test_what_a_server_asks_back_is_declined_and_told(connect):
     assert [each.partition(";")[2].strip().split(",")[0] for each in told] == ["declined"] * 2
 
 
-async def test_a_tool_that_never_answers_is_left_in_time_and_the_next_call_works(connect):
-    session = await connect(tiny())
+async def test_a_tool_that_never_answers_is_left_in_time_and_the_next_call_works(connect, remote):
+    session = await connect(remote)
     late = await session.call("sleep", {}, seconds=0.2)
     assert (late.failed, text(late)) == (True, "`sleep` did not answer within 0.2 s")
     assert text(await session.call("add", {"a": 2, "b": 2}, seconds=PATIENCE)) == "4"
