@@ -1,6 +1,7 @@
 # make install  everything into .venv          make demo   the main job, from nothing to an answer
 # make check    format, lint, types, contracts  make test   the whole suite
 # make bench    benchmarks, ratios in one run   make lock   new pins; make schemas: generated files
+# make bench-servers, bench-memory, bench-soak: beside other servers, memory, an hour of traffic
 PYTHON ?= python3
 BIN := .venv/bin
 LOCKS := config/lock/all.txt config/lock/llama-cpp.txt config/lock/build.txt
@@ -8,7 +9,7 @@ LOCKS := config/lock/all.txt config/lock/llama-cpp.txt config/lock/build.txt
 # Compiled modules are kept, whatever the machine says: every command would compile lmctl anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: install demo test check bench bench-memory lock schemas clean
+.PHONY: install demo test check bench bench-servers bench-soak bench-memory lock schemas clean
 
 install: .venv/installed
 
@@ -38,9 +39,17 @@ bench: install
 	$(BIN)/python tests/bench/engine_path.py
 	$(BIN)/python tests/bench/engine_threads.py
 	$(BIN)/python tests/bench/structured_bench.py
+	$(BIN)/python tests/bench/overhead_bench.py
+
+bench-servers: install
+	$(BIN)/python tests/bench/servers_bench.py
+
+bench-soak: install
+	$(BIN)/python tests/bench/soak.py
 
 bench-memory: install
 	$(BIN)/python tests/bench/memory_bench.py
+	$(BIN)/python tests/bench/unload_bench.py
 
 schemas: install
 	$(BIN)/python -c "from lmctl.adapters.schema_files import write; write()"

@@ -94,6 +94,8 @@ def _config(model: KnownModel, instance: ModelInstance) -> dict[str, Any]:
     if model.type == "llm" and instance.engine != "mlx":  # which passes the others over
         config["eval_batch_size"] = instance.eval_batch_size
         config["offload_kv_cache_to_gpu"] = instance.offload_kv_cache_to_gpu
+        if instance.experts:
+            config["num_experts"] = instance.experts
         if instance.flash_attention is not None:
             config["flash_attention"] = instance.flash_attention
     return config

@@ -10,7 +10,7 @@ from typing import Final, Literal
 
 import msgspec
 
-from lmctl.base.spec import Phase
+from lmctl.base.spec import LoadSettings, Phase
 from lmctl.planning.desired import DesiredState, WantedInstance
 from lmctl.planning.gguf_names import is_projector, quantization
 from lmctl.planning.model_facts import ModelFacts
@@ -24,7 +24,8 @@ _BITS: Final = re.compile(r"\d+")
 
 class ModelInstance(msgspec.Struct, frozen=True):
     """An instance of a model. `ttl` are idle seconds after which it is unloaded, None for never;
-    `flash_attention` None leaves it to the engine.
+    `flash_attention` None leaves it to the engine. `experts` is how many a token goes to, 0 for a
+    model that has none.
     """
 
     name: str
@@ -38,6 +39,7 @@ class ModelInstance(msgspec.Struct, frozen=True):
     flash_attention: bool | None
     offload_kv_cache_to_gpu: bool
     ttl: float | None = None
+    experts: int = 0
 
 
 class KnownModel(msgspec.Struct, frozen=True):
@@ -156,7 +158,15 @@ def _instance(want: WantedInstance, observed: ObservedState) -> ModelInstance:
         flash_attention=load.flash_attention,
         offload_kv_cache_to_gpu=load.offload_kv,
         ttl=want.ttl,
+        experts=_experts(observed.facts.get(want.weights.key), load),
     )
+
+
+def _experts(facts: ModelFacts | None, load: LoadSettings) -> int:
+    """Return how many experts a token goes to, 0 for a model that has none."""
+    if facts is None or not facts.widths.experts:
+        return 0
+    return load.experts or facts.widths.experts_used
 
 
 def _slots(serving: list[SeenRunner]) -> int:

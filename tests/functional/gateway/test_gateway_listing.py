@@ -30,6 +30,13 @@ def known(box, runner):
     box.models(TINY, OTHER, EMBED)
 
 
+async def test_a_model_of_experts_tells_how_many_are_used(server, box, runner):
+    box.models(replace(TINY, instances=(replace(CHAT, experts=2),)))
+
+    [model] = (await server.get("/api/v1/models")).json["models"]
+    assert model["loaded_instances"][0]["config"]["num_experts"] == 2
+
+
 async def test_one_entry_per_model_with_variants_instances_and_capabilities(server, known):
     answer = await server.get("/api/v1/models")
     assert answer.json["models"] == [

@@ -1,10 +1,12 @@
 """What clients are told of models follows from what is wanted and seen."""
 
+import dataclasses
+
 import pytest
 from msgspec.structs import replace
 
 from lmctl.planning.known_models import known_models
-from lmctl.planning.model_facts import ModelFacts
+from lmctl.planning.model_facts import ModelFacts, Widths
 from tests.support.worlds import desired, observed, seen, stored, want
 
 WANTED = want()
@@ -23,6 +25,17 @@ def test_a_model_that_is_here_is_known_with_the_instances_it_is_loaded_as():
     [instance] = model.instances
     assert (instance.loaded, instance.context_length) == (True, 4096)
     assert instance.runtime_version == "0.3.36"
+
+
+def test_the_experts_of_a_loaded_model_are_those_it_was_loaded_with():
+    facts = ModelFacts(architecture="llama", widths=Widths(experts=8, experts_used=2))
+    asked = dataclasses.replace(WANTED, load=replace(WANTED.load, experts=3))
+    for wish, found in ((WANTED, 2), (asked, 3)):
+        world = observed(seen(wish), weights=(stored(wish.weights),))
+        world = replace(world, facts={wish.weights.key: facts})
+        [model] = known_models(desired(wish), world, {}).models
+        assert [each.experts for each in model.instances] == [found]
+    assert [each.experts for each in known_models(GOAL, WORLD, {}).models[0].instances] == [0]
 
 
 def test_what_is_not_stored_yet_is_not_known():
