@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Coroutine, Iterable, Sequence
-from typing import Any
+from typing import Any, Final
 
 from falcon.asgi import Request
 
@@ -14,6 +14,8 @@ from lmctl.api.in_time import in_time
 from lmctl.api.tool_asks import ToolAsk
 from lmctl.base.errors import BadRequest, LmctlError, Refused
 from lmctl.serving.toolbox import Toolbox, ToolServer
+
+_PATIENCE: Final = 20.0  # seconds the control plane may take; a server that comes up takes some
 
 
 async def toolbox_of(
@@ -77,7 +79,11 @@ async def _opened(ask: ToolAsk, exchange: Exchange) -> ToolServer:
     try:
         if ask.url is not None:
             return await brought(ask, exchange.surface.tools, over=exchange.stack)
-        return await hosted(exchange.surface.control_socket, ask.label)
+        async with asyncio.timeout(_PATIENCE):
+            return await hosted(exchange.surface.control_socket, ask.label)
+    except TimeoutError:
+        message += "the control plane does not answer"
+        raise PluginUnreachable(message, param=ask.param) from None
     except Refused as error:
         raise McpRefused(f"{message}{error}", param=ask.param, hint=error.hint) from error
     except LmctlError as error:

@@ -114,7 +114,10 @@ def _of_tool(given: dict[str, Any], place: str) -> ToolAsk:
     label = _text(given.get("server_label"), f"{place}.server_label")
     url, headers = given.get("server_url"), given.get("headers")
     if url is None:
-        return ToolAsk(label.removeprefix("mcp/"), place, "tools", allowed=_subset(given, place))
+        found = _PLUGIN.fullmatch(f"mcp/{label.removeprefix('mcp/')}")
+        if found is None:
+            raise BadRequest(f"`{place}.server_label`: `{label}` is no label", param="tools")
+        return ToolAsk(found[1], place, "tools", allowed=_subset(given, place))
     if headers is not None and not _is_texts(headers):
         raise BadRequest(f"`{place}.headers` should be an object of strings", param="tools")
     return ToolAsk(

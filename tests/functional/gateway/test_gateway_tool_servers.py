@@ -283,6 +283,15 @@ async def test_what_may_not_or_cannot_be_used_is_refused(server, model, integrat
     assert not model.calls
 
 
+@pytest.mark.parametrize("label", ["../status", "tiny/calls", "tiny?x", "tiny#", "Tiny", "", "a b"])
+async def test_a_label_leads_to_nothing_but_a_tool_server(server, model, label):
+    tools = [{"type": "mcp", "server_label": label}]
+    answer = await respond(server, tools=tools)
+    assert (answer.status, answer.json["error"]["param"]) == (400, "tools")
+    native = await chat(server, integrations=[f"mcp/{label}"])
+    assert native.status == 400
+
+
 async def test_servers_of_mcp_json_are_refused_where_the_server_does_not_allow_them(
     server, serve, model
 ):
