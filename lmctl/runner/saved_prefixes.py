@@ -76,7 +76,8 @@ class SavedPrefixes:
 
         Raises OSError.
         """
-        self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        for folder in (self._all, self._folder):
+            folder.mkdir(exist_ok=True, mode=0o700)
         before, kept = set(self._files()), list[Path]()
         texts: list[Sequence[int]] = []
         for sequence, tokens in reversed(list(resting.items())):

@@ -136,7 +136,7 @@ async def test_a_system_prompt_survives_a_restart_of_its_runner(model, tmp_path)
     for question in ("Who?", "Where?"):
         with TemporaryDirectory(prefix="lm") as folder:
             box = boxes.start(
-                Path(folder), model, engine="llama.cpp", load=load, prefixes=str(tmp_path)
+                Path(folder), model, engine="llama.cpp", load=load, prefixes=str(tmp_path / "p")
             )
             try:
                 await box.ready()
@@ -149,4 +149,4 @@ async def test_a_system_prompt_survives_a_restart_of_its_runner(model, tmp_path)
 
     assert found[0] == 0
     assert found[1] >= len(prompt)
-    assert all(each.stat().st_mode & 0o77 == 0 for each in tmp_path.iterdir())
+    assert all(each.stat().st_mode & 0o77 == 0 for each in tmp_path.rglob("*") if each.is_dir())
