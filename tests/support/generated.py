@@ -57,7 +57,7 @@ def conversation(number: int) -> Conversation:
     tools = not document and chance.random() < 0.6
     return Conversation(
         number,
-        turns=tuple(_said(chance) for _ in range(chance.choice((1, 1, 1, 1, 1, 1, 2, 3)))),
+        turns=tuple(_said(chance) for _ in range(chance.choice((1,) * 10 + (2, 3)))),
         system=chance.choice((None, None, "Be brief.")),
         tools=tools,
         must=tools and chance.random() < 0.05,
