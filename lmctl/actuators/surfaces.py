@@ -11,7 +11,7 @@ import msgspec
 from lmctl.adapters.files import write_atomically
 from lmctl.adapters.gateway_process import GatewayNote, can_bind, read_note, who_listens
 from lmctl.adapters.processes import Identity, Processes, identity_of
-from lmctl.adapters.strays import gateway_processes
+from lmctl.adapters.strays import orphaned_workers
 from lmctl.base.faults import point
 from lmctl.base.spec import FailureKind
 from lmctl.planning.conditions import Progress
@@ -60,7 +60,7 @@ class SurfaceActuator:
         want = step.gateway
         before = identity_of(step.replaces) if step.replaces is not None else None
         note = read_note(self._run) if before is not None else None
-        await self._orphans_gone(but=step.replaces)
+        await self._orphans_gone()
         if before is not None and note is not None and note.binds == (_bind(want),):
             return await self._resize(before, want, report)
         beside = note is not None and _listens_at(note, want)
@@ -133,12 +133,11 @@ class SurfaceActuator:
             return None
         return _taken(step.successor)
 
-    async def _orphans_gone(self, *, but: int | None = None) -> None:
-        """Return once the workers of a master that died have left their port; none is to be there
-        when a gateway is started, but for one master and its own. They notice it within a second,
-        unless they hang.
+    async def _orphans_gone(self) -> None:
+        """Return once the workers of a master that died have left their port. They notice it within a
+        second, unless they hang.
         """
-        for who in await asyncio.to_thread(gateway_processes, self._run, but=but):
+        for who in await asyncio.to_thread(orphaned_workers, self._run):
             if not await self._processes.wait(who, seconds=ORPHAN_GRACE):
                 self._processes.kill(who)
                 await self._processes.wait(who, seconds=ORPHAN_GRACE)

@@ -52,15 +52,26 @@ def marked_gateways(run: Path) -> Iterator[MarkedGateway]:
             yield MarkedGateway(who, environment.get("LMCTL_GATEWAY_DIGEST", ""), _binds(process))
 
 
-def gateway_processes(run: Path, *, but: int | None = None) -> tuple[Identity, ...]:
-    """Return every living process of a gateway of this run folder, masters and workers, but for one
-    master and its own.
+def orphaned_workers(run: Path) -> tuple[Identity, ...]:
+    """Return the living workers of this run folder's gateways whose master has died. Those of a
+    master that was told to end, and finishes what it answers, are none.
     """
+    family = [process for process, _ in _gateway_family(run)]
+    masters = {each.pid for each in family if _leads(each.pid)}
+    workers = [each for each in family if each.pid not in masters]
     return tuple(
-        Identity(process.pid, process.create_time())
-        for process, _ in _gateway_family(run)
-        if but is None or but not in (process.pid, process.ppid())
+        Identity(each.pid, each.create_time())
+        for each in workers
+        if (parent := _parent(each)) is not None and parent not in masters
     )
+
+
+def _parent(process: psutil.Process) -> int | None:
+    """Return the pid of who started it, or None once it is gone."""
+    try:
+        return process.ppid()
+    except psutil.NoSuchProcess:
+        return None
 
 
 def _gateway_family(run: Path) -> Iterator[tuple[psutil.Process, dict[str, str]]]:
