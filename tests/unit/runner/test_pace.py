@@ -43,19 +43,17 @@ def test_a_clock_that_stands_teaches_nothing():
     assert beside(pace) == UNKNOWN
 
 
-def test_it_follows_when_more_decode():
+def test_it_knows_how_long_each_number_of_streams_takes():
     pace = learned(decoding=0.03, per_token=0.001)
-    before = beside(pace)
-    for _ in range(50):
-        pace.took(decoding=16, reading=0, seconds=0.06)
+    pace.took(decoding=16, reading=0, seconds=0.09)
 
-    assert beside(pace) > 1.5 * before
+    assert beside(pace, decoding=16) == pytest.approx(3 * beside(pace, decoding=4), abs=2)
+    assert beside(pace, decoding=9) == pytest.approx(1.5 * beside(pace, decoding=4), abs=1)
+    assert beside(pace, decoding=1) == pytest.approx(0.5 * beside(pace, decoding=4), abs=1)
 
 
-def test_where_many_read_and_few_decode_each_gets_an_equal_share():
+def test_each_that_reads_may_take_as_much_time_as_one_alone():
     pace = learned(decoding=0.030, per_token=0.001)
 
-    tokens = beside(pace, decoding=1, reading=7)
-
-    assert (0.030 + tokens * 0.001) / 0.030 == pytest.approx(8, abs=0.05)
-    assert beside(pace, decoding=7, reading=1) == beside(pace, decoding=4, reading=2)
+    assert beside(pace, reading=3) == pytest.approx(3 * beside(pace), abs=2)
+    assert beside(Pace(512), reading=3) == 3 * UNKNOWN
