@@ -174,6 +174,7 @@ def test_of_each_load_setting_it_is_known_what_mlx_does_with_it():
         "llm.load.autoFitMinContextLength",
         "llm.load.contextLength",
         "llm.load.llama.autoFit",
+        "llm.load.llama.reasoningBudgetMessage",
         "llm.load.mlx.autoFit",
         "llm.load.llama.physicalBatchSize",
         "llm.load.mlx.kvCacheQuantization",
