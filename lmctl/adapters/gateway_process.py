@@ -55,9 +55,16 @@ async def answers(bind: str) -> bool:
 async def _connected(bind: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
     if bind.startswith("unix:"):
         return await asyncio.open_unix_connection(bind.removeprefix("unix:"))
+    return await asyncio.open_connection(*reached_at(bind))
+
+
+def reached_at(bind: str) -> tuple[str, int]:
+    """Return the host, without brackets, and the port at which this machine reaches a `host:port`
+    that is listened on.
+    """
     host, _, port = bind.rpartition(":")
     host = host.strip("[]")
-    return await asyncio.open_connection(_ANYWHERE.get(host, host), int(port))
+    return _ANYWHERE.get(host, host), int(port)
 
 
 def who_listens(port: int) -> str | None:

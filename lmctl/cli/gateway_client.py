@@ -8,13 +8,12 @@ from typing import Any, Final
 import httpx2
 import msgspec
 
-from lmctl.adapters.gateway_process import read_note
+from lmctl.adapters.gateway_process import reached_at, read_note
 from lmctl.adapters.home import Home
 from lmctl.base.errors import LmctlError, Unreachable
 
 TOKEN: Final = "LM_API_TOKEN"  # noqa: S105 # the variable, as LM Studio's clients name it
 _SILENCE: Final = 60.0  # seconds; a gateway pings a stream that says nothing
-_ANYWHERE: Final = {"0.0.0.0": "127.0.0.1", "[::]": "[::1]"}  # noqa: S104 # compared, not bound
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,8 +87,8 @@ def url_of(host: str | None, home: Home) -> str:
         raise LmctlError(
             "this box serves nothing", hint="`lmctl apply DIR` starts it; `--host` names another"
         )
-    name, _, port = addresses[0].rpartition(":")
-    return f"http://{_ANYWHERE.get(name, name)}:{port}"
+    name, port = reached_at(addresses[0])
+    return f"http://{f'[{name}]' if ':' in name else name}:{port}"
 
 
 def _events(lines: Iterable[str]) -> Generator[dict[str, Any], None, None]:

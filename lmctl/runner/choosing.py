@@ -11,6 +11,8 @@ REMEMBERED: Final = 64
 GREEDY_BELOW: Final = 1e-4
 XTC_THRESHOLD: Final = 0.1
 """LM Studio's, where only the probability is given."""
+FARTHEST: Final = 1e30
+"""A bias is kept within: infinities would make differences that are no numbers."""
 SEEDS: Final = 2**32 - 1
 """The one left out means "random" to llama.cpp."""
 

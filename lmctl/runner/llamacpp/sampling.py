@@ -15,6 +15,7 @@ import numpy as np
 
 from lmctl.base.talk import Mirostat, Sampling
 from lmctl.runner.choosing import (
+    FARTHEST,
     GREEDY_BELOW,
     REMEMBERED,
     XTC_THRESHOLD,
@@ -25,7 +26,6 @@ from lmctl.runner.choosing import (
 from lmctl.runner.port import Matcher
 
 _MIROSTAT_LOOKS_AT: Final = 100  # tokens that version 1 estimates from: llama.cpp's default
-_FARTHEST: Final = 1e30
 
 
 class Sampler:
@@ -54,7 +54,7 @@ class Sampler:
         self._penalises = (self._repeat, self._presence, self._frequency) != (1.0, 0.0, 0.0)
         self._biased = np.array([token for token, _ in sampling.logit_bias], np.int64)
         bias = np.array([bias for _, bias in sampling.logit_bias], np.float32)
-        self._bias = np.clip(bias, -_FARTHEST, _FARTHEST)
+        self._bias = np.clip(bias, -FARTHEST, FARTHEST)
         chosen = seed_of(sampling.seed, seed)
         self._chain = None if self._greedy else _chain(sampling, chosen, vocabulary)
 

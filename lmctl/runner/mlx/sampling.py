@@ -13,14 +13,20 @@ import numpy as np
 from mlx_lm.sample_utils import make_logits_processors, make_sampler
 
 from lmctl.base.talk import Sampling
-from lmctl.runner.choosing import GREEDY_BELOW, REMEMBERED, XTC_THRESHOLD, allowed, seed_of
+from lmctl.runner.choosing import (
+    FARTHEST,
+    GREEDY_BELOW,
+    REMEMBERED,
+    XTC_THRESHOLD,
+    allowed,
+    seed_of,
+)
 from lmctl.runner.port import Matcher
 
 _LEAST_TOP_P: Final = 1e-6
 """mlx-lm takes 0 for "off"; it means the likeliest token alone."""
 _XTC_MOST: Final = 0.5
 """Above this there are no two tokens to leave one of."""
-_FARTHEST: Final = 1e30
 _DRAWS: Final = 32
 
 
@@ -91,9 +97,7 @@ class Sampler:
 
 def _processors(sampling: Sampling) -> list[Any]:
     repeat = sampling.repeat_penalty or 0.0
-    bias = {
-        token: float(np.clip(bias, -_FARTHEST, _FARTHEST)) for token, bias in sampling.logit_bias
-    }
+    bias = {token: float(np.clip(bias, -FARTHEST, FARTHEST)) for token, bias in sampling.logit_bias}
     found: list[Any] = make_logits_processors(
         logit_bias=bias,
         repetition_penalty=repeat if repeat > 0 and repeat != 1 else None,
