@@ -21,9 +21,9 @@ preload_app = False  # a hang-up signal starts workers with fresh code
 control_socket_disable = True  # by default it would lie in the user's home
 accesslog = None  # the app writes its own line, with the model and the tokens
 logconfig_dict = logs.for_gunicorn()
-keepalive = (
-    6  # seconds; longer than clients keep theirs (httpx: 5), short because a shutdown waits for it
-)
+# Seconds; well beyond what clients keep theirs (httpx 5, aiohttp 15, Go 90), or a request that is
+# just sent meets a connection that is just closed. An end does not wait for it (api/worker.py).
+keepalive = 120
 graceful_timeout = 30  # seconds a running stream may take to finish
 timeout = 30  # seconds a worker's loop may be blocked
 # Every worker touches a file here once a second. Nothing is written outside the run folder.
