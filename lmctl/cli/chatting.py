@@ -11,8 +11,9 @@ import typer
 from lmctl.adapters.home import home_of
 from lmctl.base.errors import LmctlError, NotFound
 from lmctl.cli.chat_session import Interrupted, Session, Settings, piped
+from lmctl.cli.choosing import pick
 from lmctl.cli.gateway_client import GatewayClient, url_of
-from lmctl.cli.options import Quiet, interactive
+from lmctl.cli.options import Host, Quiet, interactive
 from lmctl.cli.printer import Printer
 
 HELP: Final = """\
@@ -55,9 +56,7 @@ def chat(
         typer.Option("--tool", metavar="SERVER", help="Tools of this server of mcp.json too."),
     ] = None,
     stats: Annotated[bool, typer.Option("--stats", help="Counts below each answer.")] = False,
-    host: Annotated[
-        str | None, typer.Option("--host", metavar="HOST:PORT|URL", help="Another box.")
-    ] = None,
+    host: Host = None,
     quiet: Quiet = False,
 ) -> None:
     """Chat with a model. The answer goes to stdout, everything else to stderr.
@@ -170,9 +169,4 @@ def _choose(client: GatewayClient, printer: Printer) -> str:
         raise NotFound("there is no language model to chat with", hint="declare one, `lmctl apply`")
     if not interactive():
         raise NotFound("which model?", hint=f"name one of: {', '.join(names)}")
-    for number, name in enumerate(names, 1):
-        printer.problem(f"{number:3d}  {name}")
-    chosen: int = typer.prompt("model", type=int, default=1, err=True)
-    if not 1 <= chosen <= len(names):
-        raise typer.BadParameter(f"expected a number from 1 to {len(names)}")
-    return names[chosen - 1]
+    return pick(printer, names, "model")

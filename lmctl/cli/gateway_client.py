@@ -13,6 +13,7 @@ from lmctl.adapters.home import Home
 from lmctl.base.errors import LmctlError, Unreachable
 
 TOKEN: Final = "LM_API_TOKEN"  # noqa: S105 # the variable, as LM Studio's clients name it
+_GREETING: Final = 2.0  # seconds
 _SILENCE: Final = 60.0  # seconds; a gateway pings a stream that says nothing
 
 
@@ -44,17 +45,47 @@ class GatewayClient:
 
     def models(self) -> list[Known]:
         """Return what can be chatted with, loaded models first."""
-        try:
-            answer = self._http.get("/api/v1/models")
-            _check(answer)
-        except httpx2.HTTPError as problem:
-            raise self._unreachable(problem) from problem
         found = [
             Known(each["key"], tuple(one["id"] for one in each["loaded_instances"]))
-            for each in answer.json()["models"]
+            for each in self.listing()
             if each["type"] == "llm"
         ]
         return sorted(found, key=lambda each: (not each.loaded, each.key))
+
+    def listing(self) -> list[dict[str, Any]]:
+        """Return every model that is there, as contract 1.7 has it."""
+        models: list[dict[str, Any]] = self._json("GET", "/api/v1/models")["models"]
+        return models
+
+    def load(self, body: dict[str, Any]) -> dict[str, Any]:
+        """Have a model loaded (contract 1.8); returns once it is."""
+        return self._json("POST", "/api/v1/models/load", body, timeout=None)
+
+    def unload(self, instance: str) -> str:
+        """Have an instance unloaded; returns the id clients knew it by once it is gone."""
+        body = {"instance_id": instance}
+        told = self._json("POST", "/api/v1/models/unload", body, timeout=None)
+        return str(told["instance_id"])
+
+    def greets(self) -> bool:
+        """Say whether it calls itself an LM Studio server; other programs do not."""
+        try:
+            answer = self._http.get("/lmstudio-greeting", timeout=_GREETING)
+        except httpx2.HTTPError:
+            return False
+        return b'"lmstudio"' in answer.content
+
+    def _json(
+        self, method: str, path: str, body: Any = None, *, timeout: float | None = _SILENCE
+    ) -> dict[str, Any]:
+        try:
+            answer = self._http.request(
+                method, path, json=body, timeout=httpx2.Timeout(10.0, read=timeout)
+            )
+            _check(answer)
+        except httpx2.HTTPError as problem:
+            raise self._unreachable(problem) from problem
+        return msgspec.json.decode(answer.content, type=dict[str, Any])
 
     def chat(self, body: dict[str, Any]) -> Generator[dict[str, Any], None, None]:
         """Yield the events of one answer (contract 1.6); leaving early cancels it."""

@@ -25,6 +25,7 @@ from lmctl.cli import (
     explain,
     formatting,
     history,
+    importing,
     listing,
     locking,
     looking,
@@ -39,6 +40,7 @@ from lmctl.cli import (
     tool_servers,
     why,
 )
+from lmctl.cli.json_flag import read_json_flag
 from lmctl.cli.printer import Printer
 
 app = typer.Typer(
@@ -72,6 +74,7 @@ app.command(name="schema")(schemas.schemas)
 app.command()(estimating.estimate)
 app.command()(estimating.facts)
 app.command(name="secrets")(secrets.secrets)
+app.command(name="import")(importing.import_files)
 app.command()(by_hand.load)
 app.command()(by_hand.unload)
 app.command()(pausing.rollback)
@@ -85,6 +88,7 @@ app.add_typer(tool_servers.app, name="mcp")
 app.add_typer(history.app, name="history")
 app.add_typer(state.app, name="state")
 app.add_typer(daemon.app, name="daemon")
+read_json_flag(app)
 
 
 def _version(*, value: bool) -> None:

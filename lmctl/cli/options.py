@@ -51,11 +51,18 @@ Directories = Annotated[
     list[Path], typer.Argument(metavar="DIR...", help="Folders of manifests.", show_default=False)
 ]
 OutputOption = Annotated[
-    Output, typer.Option("--output", "-o", help="How data is shown on stdout.")
+    Output,
+    typer.Option(
+        "--output", "-o", "--json", help="How data is shown on stdout; `--json` is `-o json`."
+    ),
 ]
 PlanOutputOption = Annotated[
-    PlanOutput, typer.Option("--output", "-o", help="How the plan is shown on stdout.")
+    PlanOutput,
+    typer.Option(
+        "--output", "-o", "--json", help="How the plan is shown on stdout; `--json` is `-o json`."
+    ),
 ]
+Host = Annotated[str | None, typer.Option("--host", metavar="HOST:PORT|URL", help="Another box.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No notes, only problems and data.")]
 Timeout = Annotated[
     float,

@@ -1,11 +1,13 @@
 """Loaded instances: what a program reads of them, and the table people read. Pure."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import msgspec
 
 from lmctl.base.quantities import format_duration, format_size
 from lmctl.cli.render import table
+from lmctl.cli.render_models import Quantization
 
 _HEADS = (
     "IDENTIFIER", "MODEL", "STATUS", "SIZE", "CONTEXT", "PARALLEL", "QUEUED", "TOK/S", "CACHED",
@@ -23,10 +25,16 @@ class Running(msgspec.Struct, frozen=True, rename="camel"):
 
     type: str
     model_key: str
+    format: str
     display_name: str
     publisher: str
+    path: str
     size_bytes: int
+    indexed_model_identifier: str
+    device_identifier: None
+    params_string: str | None
     architecture: str | None
+    quantization: Quantization | None
     vision: bool
     trained_for_tool_use: bool
     max_context_length: int | None
@@ -47,6 +55,57 @@ class Running(msgspec.Struct, frozen=True, rename="camel"):
     context_room: int
     draft_acceptance: float | None
     memory: int
+
+
+class RunningElsewhere(msgspec.Struct, frozen=True, rename="camel"):
+    """A loaded instance of another box: what its gateway tells of it, in the same field names."""
+
+    type: str
+    model_key: str
+    display_name: str
+    publisher: str
+    size_bytes: int
+    identifier: str
+    ttl_ms: int | None
+    context_length: int
+    parallel: int | None
+
+
+def running_elsewhere(models: Sequence[dict[str, Any]]) -> list[RunningElsewhere]:
+    """Return the instances that another box lists (contract 1.7)."""
+    return [
+        RunningElsewhere(
+            type=model["type"],
+            model_key=model["key"],
+            display_name=model["display_name"],
+            publisher=model["publisher"],
+            size_bytes=model["size_bytes"],
+            identifier=each["id"],
+            ttl_ms=round(ttl * 1000) if (ttl := each.get("remaining_ttl_seconds")) else None,
+            context_length=each["config"]["context_length"],
+            parallel=each["config"].get("parallel"),
+        )
+        for model in models
+        for each in model["loaded_instances"]
+    ]
+
+
+def render_elsewhere(found: Sequence[RunningElsewhere]) -> str:
+    """Return a table: a row for each instance of another box."""
+    if not found:
+        return "nothing is loaded there"
+    rows = [
+        (
+            each.identifier,
+            each.model_key,
+            format_size(each.size_bytes),
+            str(each.context_length),
+            str(each.parallel or "-"),
+            format_duration(each.ttl_ms / 1000) if each.ttl_ms is not None else "-",
+        )
+        for each in found
+    ]
+    return "\n".join(table([("IDENTIFIER", "MODEL", "SIZE", "CONTEXT", "PARALLEL", "TTL"), *rows]))
 
 
 def render_running(found: Sequence[Running]) -> str:

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from contextlib import closing
 
 from lmctl.adapters import runner_client
 from lmctl.adapters.home import Home, home_of
@@ -9,20 +10,38 @@ from lmctl.adapters.known_models import read_known_models
 from lmctl.adapters.runner_folders import all_folders
 from lmctl.base.errors import LmctlError
 from lmctl.base.spec import Phase, RunnerSpec, RunnerStatus
-from lmctl.cli.options import OutputOption, Quiet
+from lmctl.cli.options import Host, OutputOption, Quiet
 from lmctl.cli.printer import Output, Printer
-from lmctl.cli.render_running import Running, render_running
+from lmctl.cli.render_models import quantization_of
+from lmctl.cli.render_running import (
+    Running,
+    render_elsewhere,
+    render_running,
+    running_elsewhere,
+)
 from lmctl.planning.known_models import KnownModels
 
 
-def ps(output: OutputOption = Output.TEXT, quiet: Quiet = False) -> None:
+def ps(host: Host = None, output: OutputOption = Output.TEXT, quiet: Quiet = False) -> None:
     """Show what is loaded and what it is doing: requests, tokens per second, cache, memory.
 
-    The runners themselves are asked, so this works while no daemon runs.
+    The runners themselves are asked, so this works while no daemon runs. Of another box only what
+    its gateway tells is known.
     """
     printer = Printer(output, quiet=quiet)
+    if host is not None:
+        _elsewhere(printer, host)
+        return
     found = asyncio.run(loaded(home_of()))
-    printer.data({"instances": found}, render_running(found))
+    printer.data(found, render_running(found))
+
+
+def _elsewhere(printer: Printer, host: str) -> None:
+    from lmctl.cli.gateway_client import GatewayClient, url_of
+
+    with closing(GatewayClient(url_of(host, home_of()))) as client:
+        there = running_elsewhere(client.listing())
+    printer.data(there, render_elsewhere(there))
 
 
 async def loaded(home: Home) -> list[Running]:
@@ -48,13 +67,20 @@ def _running(spec: RunnerSpec, status: RunnerStatus, known: KnownModels) -> Runn
     model, instance = known.instance(spec.name) or (None, None)
     embeds = model is not None and model.type == "embedding"
     work, ttl = status.work, instance.ttl if instance else None
+    path = model.path if model else ""
     return Running(
         type=model.type if model else "llm",
         model_key=spec.model,
+        format=model.format if model else "",
         display_name=(model.title if model else "") or spec.model.rpartition("/")[2],
         publisher=spec.model.partition("/")[0],
+        path=path,
         size_bytes=sum(each.size for each in spec.weights),
+        indexed_model_identifier=path or spec.model,
+        device_identifier=None,
+        params_string=(model.parameters or None) if model else None,
         architecture=(model.architecture or None) if model else None,
+        quantization=quantization_of(model),
         vision=model is not None and model.vision,
         trained_for_tool_use=model is not None and model.tool_use,
         max_context_length=(model.context_length or None) if model else None,

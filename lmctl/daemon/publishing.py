@@ -27,7 +27,7 @@ class Publishing:
         if desired is None:
             return
         self._write(_HEALTH_FILE, health_of(desired, turn.observed, turn.standings))
-        others = self._eyes.facts_of_others(desired)
+        others = self._eyes.other_models(desired)
         self.models = known_models(desired, turn.observed, others)
         self._write(MODELS_FILE, self.models)
 

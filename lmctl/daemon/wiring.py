@@ -25,6 +25,7 @@ from lmctl.base.spec import RunnerStatus
 from lmctl.planning.desired import DesiredState
 from lmctl.planning.gguf_names import is_gguf, is_projector, split_set
 from lmctl.planning.host_profile import HostProfile
+from lmctl.planning.known_models import OtherModel
 from lmctl.planning.mlx_names import is_mlx, mlx_folder
 from lmctl.planning.model_facts import ModelFacts
 from lmctl.planning.observed import SeenRunner
@@ -59,11 +60,14 @@ class Eyes:
             manual=ManualLoads(self.home.root).read(),
         )
 
-    def facts_of_others(self, desired: DesiredState) -> dict[str, ModelFacts | None]:
+    def other_models(self, desired: DesiredState) -> dict[str, OtherModel]:
         """Return the models a user put there that nothing desired is made of, with their headers."""
         named = {each.model for each in desired.weights}
         found = self.tree.local_weights()
-        return {key: _facts_beforehand(found[key]) for key in found.keys() - named}
+        return {
+            key: OtherModel(_first_file(found[key]), _facts_beforehand(found[key]))
+            for key in found.keys() - named
+        }
 
     def files_of(self, key: str) -> tuple[tuple[StoredFile, Path], ...]:
         """Return the verified files of a weights key with where they lie."""
@@ -134,6 +138,11 @@ def _facts_beforehand(weights: Weights) -> ModelFacts | None:
         if is_gguf(path.name) and all(each.is_file() for each in parts):
             return _headers(tuple((each, _mark(each)) for each in parts))
     return None
+
+
+def _first_file(weights: Weights) -> str:
+    """Return the name of the file that was put there by hand."""
+    return next(Path(each.path).name for each in weights.sources if isinstance(each, FileSource))
 
 
 def _seen_beside(weights: Path) -> Iterator[tuple[str, Path, str]]:

@@ -6,13 +6,13 @@ Listing models must not need the control plane, so the daemon writes this down a
 
 import re
 from collections.abc import Iterator, Mapping
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
 
 import msgspec
 
 from lmctl.base.spec import LoadSettings, Phase
 from lmctl.planning.desired import DesiredState, WantedInstance
-from lmctl.planning.gguf_names import is_projector, quantization
+from lmctl.planning.gguf_names import base_name, is_projector, quantization
 from lmctl.planning.model_facts import ModelFacts
 from lmctl.planning.observed import ObservedState, SeenRunner
 from lmctl.planning.weights_values import Weights
@@ -44,7 +44,8 @@ class ModelInstance(msgspec.Struct, frozen=True):
 
 class KnownModel(msgspec.Struct, frozen=True):
     """A model, or one variant of it (`publisher/name@quantization`). Sizes are in bytes, lengths in
-    tokens; 0, "" and an empty `reasoning` where nothing is known or there is none.
+    tokens; `file` is the name of its first file; 0, "" and an empty `reasoning` where nothing is
+    known or there is none.
     """
 
     key: str
@@ -60,12 +61,30 @@ class KnownModel(msgspec.Struct, frozen=True):
     tool_use: bool = False
     reasoning: tuple[str, ...] = ()
     instances: tuple[ModelInstance, ...] = ()
+    file: str = ""
+
+    @property
+    def path(self) -> str:
+        """Return where it lies below the models folder: its file, or the folder of an MLX model;
+        empty where no file is known.
+        """
+        folder = self.key.partition("@")[0]
+        if not self.file:
+            return ""
+        return folder if self.format == "mlx" else f"{folder}/{self.file}"
 
     @property
     def bits(self) -> int | None:
         """Return the bits per weight that the quantization is named after."""
         found = _BITS.search(self.quantization)
         return int(found.group()) if found else None
+
+
+class OtherModel(NamedTuple):
+    """A model in the models folder that no manifest names: its first file, what its header says."""
+
+    file: str
+    facts: ModelFacts | None
 
 
 class KnownModels(msgspec.Struct, frozen=True):
@@ -89,15 +108,14 @@ class KnownModels(msgspec.Struct, frozen=True):
 def known_models(
     desired: DesiredState,
     observed: ObservedState,
-    others: Mapping[str, ModelFacts | None],
+    others: Mapping[str, OtherModel],
 ) -> KnownModels:
-    """Return the models whose weights are here or loaded; `others` are those in the models folder
-    that no manifest names, with what their headers say.
-    """
+    """Return the models whose weights are here or loaded, `others` among them."""
     found = {each.key: each for each in _wanted(desired, observed)}
-    for key, facts in others.items():
-        name = key.partition("@")[2]
-        found.setdefault(key, _model(key, facts or ModelFacts(quantization=name.upper())))
+    for key, other in others.items():
+        facts = other.facts or ModelFacts(quantization=key.partition("@")[2].upper())
+        model = msgspec.structs.replace(_model(key, facts), file=other.file)
+        found.setdefault(key, model)
     return KnownModels(tuple(found[key] for key in sorted(found)))
 
 
@@ -121,7 +139,9 @@ def _of_weights(
         quantization=quantization(files[0].name) or "" if files else "",
     )
     model = _model(weights.model, facts, instances)
-    return msgspec.structs.replace(model, vision=any(is_projector(each.name) for each in files))
+    vision = any(is_projector(each.name) for each in files)
+    first = base_name(files[0].name) if files else ""
+    return msgspec.structs.replace(model, vision=vision, file=first)
 
 
 def _model(key: str, facts: ModelFacts, instances: tuple[ModelInstance, ...] = ()) -> KnownModel:

@@ -23,6 +23,8 @@ def test_models_are_listed_with_what_their_headers_say(box):
     assert ran.code == 0, ran.err
     declared, found = ran.json
     assert (declared["modelKey"], declared["loadedAs"]) == ("acme/smollm2", ["small"])
+    assert declared["path"] == f"acme/smollm2/{smollm2().name}"
+    assert found["indexedModelIdentifier"] == "somebody/else/else-Q4_1.gguf"
     assert declared["paramsString"] == found["paramsString"] == "135M"
     assert declared["quantization"] == {"name": "Q4_1", "bits": 4}
     assert (declared["architecture"], declared["format"]) == ("llama", "gguf")
@@ -33,5 +35,8 @@ def test_models_are_listed_with_what_their_headers_say(box):
     assert [row.split()[0] for row in rows] == [declared["modelKey"], found["modelKey"]]
     assert box.lmctl("ls", "somebody/else").out.startswith("1 model, ")
     assert box.lmctl("ls", "--embedding").out.startswith("no weights")
+    entries = box.lmctl("ls", "--variants", "--json").json
+    assert [each["model"] for each in entries] == ["acme/smollm2", "somebody/else"]
+    assert box.lmctl("ls", "somebody/else", "--variants").code == 2
     missing = box.lmctl("ls", "nobody/nothing")
     assert (missing.code, "acme/smollm2" in missing.err) == (2, True)

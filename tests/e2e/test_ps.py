@@ -9,9 +9,9 @@ pytestmark = pytest.mark.e2e
 
 
 def ps(box):
-    ran = box.lmctl("ps", "-o", "json")
+    ran = box.lmctl("ps", "--json")
     assert ran.code == 0, ran.err
-    return json.loads(ran.out)["instances"]
+    return ran.json
 
 
 def asked(box, prompt="word " * 60):
@@ -27,11 +27,17 @@ def test_what_is_loaded_is_told_by_the_runners_themselves(box):
     box.apply()
     asked(box)
     asked(box)
+    here = f"127.0.0.1:{box.port}"  # as if it were another box
+    (known,) = box.lmctl("ps", "--json", "--host", here).json
+    assert (known["identifier"], known["modelKey"], known["parallel"]) == ("chat", "acme/chat", 4)
+    (model,) = box.lmctl("ls", "--json", "--host", here).json
+    assert (model["modelKey"], model["loadedAs"]) == ("acme/chat", ["chat"])
     box.kill(box.daemon_pid())  # whoever is loaded goes on, and can be asked
 
     (chat,) = ps(box)
     assert (chat["identifier"], chat["instance"], chat["status"]) == ("chat", "chat", "idle")
     assert (chat["modelKey"], chat["publisher"], chat["type"]) == ("acme/chat", "acme", "llm")
+    assert (chat["path"], chat["deviceIdentifier"]) == ("acme/chat/chat.json", None)
     assert chat["sizeBytes"] > 0
     assert chat["memory"] > 0
     assert chat["parallel"] == 4

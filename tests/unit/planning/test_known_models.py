@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 from msgspec.structs import replace
 
-from lmctl.planning.known_models import known_models
+from lmctl.planning.known_models import OtherModel, known_models
 from lmctl.planning.model_facts import ModelFacts, Widths
 from tests.support.worlds import desired, observed, seen, stored, want
 
@@ -44,9 +44,14 @@ def test_what_is_not_stored_yet_is_not_known():
 
 def test_models_no_manifest_names_are_known_too_and_all_are_sorted():
     facts = ModelFacts(architecture="nomic-bert", quantization="F16", embeds=True)
-    found = known_models(GOAL, WORLD, {"aa/e": facts, "zz/x@q4_k_m": None})
+    found = known_models(
+        GOAL,
+        WORLD,
+        {"aa/e": OtherModel("e.gguf", facts), "zz/x@q4_k_m": OtherModel("x.gguf", None)},
+    )
     assert [each.key for each in found.models] == ["aa/e", "acme/w1", "zz/x@q4_k_m"]
     assert (found.models[0].type, found.models[0].bits) == ("embedding", 16)
+    assert (found.models[0].path, found.models[1].path) == ("aa/e/e.gguf", "acme/w1/model.gguf")
     assert (found.models[2].quantization, found.models[2].bits) == ("Q4_K_M", 4)
 
 
@@ -56,4 +61,7 @@ def test_models_no_manifest_names_are_known_too_and_all_are_sorted():
 )
 def test_parameters_are_told_as_people_say_them(number, words):
     facts = ModelFacts(architecture="llama", parameters=int(number))
-    assert known_models(GOAL, WORLD, {"aa/a": facts}).models[0].parameters == words
+    assert (
+        known_models(GOAL, WORLD, {"aa/a": OtherModel("a.gguf", facts)}).models[0].parameters
+        == words
+    )
