@@ -18,7 +18,7 @@ from lmctl.base.json_schema import mismatch
 from lmctl.base.quantities import format_duration
 from lmctl.base.spec import FailureKind, ModelKind
 from lmctl.base.talk import Call, Chat, Event, Finished, Message, Prompt, Sampling, TextDelta, Texts
-from lmctl.chat.effective import PREFIX, effective, with_system_prompt
+from lmctl.chat.effective import PREFIX, effective
 from lmctl.planning.conditions import Progress
 from lmctl.planning.desired import Check, WantedInstance
 
@@ -86,9 +86,9 @@ def _failed(place: str, check: Check, what: str) -> Disproved:
 
 def _call(check: Check, want: WantedInstance, name: str) -> Call:
     settings = effective(want.operation, _DEFAULTS)
-    question = with_system_prompt((Message("user", check.prompt),), settings.system_prompt)
+    question = Chat((Message("user", check.prompt),))
     return msgspec.structs.replace(
-        settings.call(name, Chat(question)), queue=_PLACES, queue_deadline=check.max_seconds
+        settings.call(name, question), queue=_PLACES, queue_deadline=check.max_seconds
     )
 
 

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from lmctl.api import images
 from lmctl.api.anthropic_tools import choice_of, tools_of
 from lmctl.api.fields import Blocks, Number, Share, Stop, TextBlocks, layer_of
+from lmctl.api.tuned import TunedBody
 from lmctl.base import talk
 from lmctl.base.errors import BadRequest
 from lmctl.chat.effective import PREFIX
@@ -55,7 +56,7 @@ class OutputConfig(BaseModel):
     effort: Literal["low", "medium", "high", "xhigh", "max"] | None = None
 
 
-class CountBody(BaseModel):
+class CountBody(TunedBody):
     """What makes the prompt, and all that `count_tokens` reads."""
 
     model_config = ConfigDict(strict=True, frozen=True)

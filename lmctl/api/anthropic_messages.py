@@ -13,7 +13,6 @@ from lmctl.api.errors import JSON_TYPE
 from lmctl.api.in_time import in_time
 from lmctl.api.reading import parse, read_body
 from lmctl.base import talk
-from lmctl.chat.effective import effective, with_system_prompt
 from lmctl.planning.surface import ServedRoute
 from lmctl.serving.gateway import Gateway
 
@@ -28,11 +27,10 @@ class Messages:
         body = await entered(self._gateway, req, MessagesBody)
         chat = body.to_chat()
         note_prompt(req, lambda: images.logged(chat.messages))
-        answer_id = new_id("msg_")
+        answer_id, surface = new_id("msg_"), exchange_of(req).surface
 
         def make(route: ServedRoute) -> talk.Call:
-            settings = effective(body.layer(), route.operation)
-            return settings.call(answer_id, _prompted(chat, settings.system_prompt))
+            return body.settings(surface, route).call(answer_id, chat)
 
         asking = Asking(
             self._gateway,
@@ -55,14 +53,9 @@ class CountTokens:
         chat = body.to_chat()
 
         def make(route: ServedRoute) -> talk.Chat:
-            return _prompted(chat, effective(route.operation).system_prompt)
+            return body.settings(exchange.surface, route).chat(chat)
 
         with in_time(exchange):
             tokens = await self._gateway.count(body.model, make)
         resp.content_type = JSON_TYPE
         resp.data = msgspec.json.encode({"input_tokens": tokens})
-
-
-def _prompted(chat: talk.Chat, prompt: str) -> talk.Chat:
-    """Put the instance's own system prompt first where the request brings none."""
-    return msgspec.structs.replace(chat, messages=with_system_prompt(chat.messages, prompt))

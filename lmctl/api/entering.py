@@ -10,6 +10,7 @@ from pydantic import BaseModel
 from lmctl.api.asked import Asked
 from lmctl.api.closing import exchange_of
 from lmctl.api.reading import parse, read_body
+from lmctl.api.tuned import TunedBody
 from lmctl.serving.gateway import Gateway
 
 _log = structlog.get_logger("lmctl.access")
@@ -46,11 +47,14 @@ async def entered(
     parsed: Callable[[type[_Body], bytes], _Body] = parse,
 ) -> _Body:
     """Return the body of a request for an answer, which is counted from now on; see `read_body` and
-    `parse` for what they raise.
+    `parse` for what they raise, and BadRequest for a preset that is not there.
     """
     exchange = exchange_of(req)
     exchange.asked = Asked(gateway.metrics)
-    return parsed(kind, await read_body(req, exchange.surface.limits))
+    body = parsed(kind, await read_body(req, exchange.surface.limits))
+    if isinstance(body, TunedBody):
+        body.named(exchange.surface)  # nothing is loaded for a request that cannot be answered
+    return body
 
 
 def note_prompt(req: Request, said: Callable[[], object]) -> None:

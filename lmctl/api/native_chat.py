@@ -15,8 +15,7 @@ from lmctl.api.native_reading import parse_native
 from lmctl.api.tool_access import toolbox_of
 from lmctl.api.tool_asks import of_integrations
 from lmctl.base import talk
-from lmctl.chat.effective import effective, with_system_prompt
-from lmctl.planning.surface import ServedRoute
+from lmctl.planning.surface import ServedRoute, Surface
 from lmctl.serving.gateway import Gateway
 from lmctl.serving.on_demand import Terms
 from lmctl.serving.routes import is_known, public_names
@@ -32,14 +31,14 @@ class NativeChat:
 
     async def on_post(self, req: Request, resp: Response) -> None:
         body = await entered(self._gateway, req, NativeChatBody, parsed=parse_native)
-        asks = of_integrations(body.integrations)
+        surface, asks = exchange_of(req).surface, of_integrations(body.integrations)
         self._refuse_unknown(body.model)
         message = body.to_message()
         note_prompt(req, lambda: images.logged([message]))
         past = await self._conversations.past(body.previous_response_id)
         keeping = Keeping(
             self._conversations,
-            exchange_of(req).surface.retention,
+            surface.retention,
             past=past,
             messages=(message,),
             system=past.system if body.system_prompt is None else body.system_prompt,
@@ -50,7 +49,7 @@ class NativeChat:
         asking = Asking(
             self._gateway,
             model=body.model,
-            makes=(lambda route: self._call(body, said, tools, route),),
+            makes=(lambda route: self._call(body, surface, said, tools, route),),
             writer=lambda model: NativeChatWriter(
                 model, lambda: keeping.id if keeping.kept else None, toolbox=toolbox
             ),
@@ -63,18 +62,15 @@ class NativeChat:
     def _call(
         self,
         body: NativeChatBody,
+        surface: Surface,
         said: tuple[talk.Message, ...],
         tools: tuple[talk.Tool, ...],
         route: ServedRoute,
     ) -> talk.Call:
         found = self._gateway.models().instance(route.instance)
         reasoning = body.to_reasoning(found[0].reasoning if found else ())
-        settings = effective(body.layer(), route.operation)
-        conversation = with_system_prompt(said, settings.system_prompt)
-        chat = talk.Chat(
-            messages=conversation, reasoning=reasoning, tools=tools, strangers=bool(tools)
-        )
-        call = settings.call(new_id("chat-"), chat)
+        chat = talk.Chat(messages=said, reasoning=reasoning, tools=tools, strangers=bool(tools))
+        call = body.settings(surface, route).call(new_id("chat-"), chat)
         return msgspec.structs.replace(call, progress=body.stream)
 
     def _refuse_unknown(self, model: str) -> None:

@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from lmctl.api import images
 from lmctl.api.fields import Number, Share, layer_of
 from lmctl.api.tool_asks import Integration
+from lmctl.api.tuned import TunedBody
 from lmctl.base import talk
 from lmctl.base.errors import BadRequest
 
@@ -41,7 +42,7 @@ class ImageItem(BaseModel):
 Item = Annotated[TextItem | ImageItem, Field(discriminator="type")]
 
 
-class NativeChatBody(BaseModel):
+class NativeChatBody(TunedBody):
     """The request body. Its schema is closed: an unknown key is an error."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)

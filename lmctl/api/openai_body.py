@@ -11,6 +11,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from lmctl.api.fields import Number, Seconds, Share, Stop, layer_of
 from lmctl.api.structured_fields import StructuredFields
+from lmctl.api.tuned import TunedBody
 from lmctl.base.errors import BadRequest
 from lmctl.chat.effective import PREFIX
 
@@ -64,7 +65,7 @@ class StreamOptions(BaseModel):
     include_usage: bool | None = None
 
 
-class TextBody(StructuredFields):
+class TextBody(StructuredFields, TunedBody):
     """The fields both text endpoints read the same way."""
 
     model_config = ConfigDict(strict=True, frozen=True)
@@ -87,7 +88,6 @@ class TextBody(StructuredFields):
     max_completion_tokens: TokenLimit | None = None
     draft_model: str | None = None
     n: Annotated[int, Field(ge=1, le=MOST_CHOICES)] | None = None
-    preset: Any = None
     ttl: Seconds | None = None
 
     @property
@@ -119,7 +119,6 @@ class TextBody(StructuredFields):
 
 _VALUES: Final = ("reasoning_effort",)  # LM Studio has a code for these (contract 1.3)
 _SHARED_REFUSALS: Refusals = (
-    ("preset", nothing, "this version cannot apply presets per request"),
     ("max_tokens", lambda limit: limit != 0, "should be at least 1, or -1 for no limit"),
     ("max_completion_tokens", lambda limit: limit != 0, "should be at least 1, or -1 for no limit"),
 )

@@ -2,7 +2,6 @@
 
 from typing import Annotated, Any, ClassVar, Final, Literal
 
-import msgspec
 from falcon.asgi import Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -17,7 +16,7 @@ from lmctl.api.openai_chat_writer import ChatWriter
 from lmctl.api.openai_tools import OfferedTool, choice_of, tools_of
 from lmctl.base import talk
 from lmctl.base.errors import BadRequest
-from lmctl.chat.effective import PREFIX, effective, with_system_prompt
+from lmctl.chat.effective import PREFIX
 from lmctl.planning.surface import ServedRoute
 from lmctl.serving.gateway import Gateway
 from lmctl.serving.on_demand import Terms
@@ -143,13 +142,12 @@ class ChatCompletions:
         body.check()
         chat = body.to_chat()
         note_prompt(req, lambda: pictured.logged(chat.messages))
-        apart = exchange_of(req).surface.compat.separate_reasoning
+        surface = exchange_of(req).surface
+        apart = surface.compat.separate_reasoning
         answer_id, count = new_id("chatcmpl-"), body.n or 1
 
         def make(route: ServedRoute) -> talk.Call:
-            settings = effective(body.layer(), route.operation)
-            messages = with_system_prompt(chat.messages, settings.system_prompt)
-            return settings.call(answer_id, msgspec.structs.replace(chat, messages=messages))
+            return body.settings(surface, route).call(answer_id, chat)
 
         asking = Asking(
             self._gateway,

@@ -13,6 +13,7 @@ from lmctl.api import sse
 from lmctl.api.answered import Answered, AnswerEvent
 from lmctl.api.answering import Asking, Dress, new_id, plain
 from lmctl.api.choices import choices
+from lmctl.api.closing import exchange_of
 from lmctl.api.entering import entered, note_prompt
 from lmctl.api.fields import Prompts
 from lmctl.api.openai_body import Refusals, TextBody, nothing
@@ -21,7 +22,7 @@ from lmctl.api.openai_shapes import draft_stats, error_event, usage_shape
 from lmctl.base import talk
 from lmctl.base.errors import BadRequest, LmctlError
 from lmctl.base.usage import drafted_of, usage_of
-from lmctl.chat.effective import PREFIX, effective
+from lmctl.chat.effective import PREFIX
 from lmctl.planning.surface import ServedRoute
 from lmctl.serving.gateway import Gateway
 from lmctl.serving.on_demand import Terms
@@ -101,11 +102,10 @@ class Completions:
         body.check()
         prompts, count = body.prompts(), body.n or 1
         note_prompt(req, lambda: [each.text or each.tokens for each in prompts])
-        answer_id = new_id("cmpl-")
+        answer_id, surface = new_id("cmpl-"), exchange_of(req).surface
 
         def make(prompt: talk.Prompt, route: ServedRoute) -> talk.Call:
-            settings = effective(body.layer(), route.operation)
-            return settings.call(answer_id, prompt)
+            return body.settings(surface, route).call(answer_id, prompt)
 
         asking = Asking(
             self._gateway,

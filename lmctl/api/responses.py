@@ -23,8 +23,7 @@ from lmctl.api.tool_access import toolbox_of
 from lmctl.base import talk
 from lmctl.base.errors import BadRequest
 from lmctl.base.stored import StoredTurn
-from lmctl.chat.effective import effective, with_system_prompt
-from lmctl.planning.surface import ServedRoute
+from lmctl.planning.surface import ServedRoute, Surface
 from lmctl.serving.gateway import Gateway
 from lmctl.serving.on_demand import Terms
 from lmctl.serving.stored import Conversations, Past, UnknownTurn
@@ -59,7 +58,7 @@ class Responses:
         chat = body.to_chat(keeping.conversation, functions + tools)
         if toolbox is not None and not functions:
             chat = msgspec.structs.replace(chat, strangers=True)
-        make = partial(_call, body, chat, shape)
+        make = partial(_call, body, surface, chat, shape)
         if body.background:
             shape.model = body.model or ""
             behind = Behind(
@@ -173,12 +172,15 @@ async def _stored(conversations: Conversations, response_id: str) -> StoredTurn:
 
 
 def _call(
-    body: ResponsesBody, chat: talk.Chat, shape: ResponseShape, route: ServedRoute
+    body: ResponsesBody,
+    surface: Surface,
+    chat: talk.Chat,
+    shape: ResponseShape,
+    route: ServedRoute,
 ) -> talk.Call:
-    settings = effective(body.layer(), route.operation)
+    settings = body.settings(surface, route)
     shape.held(settings.sampling, settings.overflow)
-    messages = with_system_prompt(chat.messages, settings.system_prompt)
-    return settings.call(shape.id, msgspec.structs.replace(chat, messages=messages))
+    return settings.call(shape.id, chat)
 
 
 def _told(shape: ResponseShape, answer: Answered, asked: Any) -> tuple[bytes, bytes]:

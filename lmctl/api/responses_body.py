@@ -11,6 +11,7 @@ from lmctl.api.fields import Items, Number, Seconds, Share, layer_of
 from lmctl.api.responses_items import messages_of
 from lmctl.api.responses_tools import choice_of, tools_of
 from lmctl.api.tool_asks import ToolAsk, of_tools
+from lmctl.api.tuned import TunedBody
 from lmctl.base import talk
 from lmctl.base.errors import BadRequest
 from lmctl.chat.effective import PREFIX
@@ -45,7 +46,7 @@ class TextFields(BaseModel):
     format: dict[str, Any] | None = None
 
 
-class ResponsesBody(BaseModel):
+class ResponsesBody(TunedBody):
     """The request body."""
 
     model_config = ConfigDict(strict=True, frozen=True)

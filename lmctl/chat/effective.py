@@ -83,15 +83,9 @@ class Effective:
 
     def call(self, call_id: str, asked: Chat | Prompt) -> Call:
         """Return the call these settings make of what was asked."""
-        if isinstance(asked, Chat):
-            asked = msgspec.structs.replace(
-                asked,
-                tool_naming=self.tool_naming,
-                reasoning=_together(asked.reasoning, self.reasoning),
-            )
         return Call(
             id=call_id,
-            input=asked,
+            input=self.chat(asked) if isinstance(asked, Chat) else asked,
             sampling=self.sampling,
             max_tokens=self.max_tokens,
             stop=self.stop,
@@ -99,6 +93,17 @@ class Effective:
             constraint=self.constraint,
             overflow=self.overflow,
             logprobs=self.logprobs,
+        )
+
+    def chat(self, asked: Chat) -> Chat:
+        """Return the conversation as these settings have it: with their system prompt where it
+        brings none, and what they say of thinking where it says nothing.
+        """
+        return msgspec.structs.replace(
+            asked,
+            messages=with_system_prompt(asked.messages, self.system_prompt),
+            tool_naming=self.tool_naming,
+            reasoning=_together(asked.reasoning, self.reasoning),
         )
 
 

@@ -15,7 +15,6 @@ from lmctl.manifests.preset import Preset
 from lmctl.manifests.problems import shown_path
 from lmctl.manifests.reading import Declared
 from lmctl.manifests.server import Server
-from lmctl.manifests.settings_keys import by_key, validate
 
 
 def check(
@@ -86,12 +85,11 @@ def _unprotected(each: Declared, server: Server) -> Iterator[Diagnostic]:
 
 
 def _preset(each: Declared, preset: Preset) -> Iterator[Diagnostic]:
-    for index, setting in enumerate(preset.operation.fields_):
-        path = ("operation", "fields", index)
-        try:
-            validate(setting.key, setting.value)
-        except ValueError as error:
-            name = "value" if by_key(setting.key) else "key"
-            where = shown_path((*path, name))
-            hint = "the setting will be ignored"
-            yield diagnostics.warning(each.place((*path, name)), f"{where}: {error}", hint)
+    for index, name, why in preset.troubles():
+        path = ("operation", "fields", index, name)
+        hint = "the setting will be ignored"
+        yield diagnostics.warning(each.place(path), f"{shown_path(path)}: {why}", hint)
+    if preset.load.fields_:
+        message = "`load` has no effect: a preset is for what is already loaded"
+        hint = "set it in `load` of an Instance"
+        yield diagnostics.warning(each.place(("load",)), message, hint)

@@ -79,6 +79,8 @@ def _references(each: Declared) -> Iterator[tuple[str, str, Path]]:
         case Instance():
             if each.value.spec.runtime:
                 yield "Runtime", each.value.spec.runtime, ("spec", "runtime")
+            if each.value.spec.preset:
+                yield "Preset", each.value.spec.preset, ("spec", "operation", "preset")
         case Route():
             for index, target in enumerate(each.value.spec.targets):
                 yield "Instance", target.instance, ("spec", "targets", index, "instance")

@@ -27,8 +27,6 @@ class NotYet:
 FIELDS: Final = (
     NotYet("Instance", ("spec", "customFields"), {}),
     NotYet("Instance", ("spec", "placement", "labels"), {}),
-    NotYet("Instance", ("spec", "operation", "preset"), None),
-    NotYet("Route", ("spec", "preset"), None),
 )
 
 _NO_GUESSING_HEADS: Final = "the heads of a model that guess ahead are not run here"

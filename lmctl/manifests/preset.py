@@ -1,11 +1,13 @@
 """`*.preset.json`: LM Studio's presets, read leniently; the old 0.2 form counts as well."""
 
-from collections.abc import Mapping
+import contextlib
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, ClassVar
 
 from pydantic import Field
 
 from lmctl.manifests.envelope import HOT, IDENTITY, NativeNode, NonEmpty
+from lmctl.manifests.settings_keys import CUSTOM_FIELD_PREFIX, Section, by_key, validate
 
 
 class RawField(NativeNode):
@@ -36,7 +38,7 @@ class Preset(NativeNode):
     operation: Annotated[RawFields, HOT] = RawFields()
     """Settings for prediction."""
     load: Annotated[RawFields, HOT] = RawFields()
-    """Settings for loading; LM Studio writes none and ignores them."""
+    """Settings for loading; they count for nothing, as in LM Studio: an Instance has its own."""
     inference_params: Annotated[Mapping[str, Any], HOT] = Field(
         default_factory=dict, alias="inference_params"
     )
@@ -45,3 +47,34 @@ class Preset(NativeNode):
     @property
     def name(self) -> str:
         return self.identifier
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """Return what counts as `{full key: value}`, None for an unchecked checkbox; what cannot be
+        used is left out, see `troubles`.
+        """
+        found = {}
+        for each in self.operation.fields_:
+            with contextlib.suppress(ValueError):
+                found[each.key] = _checked(each)
+        return found
+
+    def troubles(self) -> Iterator[tuple[int, str, str]]:
+        """Yield what is passed over: the index of the field, whether it is its key or its value, and
+        why.
+        """
+        for index, each in enumerate(self.operation.fields_):
+            try:
+                _checked(each)
+            except ValueError as error:
+                yield index, "value" if by_key(each.key) else "key", str(error)
+
+
+def _checked(field: RawField) -> Any:
+    """Return the normal form of a value. Raises ValueError for what counts for nothing in a preset."""
+    setting = by_key(field.key)
+    if setting is not None and setting.section is not Section.OPERATION:
+        raise ValueError(f"`{field.key}` is a {setting.section} setting")
+    if field.key.startswith(CUSTOM_FIELD_PREFIX):
+        return field.value
+    return validate(field.key, field.value)

@@ -225,7 +225,8 @@ class _Reader:
 def _name_of(value: dict[str, Any]) -> str | None:
     """Return the name a document gives itself, whatever else is wrong with it."""
     metadata = value.get("metadata")
-    name = metadata.get("name") if isinstance(metadata, dict) else value.get("model")
+    own = value.get("model", value.get("identifier"))
+    name = metadata.get("name") if isinstance(metadata, dict) else own
     return name if isinstance(name, str) else None
 
 

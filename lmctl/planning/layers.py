@@ -1,7 +1,7 @@
 """Layers of settings to one value each, and who gives it.
 
 Weakest first: LM Studio's default (lmctl's own for `contextLength`), the Server's, the model.yaml
-chain with parents first, the Instance. Each value remembers its layer, the object it is from and its line, so
+chain with parents first, the preset an Instance names, the Instance. Each value remembers its layer, the object it is from and its line, so
 that resolving, diffs and explanations tell one story.
 """
 
@@ -24,6 +24,7 @@ class Layer(StrEnum):
     DEFAULT = "default"
     SERVER = "server"
     MODEL = "model"
+    PRESET = "preset"
     INSTANCE = "instance"
 
 
@@ -47,6 +48,9 @@ def layered(bundle: Bundle, instance: Instance, section: Section) -> dict[str, G
     found = dict(_of_server(bundle)) if section is Section.LOAD else {}
     if instance.spec.model_key in bundle.models:
         found |= of_chain(bundle, instance.spec.model_key, section)
+    preset = instance.spec.preset
+    if section is Section.OPERATION and preset is not None and preset in bundle.presets:
+        found |= of_preset(bundle, preset)
     found |= _own(bundle.origins["Instance", instance.metadata.name], instance, section)
     return found
 
@@ -65,6 +69,20 @@ def of_chain(bundle: Bundle, model: str, section: Section) -> dict[str, Given]:
     for name in reversed(bundle.resolve_base(model).chain):
         found |= _of_model(bundle.origins["Model", name], bundle.models[name], section)
     return found
+
+
+def of_preset(bundle: Bundle, name: str) -> dict[str, Given]:
+    """Return what a declared preset gives."""
+    declared, preset = bundle.origins["Preset", name], bundle.presets[name]
+    places = {
+        field.key: declared.place(("operation", "fields", index)).at
+        for index, field in enumerate(preset.operation.fields_)
+    }
+    whole = declared.place().at
+    return {
+        key: Given(value, Layer.PRESET, f"preset/{name}", places.get(key, whole))
+        for key, value in preset.settings.items()
+    }
 
 
 def values_of(settings: Settings) -> dict[str, Any]:

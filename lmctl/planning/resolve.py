@@ -27,7 +27,7 @@ from lmctl.planning.desired import (
 )
 from lmctl.planning.fit.budget import Guardrails
 from lmctl.planning.formats import LOADS, format_of, runtime_for
-from lmctl.planning.layers import Settings, layered, path_of, values_of
+from lmctl.planning.layers import Settings, layered, of_preset, path_of, values_of
 from lmctl.planning.load_settings import load_settings
 from lmctl.planning.manual_loads import ManualLoad, by_request, with_loads
 from lmctl.planning.on_demand import loadable, ownership
@@ -140,6 +140,10 @@ class _Resolver:
                 yield f"{kind.lower()}/{name}", {"": declared.place().at}
             elif kind == "McpServer":
                 yield f"mcp/{name}", {"": declared.place().at}
+            elif kind == "Preset":
+                given = of_preset(self._bundle, name)
+                places = {path_of(key, Section.OPERATION): e.place for key, e in given.items()}
+                yield f"preset/{name}", {"": declared.place().at, **places}
 
     def _suspended(self) -> Iterator[tuple[str, str]]:
         """Yield the objects that manifests want to be left alone, with where they say so."""

@@ -38,6 +38,7 @@ def surface_of(
         routes=tuple(_route(each) for each in instances),
         aliases=tuple(map(_alias, bundle.routes.values())),
         loadable=tuple(loadable),
+        presets={name: each.settings for name, each in bundle.presets.items()},
         load_deadline=server.jit.deadline,
         access=_access(server.auth),
         cors=Cors(enabled=server.cors.enabled, origins=tuple(server.cors.origins)),
@@ -82,7 +83,8 @@ def _access(auth: Auth) -> Access:
 
 def _alias(route: Route) -> ServedAlias:
     targets = tuple(AliasTarget(each.instance, each.weight) for each in route.spec.targets)
-    return ServedAlias(route.metadata.name, route.names, targets, route.spec.fallback)
+    spec = route.spec
+    return ServedAlias(route.name, route.names, targets, spec.fallback, spec.preset or "")
 
 
 def _route(instance: WantedInstance) -> ServedRoute:

@@ -48,12 +48,15 @@ class AliasTarget(msgspec.Struct, frozen=True):
 
 
 class ServedAlias(msgspec.Struct, frozen=True):
-    """Public names that lead to one of several instances: a Route called `name`."""
+    """Public names that lead to one of several instances: a Route called `name`. The settings of
+    its `preset` count before those of the instances.
+    """
 
     name: str
     names: tuple[str, ...]
     targets: tuple[AliasTarget, ...]
     fallback: tuple[str, ...] = ()
+    preset: str = ""
 
 
 class Cors(msgspec.Struct, frozen=True):
@@ -150,13 +153,15 @@ class Retention(msgspec.Struct, frozen=True):
 
 class Surface(msgspec.Struct, frozen=True):
     """Everything a gateway needs to serve, and the generation it came from. For what is `loadable` a
-    request may wait `load_deadline` seconds.
+    request may wait `load_deadline` seconds. `presets` are settings by full key, by the name a
+    request may give.
     """
 
     generation: int = 0
     routes: tuple[ServedRoute, ...] = ()
     aliases: tuple[ServedAlias, ...] = ()
     loadable: tuple[Loadable, ...] = ()
+    presets: dict[str, dict[str, Any]] = {}
     load_deadline: float = 600.0
     access: Access = Access()
     cors: Cors = Cors()

@@ -1,6 +1,7 @@
 """What changes when the gateway is told something new, each field by the object it belongs to."""
 
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 import msgspec
 
@@ -20,7 +21,7 @@ def surface_changes(
     old: Surface | None, new: Surface, desired: DesiredState
 ) -> Iterator[FieldChange]:
     """Yield names and prediction defaults of instances that differ, then what Routes lead to, then
-    settings of the server.
+    presets, then settings of the server.
     """
     wanted = {each.name: each for each in desired.instances}
     before = _by_instance(old, wanted)
@@ -28,6 +29,7 @@ def surface_changes(
     for name in sorted(before.keys() | after.keys()):
         yield from _of_instance(name, before.get(name), after.get(name), wanted.get(name))
     yield from _of_aliases(old, new, desired.places)
+    yield from _of_presets(old.presets if old else {}, new.presets, desired.places)
     if old is not None:
         yield from _of_server(old, new, desired.places.get(SERVER, {}))
         yield from _of_loadable(old, new)
@@ -54,12 +56,18 @@ def _of_instance(
         yield FieldChange("identifier", was, now, ChangeClass.HOT, place, subject)
     if old is None or new is None:
         return
-    for key in sorted(old.operation.keys() | new.operation.keys()):
-        texts = [shown(each.operation[key]) if key in each.operation else "" for each in (old, new)]
-        if old.operation.get(key, ...) != new.operation.get(key, ...):
+    yield from _settings_changes(old.operation, new.operation, places, subject)
+
+
+def _settings_changes(
+    old: Mapping[str, Any], new: Mapping[str, Any], places: Mapping[str, str], subject: str
+) -> Iterator[FieldChange]:
+    for key in sorted(old.keys() | new.keys()):
+        was, now = (shown(each[key]) if key in each else "" for each in (old, new))
+        if old.get(key, ...) != new.get(key, ...):
             path = path_of(key, Section.OPERATION)
             place = places.get(path, "")
-            yield FieldChange(path, texts[0], texts[1], ChangeClass.HOT, place, subject)
+            yield FieldChange(path, was, now, ChangeClass.HOT, place, subject)
 
 
 def _of_aliases(
@@ -70,7 +78,7 @@ def _of_aliases(
     for name in sorted(before.keys() | after.keys()):
         subject = f"route/{name}"
         was, now = _alias_fields(before.get(name)), _alias_fields(after.get(name))
-        for path in ("names", "targets", "fallback"):
+        for path in ("names", "targets", "fallback", "preset"):
             if was.get(path, "") != now.get(path, ""):
                 found = places.get(subject, {})
                 place = found.get(path, found.get("", ""))
@@ -86,7 +94,25 @@ def _alias_fields(alias: ServedAlias | None) -> dict[str, str]:
         "names": ", ".join(alias.names),
         "targets": ", ".join(map(str, alias.targets)),
         "fallback": ", ".join(alias.fallback),
+        "preset": alias.preset,
     }
+
+
+def _of_presets(
+    before: Mapping[str, Mapping[str, Any]],
+    after: Mapping[str, Mapping[str, Any]],
+    places: Mapping[str, Mapping[str, str]],
+) -> Iterator[FieldChange]:
+    """Yield which presets came and went, and what is another setting in those that stayed."""
+    for name in sorted(before.keys() | after.keys()):
+        subject = f"preset/{name}"
+        if name in before and name in after:
+            found = places.get(subject, {})
+            yield from _settings_changes(before[name], after[name], found, subject)
+        else:
+            was, now = (name if name in each else "" for each in (before, after))
+            place = places.get(subject, {}).get("", "")
+            yield FieldChange("identifier", was, now, ChangeClass.HOT, place, subject)
 
 
 def _of_server(old: Surface, new: Surface, places: Mapping[str, str]) -> Iterator[FieldChange]:

@@ -1,7 +1,10 @@
 """From the model a client asked for to where it is served (contract 1.4, OpenAI family)."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
+
+import msgspec
 
 from lmctl.base.errors import BadRequest, NotFound
 from lmctl.planning.surface import Loadable, ServedAlias, ServedRoute, Surface
@@ -116,7 +119,8 @@ def _alias(surface: Surface, asked: str | None) -> ServedAlias | None:
 
 
 def _behind(surface: Surface, alias: ServedAlias) -> Destination:
-    routes = {route.instance: route for route in reversed(surface.routes)}
+    settings = surface.presets.get(alias.preset, {})
+    routes = {route.instance: _over(route, settings) for route in reversed(surface.routes)}
     targets = [(routes.get(each.instance), each.weight) for each in alias.targets]
     fallback = [routes[name] for name in alias.fallback if name in routes]
     found = Destination(
@@ -129,6 +133,13 @@ def _behind(surface: Surface, alias: ServedAlias) -> Destination:
             hint=f"`lmctl get route/{alias.name}` tells what it leads to",
         )
     return found
+
+
+def _over(route: ServedRoute, settings: Mapping[str, Any]) -> ServedRoute:
+    """Return a route on which these settings count before its own."""
+    if not settings:
+        return route
+    return msgspec.structs.replace(route, operation={**route.operation, **settings})
 
 
 def _of_model(surface: Surface, asked: str | None) -> ServedRoute | None:
