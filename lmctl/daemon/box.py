@@ -26,6 +26,7 @@ from lmctl.adapters.weights.scrubbing import Scrubber
 from lmctl.base.digests import short
 from lmctl.base.periods import Periods
 from lmctl.daemon.by_hand import ByHand
+from lmctl.daemon.downloading import downloads_of
 from lmctl.daemon.exact import Scribe, check, plan_now
 from lmctl.daemon.hands import hands
 from lmctl.daemon.progress import Changes, ProgressBoard
@@ -110,6 +111,9 @@ class Box:
             clock=time.time,
             tell=self.recorder.event,
             ring=self._bell.ring,
+        )
+        self.downloads = downloads_of(
+            self.eyes, tell=self.recorder.event, changed=self.changes.bump, ring=self._bell.ring
         )
         self._tokens = TokenKeeper(
             home.run / "tokens.json",
@@ -278,6 +282,7 @@ class Box:
 
     async def close(self) -> None:
         """Close what is open."""
+        await self.downloads.stop()
         await self.settle()
         self.by_hand.stop()
         await self.vitals.stop()

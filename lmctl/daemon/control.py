@@ -16,6 +16,7 @@
     GET  /lmctl/v1/tools/LABEL       the tools of a hosted tool server
     POST /lmctl/v1/tools/LABEL/calls {"tool", "arguments", "seconds"} call one; content parts of MCP
     POST /lmctl/v1/tools/LABEL/retry connect again now
+    /lmctl/v1/hub, /lmctl/v1/downloads   models of the hub, see control_downloads
     POST /lmctl/v1/reconcile         look again now
     POST /lmctl/v1/rollback          {"generation": N or null, "by", "reason"} bring it back and hold
     POST /lmctl/v1/suspend           {"subject", "reason", "by", "until"} leave it alone
@@ -39,6 +40,7 @@ from lmctl.adapters.state.events import LEVELS, Event, Filter
 from lmctl.base.errors import LmctlError
 from lmctl.daemon.box import Box
 from lmctl.daemon.control_asked import asked, tell_error
+from lmctl.daemon.control_downloads import add_download_routes
 from lmctl.daemon.control_instances import InstanceResource, InstancesResource
 from lmctl.daemon.control_tools import add_tool_routes
 from lmctl.daemon.control_wishes import (
@@ -220,5 +222,6 @@ def create_app(box: Box) -> App:
     app.add_route("/lmctl/v1/instances", InstancesResource(box))
     app.add_route("/lmctl/v1/instances/{name:path}", InstanceResource(box))
     add_tool_routes(app, box.tools.host)
+    add_download_routes(app, box)
     app.add_route("/lmctl/v1/shutdown", ShutdownResource(box))
     return app

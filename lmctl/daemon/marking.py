@@ -9,6 +9,7 @@ import structlog
 from lmctl.adapters.followed import Followed
 from lmctl.adapters.home import Home
 from lmctl.adapters.revisions import Revisions
+from lmctl.adapters.weights.by_request import DownloadJobs
 from lmctl.adapters.weights.collecting import Collector, Roots
 from lmctl.base.errors import LmctlError
 from lmctl.daemon.wiring import Eyes
@@ -23,13 +24,16 @@ _EVERY = 3600.0
 
 def needed_by(home: Home, see: Eyes) -> Roots:
     """Return what must stay in a home. Raises Refused when that cannot be known."""
-    return needed(
+    found = needed(
         [Path(each) for each in Followed(home.root / "roots.json").roots()],
         host=see.host(),
         last_good=LastGood(home.last_good),
         revisions=Revisions(home.revisions),
         runners=home.runners,
     )
+    asked = [each.weights.key for each in see.downloaded.read()]
+    coming = [sha for job in DownloadJobs(home.root).read() if not job.over for sha in job.sha256s]
+    return Roots(found.keys.union(asked), found.sha256s.union(coming))
 
 
 async def mark_for_ever(home: Home, see: Eyes) -> None:

@@ -49,6 +49,7 @@ async def run(home: Home, *, roots: list[str], keep: bool, patience: float = 0.0
         _stop_on_signals(box, keep=keep)
         log.info("daemon started", pid=os.getpid(), home=str(home.root))
         box.recorder.woke()
+        box.downloads.woke()
         if restored := box.history.restore(last_number(home.run)):
             message = f"the database was lost; {restored} generation(s) are known from their files"
             box.recorder.event("box", "Rebuilt", message, "warning")

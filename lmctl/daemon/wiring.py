@@ -18,6 +18,7 @@ from lmctl.adapters.host import look as look_at_host
 from lmctl.adapters.manual import ManualLoads
 from lmctl.adapters.processes import Processes
 from lmctl.adapters.weights import gguf_facts, mlx_facts
+from lmctl.adapters.weights.by_request import Downloaded
 from lmctl.adapters.weights.models_tree import ModelsTree
 from lmctl.adapters.weights.store import WeightsStore
 from lmctl.base.errors import LmctlError
@@ -46,6 +47,7 @@ class Eyes:
     processes: Processes
     weights: WeightsStore
     tree: ModelsTree
+    downloaded: Downloaded
     runtimes: RuntimeActuator
     observer: Observer
 
@@ -55,7 +57,7 @@ class Eyes:
             sockets=str(self.home.sockets),
             user=str(Path.home()),
             control=str(self.home.control),
-            local_models=self.tree.local_weights(),
+            local_models=self.models_of_people(),
             recorded=self.weights.recorded(),
             manual=ManualLoads(self.home.root).read(),
         )
@@ -63,11 +65,23 @@ class Eyes:
     def other_models(self, desired: DesiredState) -> dict[str, OtherModel]:
         """Return the models a user put there that nothing desired is made of, with their headers."""
         named = {each.model for each in desired.weights}
-        found = self.tree.local_weights()
-        return {
-            key: OtherModel(_first_file(found[key]), _facts_beforehand(found[key]))
-            for key in found.keys() - named
-        }
+        found = self.models_of_people()
+        return {key: self._other(found[key]) for key in found.keys() - named}
+
+    def models_of_people(self) -> dict[str, Weights]:
+        """Return the models no file declares, by key: those put there by hand and those people had
+        downloaded, as far as they are here.
+        """
+        asked = {each.model: each.weights for each in self.downloaded.read()}
+        here = {key: each for key, each in asked.items() if self.weights.look(each).stored}
+        return {**self.tree.local_weights(), **here}
+
+    def _other(self, weights: Weights) -> OtherModel:
+        if isinstance(weights.sources[0], FileSource):
+            return OtherModel(_first_file(weights), _facts_beforehand(weights))
+        stored = self.weights.look(weights).stored
+        first = stored.files[0].name if stored else ""
+        return OtherModel(first, _facts_of(self.weights, weights, stored))
 
     def files_of(self, key: str) -> tuple[tuple[StoredFile, Path], ...]:
         """Return the verified files of a weights key with where they lie."""
@@ -100,7 +114,7 @@ def eyes(
         strays=StrayEyes(home.runners, home.run, processes, clock=clock, period=resync),
         silence=silence,
     )
-    return Eyes(home, processes, weights, tree, runtimes, observer)
+    return Eyes(home, processes, weights, tree, Downloaded(home.root), runtimes, observer)
 
 
 def _host_of(home: Path, runners: tuple[SeenRunner, ...]) -> HostProfile:

@@ -43,8 +43,10 @@ def decide(wish: Wish, desired: DesiredState, known: Iterable[str], *, now: floa
     `known` are the keys of all models there are. Raises NotFound for a model that is none of them,
     Conflict when a declared instance stands in the way, Refused for a wrong setting.
     """
-    model = _model(wish.model, tuple(known))
-    there = _there(wish, model, desired)
+    keys = tuple(known)
+    model = _model(wish.model, keys)
+    made_of = model if model in keys else model.partition("@")[0]
+    there = _there(wish, made_of, desired)
     load = ManualLoad(
         name=there.name if there else _free_name(wish.identifier or model, desired),
         model=model,
@@ -59,7 +61,7 @@ def decide(wish: Wish, desired: DesiredState, known: Iterable[str], *, now: floa
     if there is None:
         return Decision(load.name, load.identifier, load)
     assert isinstance(instance, Instance)  # noqa: S101 # that is what a load declares
-    if there.model != instance.spec.model_key:
+    if there.model != made_of:
         raise Conflict(
             f"`{there.identifier}` is instance/{there.name}, which runs {there.model}{_at(there)}",
             hint="give another identifier",
@@ -114,8 +116,13 @@ def to_unload(what: str, desired: DesiredState) -> WantedInstance:
 
 
 def _model(asked: str, known: tuple[str, ...]) -> str:
-    """Return the key as it is spelled; case does not count in a request."""
+    """Return the key as it is spelled; case does not count in a request. A variant with weights of
+    its own is a key as well.
+    """
     key, at, variant = asked.partition("@")
+    for each in known:
+        if each.casefold() == asked.casefold():
+            return each
     for each in known:
         if each.casefold() == key.casefold():
             return f"{each}{at}{variant}"
@@ -132,8 +139,7 @@ def _there(wish: Wish, model: str, desired: DesiredState) -> WantedInstance | No
     there = (*desired.instances, *desired.asleep)
     if wish.identifier:
         return next((each for each in there if each.identifier == wish.identifier), None)
-    key = model.partition("@")[0]
-    found = [each for each in there if each.model == key]
+    found = [each for each in there if each.model == model]
     return min(
         found,
         key=lambda each: (each in desired.asleep, each.owner != "fleet", each.name),

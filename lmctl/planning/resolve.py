@@ -171,7 +171,7 @@ class _Resolver:
     def _instances(self, models: dict[str, Weights]) -> Iterator[WantedInstance]:
         for name in sorted(self._bundle.instances):
             instance = self._bundle.instances[name]
-            weights = self._weights_for(instance, models, instance.spec.model_key, "model")
+            weights = self._weights_for(instance, models, self._model_of(instance), "model")
             if weights is None:
                 continue
             engine = self._engine_for(instance, weights)
@@ -201,6 +201,11 @@ class _Resolver:
 
     def _socket(self, name: str, spec_digest: str) -> str:
         return f"{self._host.sockets}/{name}-{spec_digest[:8]}.sock"
+
+    def _model_of(self, instance: Instance) -> str:
+        """Return the key of its model: a variant with weights of its own has one too."""
+        asked = instance.spec.model
+        return asked if asked in self._host.local_models else instance.spec.model_key
 
     def _weights_for(
         self, instance: Instance, models: Mapping[str, Weights], wanted: str, field_: str

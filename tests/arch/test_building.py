@@ -48,7 +48,7 @@ DOORS = {
         "cli/client.py",
         "cli/gateway_client.py",
     ),
-    "huggingface_hub": ("adapters/weights/hub.py",),
+    "huggingface_hub": ("adapters/weights/hub.py", "adapters/weights/hub_search.py"),
     "jinja2": ("chat/template.py", "chat/template_budget.py", "chat/template_sandbox.py"),
     "jsonschema": ("base/json_schema.py",),
     "llguidance": ("chat/masks.py",),

@@ -40,6 +40,8 @@ class Repo:
     gated: bool | Literal["refused"] = False
     commits: dict[str, dict[str, HubFile]] = field(default_factory=dict)
     refs: dict[str, str] = field(default_factory=dict)
+    downloads: int = 0
+    tags: list[str] = field(default_factory=lambda: ["gguf"])
 
     def commit(self, files: dict[str, bytes], *, to: str = "main", tag: str | None = None) -> str:
         """Add a commit with exactly these files; return its id."""
@@ -67,6 +69,8 @@ class HubHandler(Handler):
             return self.plain(*self.server.metadata_fault)
         if found := _FILE.fullmatch(self.path_only):
             return self.file(*found.groups(), token=token)
+        if self.path_only == "/api/models":
+            return self.search()
         if found := _INFO.fullmatch(self.path_only):
             return self.info(found[1], found[2] or "main", token=token)
         return self.refuse(404, "", f"nothing at {self.path_only}")
@@ -90,6 +94,32 @@ class HubHandler(Handler):
             "siblings": files,
         }
         return self.plain(200, json.dumps(body).encode(), Content_Type="application/json")
+
+    def search(self) -> None:
+        query = parse_qs(urlsplit(self.path).query)
+        words, wanted = query.get("search", [""])[0], query.get("filter", [""])[0]
+        limit = int(query.get("limit", ["1000"])[0])
+        found = [
+            (name, repo)
+            for name, repo in self.server.repos.items()
+            if words.lower() in name.lower() and wanted in repo.tags and not repo.private
+        ]
+        found.sort(key=lambda each: -each[1].downloads)
+        body = [
+            {
+                "id": name,
+                "downloads": repo.downloads,
+                "likes": repo.downloads // 10,
+                "lastModified": "2026-01-02T03:04:05.000Z",
+                "gated": "auto" if repo.gated else False,
+                "tags": repo.tags,
+                "siblings": [
+                    {"rfilename": path} for path in sorted(repo.commits[repo.refs["main"]])
+                ],
+            }
+            for name, repo in found[:limit]
+        ]
+        self.plain(200, json.dumps(body).encode(), Content_Type="application/json")
 
     def file(self, name: str, revision: str, path: str, *, token: str) -> None:
         repo = self.server.repos.get(name)

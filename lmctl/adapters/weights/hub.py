@@ -7,8 +7,10 @@ because its file downloads neither resume across calls nor check content (2.4.0,
 
 import asyncio
 import os
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Final, NoReturn
+from functools import partial
+from typing import Final, NoReturn, TypeVar
 
 import httpx2
 from huggingface_hub import HfApi, hf_hub_url
@@ -32,9 +34,13 @@ from lmctl.planning.gguf_names import base_name, pick
 from lmctl.planning.weights_values import HubSource, Pinned
 
 _DEFAULT: Final = "https://huggingface.co"
-_ANSWER_WITHIN: Final = 5.0
+ANSWER_WITHIN: Final = 5.0
 _RESOLVE_WITHIN: Final = 8.0
+TROUBLE: Final = (HfHubHTTPError, httpx2.HTTPError, HFValidationError, OfflineModeIsEnabled)
+"""What a question to the hub may end with; `translate` says it in our words."""
 _HOW_TO_SIGN_IN: Final = "set HF_TOKEN for the daemon, or run `hf auth login` as its user"
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,15 +76,27 @@ async def resolve(source: HubSource) -> HubFiles:
     Raises Unreachable or NotReady (network), NotFound (repository, revision, file), Refused
     (gated, bad token), IntegrityError (the hub has other bytes than the pinned sha256).
     """
+    listing = await repository(f"{source.user}/{source.repo}", source.revision)
+    return replace(listing, files=chosen(source, listing.files))
+
+
+async def repository(repo: str, revision: str = "main") -> HubFiles:
+    """Return the commit a revision leads to and every file of it. Raises as `resolve` does."""
     where = endpoint()
-    repo = f"{source.user}/{source.repo}"
+    return await answered(partial(_listing, repo, revision, where), where)
+
+
+async def answered(ask: Callable[[], T], where: str) -> T:
+    """Return what a blocking question to the hub answers; at most eight seconds.
+
+    Raises Unreachable after that, and whatever the question raises.
+    """
     try:
         async with asyncio.timeout(_RESOLVE_WITHIN):
-            listing = await abandonable(_listing, repo, source.revision, where)
+            return await abandonable(ask)
     except TimeoutError as error:
         reason = f"{host_of(where)} does not answer within {_RESOLVE_WITHIN:.0f} s"
         raise unreachable(reason) from error
-    return replace(listing, files=_chosen(source, listing.files))
 
 
 async def fetch(
@@ -133,9 +151,9 @@ def _listing(repo: str, revision: str, where: str) -> HubFiles:
     """Return the commit and all its files; blocks."""
     try:
         api = HfApi(endpoint=where)
-        info = api.model_info(repo, revision=revision, files_metadata=True, timeout=_ANSWER_WITHIN)
-    except (HfHubHTTPError, httpx2.HTTPError, HFValidationError, OfflineModeIsEnabled) as error:
-        _translate(error, repo, revision, where)
+        info = api.model_info(repo, revision=revision, files_metadata=True, timeout=ANSWER_WITHIN)
+    except TROUBLE as error:
+        translate(error, repo, revision, where)
     files = tuple(
         HubFile(each.rfilename, each.size, each.lfs.sha256 if each.lfs else None, each.blob_id)
         for each in info.siblings or ()
@@ -150,7 +168,7 @@ def _gated(repo: str, where: str) -> Refused:
     )
 
 
-def _translate(error: Exception, repo: str, revision: str, where: str) -> NoReturn:
+def translate(error: Exception, repo: str, revision: str, where: str) -> NoReturn:
     """Raise the client's error in our words. The order matters: gated is a kind of not found."""
     host = host_of(where)
     answer: LmctlError
@@ -204,7 +222,7 @@ def _status(response: httpx2.Response, repo: str, host: str) -> LmctlError:
             return Refused(f"{host} answers status {status} for {repo}")
 
 
-def _chosen(source: HubSource, files: tuple[HubFile, ...]) -> tuple[HubFile, ...]:
+def chosen(source: HubSource, files: tuple[HubFile, ...]) -> tuple[HubFile, ...]:
     """Return the picked files, main file first, its sha256 pinned if the source says so."""
     by_path = {each.path: each for each in files}
     names = pick(tuple(by_path), source.file)

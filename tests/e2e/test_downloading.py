@@ -1,0 +1,82 @@
+"""Models of the hub on a real box: found, weighed, downloaded, gone on with after a kill -9."""
+
+from contextlib import closing
+
+import pytest
+
+from lmctl.base.errors import NotFound, Refused
+from lmctl.cli.download_client import DownloadClient
+from tests.support.file_server import Fault
+from tests.support.localhub import LocalHub
+from tests.support.weights_home import content, sha256
+
+pytestmark = pytest.mark.e2e
+
+MIB = 1024 * 1024
+USUAL, LARGE = content(3 * MIB), content(5 * MIB, seed=2)
+
+
+@pytest.fixture
+def hub(box):
+    with LocalHub.running() as server:
+        repo = server.repo("acme/tiny-GGUF")
+        repo.commit({"tiny-Q4_K_M.gguf": USUAL, "tiny-Q8_0.gguf": LARGE})
+        repo.downloads = 70
+        server.repo("acme/other").commit({"other-Q2_K.gguf": content(2000)})
+        box.env |= {"HF_ENDPOINT": server.url, "HF_TOKEN": "", "HF_HOME": str(box.root / "hf")}
+        yield server
+
+
+@pytest.fixture
+def client(box, hub):
+    box.apply()
+    with closing(DownloadClient(box.home)) as made:
+        yield made
+
+
+def test_a_model_is_found_weighed_downloaded_and_known(box, client):
+    [found] = client.search("tiny")
+    assert (found.repo, found.downloads, found.quantizations) == (
+        "acme/tiny-GGUF", 70, ("Q4_K_M", "Q8_0"),
+    )  # fmt: skip
+    offered = client.choices("acme/tiny-GGUF")
+    assert [(each.quantization, each.size, each.recommended) for each in offered.choices] == [
+        ("Q4_K_M", 3 * MIB, True), ("Q8_0", 5 * MIB, False),
+    ]  # fmt: skip
+    with pytest.raises(NotFound, match="has no Q6_K"):
+        client.download("acme/tiny-GGUF", "Q6_K")
+    with pytest.raises(Refused, match="names no repository"):
+        client.download("tiny")
+
+    job = client.download("acme/tiny-GGUF")
+    views = list(client.follow_download(job.id))
+    assert (views[-1].status, views[-1].done) == ("completed", 3 * MIB)
+    assert client.download("acme/tiny-GGUF").status == "already_downloaded"
+    second = client.download("https://huggingface.co/acme/tiny-GGUF", "q8_0")
+    assert list(client.follow_download(second.id))[-1].model == "acme/tiny-GGUF@Q8_0"
+    assert [each.status for each in client.downloads()] == ["completed", "completed"]
+    listed = box.lmctl("ls", "-o", "json").json
+    assert [each["modelKey"] for each in listed] == ["acme/tiny-GGUF", "acme/tiny-GGUF@Q8_0"]
+
+
+def test_a_download_outlives_its_daemon(box, client, hub):
+    hub.faults.append(Fault("resolve", stall_after=2 * MIB))
+    job = client.download("acme/tiny-GGUF@Q8_0").id
+    next(each for each in client.follow_download(job) if each.done)
+    box.kill(box.daemon_pid())
+    box.apply()
+    assert list(client.follow_download(job))[-1].status == "completed"
+    assert hub.sent("resolve") < 5 * MIB + 2 * MIB
+    assert (box.home.root / "blobs/sha256" / sha256(LARGE)[:2] / sha256(LARGE)).exists()
+
+
+def test_gc_keeps_what_was_asked_for_and_what_is_on_its_way(box, client, hub):
+    done = client.download("acme/tiny-GGUF@Q4_K_M").id
+    list(client.follow_download(done))
+    hub.faults.append(Fault("resolve", stall_after=MIB))
+    job = client.download("acme/tiny-GGUF@Q8_0").id
+    next(each for each in client.follow_download(job) if each.done)
+    assert client.pause_download(job).status == "paused"
+    assert box.lmctl("gc", "--grace", "0s", "-o", "json").json["removed"] == []
+    client.resume_download(job)
+    assert list(client.follow_download(job))[-1].status == "completed"
