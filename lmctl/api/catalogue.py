@@ -73,6 +73,10 @@ class NoSuchModel(NotFound):
     """The native API knows no model, or no loaded instance, of this name."""
 
 
+class NoSuchJob(NotFound):
+    """No download of this id is remembered."""
+
+
 class NoSuchResponse(NotFound):
     """No response of this id is remembered."""
 
@@ -164,6 +168,7 @@ TABLE: tuple[tuple[type[LmctlError], Row], ...] = (
     (NotListed, _asker(404, "model_not_found", anthropic=_MISSING)),
     (UnknownPath, _asker(404, "unknown_endpoint", anthropic=_MISSING)),
     (NoSuchModel, _asker(404, "model_not_found", native="model_not_found", anthropic=_MISSING)),
+    (NoSuchJob, _asker(404, "job_not_found", native="job_not_found", anthropic=_MISSING)),
     (UnknownTurn, _asker(404, "previous_response_not_found", anthropic=_MISSING)),
     (NoSuchResponse, _asker(404, "response_not_found", anthropic=_MISSING)),
     (NotFound, _asker(404, "not_found", anthropic=_MISSING)),

@@ -10,6 +10,7 @@ from lmctl.api.anthropic_messages import CountTokens, Messages
 from lmctl.api.metrics import Metrics
 from lmctl.api.native_chat import NativeChat
 from lmctl.api.native_chat_body import NativeChatBody
+from lmctl.api.native_downloads import DownloadBody, DownloadModel, DownloadStatus
 from lmctl.api.native_listing import NativeModels
 from lmctl.api.native_models import LoadBody, LoadModel, UnloadBody, UnloadModel
 from lmctl.api.openai_chat import ChatBody, ChatCompletions
@@ -153,6 +154,18 @@ _NATIVE: Final = (
         _CHANGE,
         lambda parts: UnloadModel(parts.gateway),
         (_post("Unload an instance", native.UnloadedModel, UnloadBody),),
+    ),
+    Endpoint(
+        "/api/v1/models/download",
+        _CHANGE,
+        lambda parts: DownloadModel(parts.gateway),
+        (_post("Download a model", native.DownloadJob, DownloadBody),),
+    ),
+    Endpoint(
+        "/api/v1/models/download/status/{job_id}",
+        _LOOK,
+        lambda parts: DownloadStatus(parts.gateway),
+        (_get("Read how far a download is", native.DownloadJob),),
     ),
 )
 

@@ -5,19 +5,14 @@ What a file declares is neither loaded otherwise nor unloaded: 409, naming the f
 """
 
 import time
-from typing import Any, TypeVar
+from typing import Any
 
 import msgspec
 from falcon.asgi import Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from lmctl.api.catalogue import NoSuchModel
-from lmctl.api.closing import exchange_of
-from lmctl.api.control import call_daemon, refuse_strangers
 from lmctl.api.errors import JSON_TYPE
-from lmctl.api.native_reading import parse_native
-from lmctl.api.reading import read_body
-from lmctl.base.errors import BadRequest, Conflict, EngineFailed, LmctlError
+from lmctl.api.managing import ask, body_of
 from lmctl.serving.gateway import Gateway
 
 _SETTINGS = {
@@ -29,7 +24,6 @@ _SETTINGS = {
     "parallel": "parallel",
 }
 _ECHOED = ("context_length", "eval_batch_size", "flash_attention", "offload_kv_cache_to_gpu")
-_Body = TypeVar("_Body", bound=BaseModel)
 
 
 class LoadBody(BaseModel):
@@ -67,10 +61,10 @@ class LoadModel:
         self._gateway = gateway
 
     async def on_post(self, req: Request, resp: Response) -> None:
-        body = await _body(req, self._gateway, LoadBody)
+        body = await body_of(req, self._gateway, LoadBody)
         began = time.monotonic()
         wish = {"model": body.model, "load": body.settings(), "wait": True}
-        answer = await _ask(self._gateway, "POST", "/instances", wish)
+        answer = await ask(self._gateway, "POST", "/instances", wish)
         told: dict[str, Any] = {
             "type": "llm",
             "instance_id": answer["identifier"],
@@ -94,39 +88,7 @@ class UnloadModel:
         self._gateway = gateway
 
     async def on_post(self, req: Request, resp: Response) -> None:
-        body = await _body(req, self._gateway, UnloadBody)
-        answer = await _ask(self._gateway, "DELETE", f"/instances/{body.instance_id}")
+        body = await body_of(req, self._gateway, UnloadBody)
+        answer = await ask(self._gateway, "DELETE", f"/instances/{body.instance_id}")
         resp.content_type = JSON_TYPE
         resp.data = msgspec.json.encode({"instance_id": answer["identifier"]})
-
-
-async def _body(req: Request, gateway: Gateway, kind: type[_Body]) -> _Body:
-    """Return the body. Raises as `parse_native` does, and Refused for an unknown caller who is not on
-    this machine.
-    """
-    if not exchange_of(req).principal.proven:
-        refuse_strangers(req)
-    return parse_native(kind, await read_body(req, gateway.snapshot().surface.limits))
-
-
-async def _ask(gateway: Gateway, method: str, path: str, body: Any = None) -> dict[str, Any]:
-    """Return what the control plane answers. Raises what it says no with."""
-    socket = gateway.snapshot().surface.control_socket
-    status, answer = await call_daemon(socket, method, path, body)
-    if status < 400:
-        return answer
-    told = answer.get("error") or {}
-    message, hint = told.get("message") or f"the control plane answered {status}", told.get("hint")
-    raise _error(status, told.get("code"), message, hint)
-
-
-def _error(status: int, code: str | None, message: str, hint: str | None) -> LmctlError:
-    match status, code:
-        case 404, _:
-            return NoSuchModel(message, hint=hint)
-        case 409, "declared":
-            return Conflict(message, hint=hint)
-        case 409 | 400, _:
-            return BadRequest(message, hint=hint)
-        case _:
-            return EngineFailed(message, hint=hint)

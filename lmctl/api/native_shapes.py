@@ -95,6 +95,22 @@ class UnloadedModel(BaseModel):
     instance_id: str
 
 
+class DownloadJob(BaseModel):
+    """A download; of a model that is here already nothing but the status is told. `error` says why
+    it failed, or what it waits for.
+    """
+
+    status: Literal["downloading", "paused", "completed", "failed", "already_downloaded"]
+    job_id: str = ""
+    total_size_bytes: int = 0
+    downloaded_bytes: int = 0
+    bytes_per_second: float = 0
+    estimated_completion: str = ""
+    started_at: str = ""
+    completed_at: str = ""
+    error: str = ""
+
+
 class V0ModelEntry(BaseModel):
     """A variant of a model that is here, with its state."""
 

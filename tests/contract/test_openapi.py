@@ -13,7 +13,12 @@ from lmctl.planning.known_models import KnownModel, ModelInstance
 from tests.support.fuzzing import Fuzzing
 
 # Only a control plane can answer these; without one they say so with a 503.
-BY_THE_DAEMON = ("/api/v1/models/load", "/api/v1/models/unload")
+BY_THE_DAEMON = (
+    "/api/v1/models/load",
+    "/api/v1/models/unload",
+    "/api/v1/models/download",
+    "/api/v1/models/download/status/{job_id}",
+)
 CHAT = ModelInstance("chat", "chat", True, "llama.cpp", "1", 4096, 2, 512, None, True)
 
 

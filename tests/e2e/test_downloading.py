@@ -1,7 +1,9 @@
 """Models of the hub on a real box: found, weighed, downloaded, gone on with after a kill -9."""
 
+import re
 from contextlib import closing
 
+import httpx2
 import pytest
 
 from lmctl.base.errors import NotFound, Refused
@@ -57,6 +59,33 @@ def test_a_model_is_found_weighed_downloaded_and_known(box, client):
     assert [each.status for each in client.downloads()] == ["completed", "completed"]
     listed = box.lmctl("ls", "-o", "json").json
     assert [each["modelKey"] for each in listed] == ["acme/tiny-GGUF", "acme/tiny-GGUF@Q8_0"]
+
+
+def test_the_native_api_downloads_by_link_and_tells_how_far_it_is(box, client):
+    path = "/api/v1/models/download"
+    with httpx2.Client(base_url=box.url, timeout=60) as http:
+        wrong = http.post(path, json={"model": "acme/tiny-GGUF", "quantization": "Q8_0"})
+        told = wrong.json()["error"]
+        assert (wrong.status_code, told["code"], told["param"]) == (
+            400, "invalid_value", "quantization",
+        )  # fmt: skip
+        assert http.post(path, json={"model": "https://hf.co/no/body"}).status_code == 404
+        unknown = http.get(f"{path}/status/job_0123456789")
+        assert (unknown.status_code, unknown.json()["error"]["type"]) == (404, "job_not_found")
+
+        link = {"model": "https://huggingface.co/acme/tiny-GGUF", "quantization": "Q8_0"}
+        begun = http.post(path, json=link).json()
+        assert (begun["status"], begun["total_size_bytes"]) == ("downloading", 5 * MIB)
+        assert re.fullmatch(r"job_[0-9a-f]{10}", begun["job_id"])
+        assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", begun["started_at"])
+        list(client.follow_download(begun["job_id"]))
+        status = http.get(f"{path}/status/{begun['job_id']}").json()
+        assert (status["status"], status["downloaded_bytes"]) == ("completed", 5 * MIB)
+        assert status["completed_at"] >= status["started_at"]
+        assert http.post(path, json=link).json() == {"status": "already_downloaded"}
+        assert [each["key"] for each in http.get("/api/v1/models").json()["models"]] == [
+            "acme/tiny-GGUF"
+        ]
 
 
 def test_a_download_outlives_its_daemon(box, client, hub):

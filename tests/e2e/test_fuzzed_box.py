@@ -9,12 +9,14 @@ import pytest
 
 from lmctl.manifests.server import Scope
 from tests.support.box import Box, box_in
+from tests.support.file_server import refusing_port
 from tests.support.fuzzing import Fuzzing
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 
 SCOPES = get_args(Scope)
 LOAD, UNLOAD = "/api/v1/models/load", "/api/v1/models/unload"
+DOWNLOAD = "/api/v1/models/download"
 READ = ("/v1/models", "/api/v1/models", "/api/v0/models")
 
 
@@ -24,7 +26,7 @@ def token_of(scope: str) -> str:
 
 def needed(path: str) -> str:
     """Return the scope a path needs, as docs/tasks/tokens.md has it."""
-    if path in (LOAD, UNLOAD):
+    if path in (LOAD, UNLOAD, DOWNLOAD):
         return "models:write"
     return "models:read" if path.startswith(READ) else "inference"
 
@@ -33,6 +35,7 @@ def needed(path: str) -> str:
 def box(tmp_path_factory) -> Iterator[Box]:
     """One that answers, embeds nothing, and has a model that requests may load and unload."""
     with box_in(tmp_path_factory.mktemp("fuzzed")) as made:
+        made.env["HF_ENDPOINT"] = f"http://127.0.0.1:{refusing_port()}"
         known = [
             f'{{name: {scope.replace(":", "-")}, scopes: ["{scope}"],'
             f' hash: "sha256:{hashlib.sha256(token_of(scope).encode()).hexdigest()}"}}'

@@ -101,6 +101,8 @@ NEEDS = [
     ("GET", "/api/v1/models", "models:read"),
     ("POST", "/api/v1/models/load", "models:write"),
     ("POST", "/api/v1/models/unload", "models:write"),
+    ("POST", "/api/v1/models/download", "models:write"),
+    ("GET", "/api/v1/models/download/status/job_0123456789", "models:read"),
 ]
 
 
