@@ -116,4 +116,11 @@ def status(output: OutputOption = Output.TEXT) -> None:
 def _standing(
     view: DaemonView | None = None, *, running: bool = True, answers: bool = True
 ) -> dict[str, object]:
-    return {"running": running, "answers": running and answers, "daemon": view}
+    # The first four are what `lms daemon status --json` says.
+    return {
+        "status": "running" if running else "not-running",
+        **({"pid": view.pid, "isDaemon": True, "version": view.version} if view else {}),
+        "running": running,
+        "answers": running and answers,
+        "daemon": view,
+    }

@@ -43,6 +43,11 @@ class GatewayClient:
         """Give the connections back."""
         self._http.close()
 
+    @property
+    def port(self) -> int | None:
+        """The port that is asked, None where the URL's scheme says it."""
+        return self._http.base_url.port
+
     def models(self) -> list[Known]:
         """Return what can be chatted with, loaded models first."""
         found = [

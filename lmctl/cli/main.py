@@ -34,6 +34,7 @@ from lmctl.cli import (
     running,
     schemas,
     secrets,
+    serving,
     state,
     storing,
     tokens,
@@ -88,6 +89,7 @@ app.add_typer(tool_servers.app, name="mcp")
 app.add_typer(history.app, name="history")
 app.add_typer(state.app, name="state")
 app.add_typer(daemon.app, name="daemon")
+app.add_typer(serving.app, name="server")
 read_json_flag(app)
 
 

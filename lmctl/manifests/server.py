@@ -32,6 +32,8 @@ Scope = Literal["models:read", "models:write", "inference", "mcp:ephemeral", "mc
 class Listen(Node):
     """Where the gateway listens."""
 
+    enabled: bool = True
+    """Whether it listens at all; `lmctl server stop` turns it off, models stay loaded."""
     host: NonEmpty = "127.0.0.1"
     """Address to listen on; `0.0.0.0` is every address of this machine."""
     port: Annotated[int, Field(ge=0, le=65535)] = 1234

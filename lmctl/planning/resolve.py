@@ -104,7 +104,7 @@ class _Resolver:
             asleep=asleep,
             leaving=self._leaving,
             on_demand=OnDemand(server.jit.enabled, server.jit.keep_only_last, server.jit.per_type),
-            gateway=_gateway(server.listen),
+            gateway=_gateway(server.listen) if server.listen.enabled else None,
             scrub=server.reconcile.scrub,
             guardrails=Guardrails(server.guardrails.mode, server.guardrails.custom_threshold),
             surface=surface_of(

@@ -78,7 +78,7 @@ def _why_other(
     if seen is None:
         return "" if want is None else "declared and not listening"
     if want is None:
-        return "no longer declared"
+        return "declared not to listen"
     if seen.digest != want.digest:
         return "; ".join(map(str, changes)) or "where it listens changed"
     return f"it hangs: {seen.hung}" if seen.hung else ""

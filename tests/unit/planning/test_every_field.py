@@ -104,6 +104,7 @@ def model(path: str, *values: Any, **more: Any) -> Change:
 JIT = {"spec.residency.mode": "jit"}
 SAFE = {"spec.auth.required": False}
 HAND_MADE = (
+    server("listen.enabled", False, True),
     server("listen.host", "127.0.0.2", "0.0.0.0"),
     server("listen.port", 4321, 4322, bad=70_000),
     server("listen.workers", 2, 3, bad=0),
@@ -322,6 +323,13 @@ def kinds_of(plan: Plan) -> set[type]:
     return {type(each.step) for each in plan.steps}
 
 
+# At another port the next one listens before the last one ends.
+LISTENERS = {
+    "spec.listen.port": {plans.StartGateway},
+    "spec.listen.enabled": {plans.StopGateway},
+}
+
+
 def test_the_base_fleet_is_in_sync_with_its_box():
     assert not BASE.fatal, BASE.diagnostics
     assert make_plan(GOAL, BOX).empty
@@ -346,8 +354,7 @@ def test_a_change_costs_what_its_class_says_and_putting_it_back_leaves_nothing(c
             assert plans.FetchWeights not in steps
             assert not steps & set(LISTENER)
         elif promised == "server-restart":
-            alone = change.path == "spec.listen.port"  # the next one listens before the last ends
-            assert steps == ({plans.StartGateway} if alone else set(LISTENER))
+            assert steps == LISTENERS.get(change.path, set(LISTENER))
     back = reading(FILES)
     assert back.bundle.digest == BASE.bundle.digest
     assert make_plan(goal_of(back), BOX).empty
