@@ -85,7 +85,7 @@ def _failed(place: str, check: Check, what: str) -> Disproved:
 
 
 def _call(check: Check, want: WantedInstance, name: str) -> Call:
-    settings = effective(want.operation, _DEFAULTS)
+    settings = effective({}, want.operation, _DEFAULTS, fields=want.custom_fields)
     question = Chat((Message("user", check.prompt),))
     return msgspec.structs.replace(
         settings.call(name, question), queue=_PLACES, queue_deadline=check.max_seconds

@@ -16,6 +16,7 @@ class TunedBody(BaseModel):
     """A body with settings."""
 
     preset: str | None = None
+    custom_fields: dict[str, Any] | None = None
 
     def layer(self) -> dict[str, Any]:
         """Return what the request itself says about prediction, by full key."""
@@ -24,9 +25,10 @@ class TunedBody(BaseModel):
     def settings(self, surface: Surface, route: ServedRoute) -> Effective:
         """Return what it comes to at a route: its own words, then its preset, then the route's.
 
-        Raises BadRequest when there is no preset of that name.
+        Raises BadRequest when there is no preset of that name, or the model has no such custom field.
         """
-        return effective(self.layer(), self.named(surface), route.operation)
+        own = {**self.layer(), **_switched(self.custom_fields or {}, route)}
+        return effective(own, self.named(surface), route.operation, fields=route.custom_fields)
 
     def named(self, surface: Surface) -> dict[str, Any]:
         """Return the settings of its preset, by full key. Raises BadRequest when there is none of
@@ -43,6 +45,21 @@ class TunedBody(BaseModel):
                 hint=_hint(self.preset, surface),
             )
         return found
+
+
+def _switched(asked: dict[str, Any], route: ServedRoute) -> dict[str, Any]:
+    """Return the values of custom fields by full key. Raises BadRequest naming what cannot be set."""
+    known = {each.key: each for each in route.custom_fields}
+    for key, value in asked.items():
+        field, place = known.get(key), f"custom_fields.{key}"
+        if field is None:
+            names = f"known: {', '.join(known)}" if known else "it has none"
+            raise BadRequest(
+                f"`{place}`: `{route.model}` has no such custom field", param=place, hint=names
+            )
+        if not field.fits(value):
+            raise BadRequest(f"`{place}`: expected {field.expectation}", param=place)
+    return {known[key].settings[0]: value for key, value in asked.items()}
 
 
 def _hint(asked: str, surface: Surface) -> str:

@@ -9,6 +9,8 @@ from typing import Any, Literal
 
 import msgspec
 
+from lmctl.base.template_override import TemplateOverride
+
 Role = Literal["system", "user", "assistant", "tool"]
 FinishReason = Literal["stop", "length", "tool_calls"]
 
@@ -160,7 +162,7 @@ class Drafting(msgspec.Struct, frozen=True, omit_defaults=True):
 class Chat(msgspec.Struct, frozen=True, tag=True):
     """A conversation to continue; rendered with the model's own template.
 
-    `continues` goes on with the last assistant message instead of beginning a new one.
+    What `template` says counts below `template_variables`, which the request itself gives.
     `tool_naming` is how names of tools are written for the model; calls have the tools' own names.
     With `strangers` what is written as a call of a tool nobody offered is one, else it is text.
     """
@@ -170,8 +172,8 @@ class Chat(msgspec.Struct, frozen=True, tag=True):
     tool_choice: ToolChoice = ToolChoice()
     tool_naming: ToolNaming = "removeSpecial"
     reasoning: Reasoning = Reasoning()
+    template: TemplateOverride = TemplateOverride()
     template_variables: dict[str, Any] = {}
-    continues: bool = False
     strangers: bool = False
 
 
@@ -206,8 +208,6 @@ class Call(msgspec.Struct, frozen=True):
     alternatives, None for none. `progress` asks for `PromptProgress` events. `queue` is behind how
     many others it may wait for a slot and `queue_deadline` for how many seconds; None leaves
     both to the runner's spec.
-
-    The runner does not act yet on `continues`.
     """
 
     id: str

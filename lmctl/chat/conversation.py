@@ -65,7 +65,7 @@ def conversation(
         now=now,
         markers=markers,
         tools=tools,
-        variables=told | chat.template_variables,
+        variables=chat.template.variables | told | chat.template_variables,
     )
     return _read_as(chat, _ended(prompt, chat, able, formats), names, able, formats)
 

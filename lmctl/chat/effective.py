@@ -12,6 +12,7 @@ from typing import Any, Final
 
 import msgspec
 
+from lmctl.base.custom_fields import CustomField
 from lmctl.base.talk import (
     Call,
     Chat,
@@ -29,6 +30,8 @@ from lmctl.base.talk import (
     Sampling,
     ToolNaming,
 )
+from lmctl.base.template_override import TemplateOverride
+from lmctl.chat.switched import NOTHING, Switched, switched
 
 PREFIX: Final = "llm.prediction."
 
@@ -67,7 +70,7 @@ _DRAFTING: Final = {
 class Effective:
     """Every choice made. `max_tokens` None is no limit; an empty `system_prompt` is none; without a
     `constraint` an answer is free; `logprobs` is how many likely tokens to tell beside each, None
-    for nothing.
+    for nothing. `switched` is what the custom fields of the model do.
     """
 
     sampling: Sampling
@@ -80,6 +83,7 @@ class Effective:
     overflow: Overflow
     logprobs: int | None
     constraint: Constraint | None = None
+    switched: Switched = NOTHING
 
     def call(self, call_id: str, asked: Chat | Prompt) -> Call:
         """Return the call these settings make of what was asked."""
@@ -97,18 +101,22 @@ class Effective:
 
     def chat(self, asked: Chat) -> Chat:
         """Return the conversation as these settings have it: with their system prompt where it
-        brings none, and what they say of thinking where it says nothing.
+        brings none, what they say of thinking where it says nothing, and what the custom fields do.
         """
         return msgspec.structs.replace(
             asked,
-            messages=with_system_prompt(asked.messages, self.system_prompt),
+            messages=self.switched.prompted(with_system_prompt(asked.messages, self.system_prompt)),
+            template=TemplateOverride(variables=self.switched.usual),
+            template_variables={**self.switched.asked, **asked.template_variables},
             tool_naming=self.tool_naming,
             reasoning=_together(asked.reasoning, self.reasoning),
         )
 
 
-def effective(*layers: Mapping[str, Any]) -> Effective:
-    """Return the settings of a call from its layers, the strongest first."""
+def effective(*layers: Mapping[str, Any], fields: Sequence[CustomField] = ()) -> Effective:
+    """Return the settings of a call from its layers, the strongest first: that of the request.
+    `fields` are the custom fields of the model.
+    """
     chosen = {name: _choose(name, layers) for name in DEFAULTS}
     return Effective(
         sampling=_sampling(chosen),
@@ -122,6 +130,7 @@ def effective(*layers: Mapping[str, Any]) -> Effective:
         constraint=_constraint(chosen["structured"]),
         overflow=chosen["contextOverflowPolicy"],
         logprobs=_natural(chosen["logProbs"], least=0),
+        switched=switched(fields, layers),
     )
 
 

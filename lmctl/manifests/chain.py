@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from operator import attrgetter
 from typing import Any, TypeVar
 
-from lmctl.manifests.custom_fields import CustomField
+from lmctl.base import custom_fields as told
+from lmctl.manifests.custom_fields import CustomField, to_told
 from lmctl.manifests.model import BaseEntry, MetadataOverrides, Model, Suggestion
 
 Item = TypeVar("Item")
@@ -32,6 +33,11 @@ class ResolvedModel:
     chain: tuple[str, ...]
     beyond: str | None = None
     cyclic: bool = False
+
+    @property
+    def switches(self) -> tuple[told.CustomField, ...]:
+        """Return the custom fields as they are told to who acts on them."""
+        return tuple(to_told(each, self.chain) for each in self.custom_fields)
 
 
 @dataclass(frozen=True, slots=True)

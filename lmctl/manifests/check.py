@@ -6,6 +6,7 @@ from lmctl.base import diagnostics
 from lmctl.base.addresses import is_loopback
 from lmctl.base.diagnostics import Diagnostic
 from lmctl.manifests.chain import follow
+from lmctl.manifests.check_custom_fields import check_custom_fields
 from lmctl.manifests.check_names import Origins, check_names
 from lmctl.manifests.check_secrets import check_secrets
 from lmctl.manifests.mcp import McpServer
@@ -39,6 +40,7 @@ def check(
             case McpServer() if not (each.value.command or each.value.url):
                 message = f"tool server `{each.name}` has neither `command` nor `url`"
                 yield diagnostics.warning(each.place(), message, "give one of the two")
+        yield from check_custom_fields(each, models, refused)
         yield from without_effect(each)
 
 

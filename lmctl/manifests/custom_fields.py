@@ -1,10 +1,13 @@
 """`customFields` of a model.yaml: switches a model offers, and what each may do."""
 
+from collections.abc import Iterable
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
+from lmctl.base import custom_fields as told
 from lmctl.manifests.envelope import Items, NativeNode, NonEmpty
+from lmctl.manifests.settings_keys import CUSTOM_FIELD_PREFIX
 
 
 class SetJinjaVariable(NativeNode):
@@ -15,6 +18,9 @@ class SetJinjaVariable(NativeNode):
     variable: NonEmpty
     """Name of the variable in the template."""
 
+    def to_told(self) -> told.TemplateVariable:
+        return told.TemplateVariable(self.variable)
+
 
 class PrependSystemPrompt(NativeNode):
     """Puts words before the system prompt."""
@@ -24,6 +30,9 @@ class PrependSystemPrompt(NativeNode):
     content: str
     """Words to put there while the switch is on."""
 
+    def to_told(self) -> told.PromptWords:
+        return told.PromptWords(self.content, before=True)
+
 
 class AppendSystemPrompt(NativeNode):
     """Puts words after the system prompt."""
@@ -32,6 +41,9 @@ class AppendSystemPrompt(NativeNode):
     """Kind of effect."""
     content: str
     """Words to put there while the switch is on."""
+
+    def to_told(self) -> told.PromptWords:
+        return told.PromptWords(self.content, before=False)
 
 
 AnyEffect = Annotated[
@@ -143,3 +155,26 @@ class NumberField(_Field):
 CustomField = Annotated[
     BooleanField | StringField | SelectField | NumberField, Field(discriminator="type")
 ]
+
+
+def full_key(model: str, key: str) -> str:
+    """Return the key under which settings hold the value of a model's custom field."""
+    return f"{CUSTOM_FIELD_PREFIX}{model.replace('/', '.')}.{key}"
+
+
+def to_told(field: CustomField, chain: Iterable[str]) -> told.CustomField:
+    """Return a field as it is told to who acts on it; `chain` are the models that may name it, a
+    child before what it is based on.
+    """
+    number = field if isinstance(field, NumberField) else None
+    return told.CustomField(
+        key=field.key,
+        settings=tuple(full_key(model, field.key) for model in chain),
+        kind=field.type,
+        default=field.default_value,
+        effects=tuple(each.to_told() for each in field.effects),
+        options=tuple(e.value for e in field.options) if isinstance(field, SelectField) else (),
+        least=number.min if number else None,
+        most=number.max if number else None,
+        whole=bool(number and number.whole),
+    )

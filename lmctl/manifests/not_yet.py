@@ -24,10 +24,7 @@ class NotYet:
     quiet: Any
 
 
-FIELDS: Final = (
-    NotYet("Instance", ("spec", "customFields"), {}),
-    NotYet("Instance", ("spec", "placement", "labels"), {}),
-)
+FIELDS: Final = (NotYet("Instance", ("spec", "placement", "labels"), {}),)
 
 _NO_GUESSING_HEADS: Final = "the heads of a model that guess ahead are not run here"
 # Settings that will not be acted on, and why not.

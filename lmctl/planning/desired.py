@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from lmctl.base.custom_fields import CustomField
 from lmctl.base.spec import EngineName, LoadSettings
 from lmctl.planning.fit.budget import Guardrails
 from lmctl.planning.surface import Surface
@@ -49,7 +50,8 @@ class WantedInstance:
     """Weights that should be loaded with these settings.
 
     `spec_digest` covers everything that needs a new process when it changes: engine, weights,
-    load settings. `operation` (prediction defaults by full key) is hot and not part of it.
+    load settings. `operation` (prediction defaults by full key) and what `custom_fields` the model has
+    are hot and not part of it.
     `places` says where values stand (`file:line`) by path in the manifest (`load.contextLength`;
     `` for the object itself). `renamed_from` is the name its runner may still have. A
     load, and then a first token, may take `max_load` seconds each. `memory` is how much it may use
@@ -84,6 +86,7 @@ class WantedInstance:
     recycle: bool = False
     places: Mapping[str, str] = field(default_factory=dict)
     draft: Weights | None = None
+    custom_fields: tuple[CustomField, ...] = ()
 
     @property
     def all_weights(self) -> tuple[Weights, ...]:

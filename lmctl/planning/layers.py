@@ -10,12 +10,21 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from lmctl.base.custom_fields import CustomField
 from lmctl.base.diagnostics import Place
 from lmctl.manifests.bundle import Bundle
+from lmctl.manifests.custom_fields import full_key
 from lmctl.manifests.instance import Instance
 from lmctl.manifests.model import LoadConfig, Model, OperationConfig
 from lmctl.manifests.reading import Declared
-from lmctl.manifests.settings_keys import Section, Setting, by_key, by_name, load_key
+from lmctl.manifests.settings_keys import (
+    CUSTOM_FIELD_PREFIX,
+    Section,
+    Setting,
+    by_key,
+    by_name,
+    load_key,
+)
 
 
 class Layer(StrEnum):
@@ -45,14 +54,32 @@ Settings = Mapping[str, Given]
 
 def layered(bundle: Bundle, instance: Instance, section: Section) -> dict[str, Given]:
     """Return what is given for an instance, by full key; what nobody gives is not in it."""
-    found = dict(_of_server(bundle)) if section is Section.LOAD else {}
+    own = {key: each.settings[0] for each in switches(bundle, instance) for key in each.settings}
+    found: dict[str, Given] = {}
+    for layer in _layers(bundle, instance, section):
+        found |= {own.get(key, key): each for key, each in layer.items()}
+    return found
+
+
+def switches(bundle: Bundle, instance: Instance) -> tuple[CustomField, ...]:
+    """Return the custom fields of an instance's model; none of one that no manifest declares."""
+    key = instance.spec.model_key
+    return bundle.resolve_base(key).switches if key in bundle.models else ()
+
+
+def _layers(bundle: Bundle, instance: Instance, section: Section) -> Iterator[Settings]:
+    """Yield what each layer gives, the weakest first."""
+    if section is Section.LOAD:
+        yield dict(_of_server(bundle))
     if instance.spec.model_key in bundle.models:
-        found |= of_chain(bundle, instance.spec.model_key, section)
+        yield of_chain(bundle, instance.spec.model_key, section)
     preset = instance.spec.preset
     if section is Section.OPERATION and preset is not None and preset in bundle.presets:
-        found |= of_preset(bundle, preset)
-    found |= _own(bundle.origins["Instance", instance.metadata.name], instance, section)
-    return found
+        yield of_preset(bundle, preset)
+    declared = bundle.origins["Instance", instance.metadata.name]
+    yield _own(declared, instance, section)
+    if section is Section.OPERATION:
+        yield dict(_switched(declared, instance))
 
 
 def _of_server(bundle: Bundle) -> Iterator[tuple[str, Given]]:
@@ -91,7 +118,11 @@ def values_of(settings: Settings) -> dict[str, Any]:
 
 
 def path_of(key: str, section: Section) -> str:
-    """Return how an Instance spells a setting: `load.contextLength`."""
+    """Return how an Instance spells a setting: `load.contextLength`; a custom field has its model's
+    name in it, `customFields.acme.small.terse`.
+    """
+    if key.startswith(CUSTOM_FIELD_PREFIX):
+        return f"customFields.{key.removeprefix(CUSTOM_FIELD_PREFIX)}"
     setting = by_key(key)
     return f"{section}.{setting.name if setting else key}"
 
@@ -117,6 +148,14 @@ def _own(declared: Declared, instance: Instance, section: Section) -> dict[str, 
         key: Given(value, Layer.INSTANCE, source, places.get(key, block).at)
         for key, value in values.items()
     }
+
+
+def _switched(declared: Declared, instance: Instance) -> Iterator[tuple[str, Given]]:
+    """Yield the values an Instance gives the custom fields of its model."""
+    for name, value in instance.spec.custom_fields.items():
+        place = declared.place(("spec", "customFields", name))
+        key = full_key(instance.spec.model_key, name)
+        yield key, Given(value, Layer.INSTANCE, f"instance/{declared.name}", place.at)
 
 
 def _written(declared: Declared, section: Section) -> Iterator[tuple[Setting, Place]]:

@@ -27,7 +27,7 @@ from lmctl.planning.desired import (
 )
 from lmctl.planning.fit.budget import Guardrails
 from lmctl.planning.formats import LOADS, format_of, runtime_for
-from lmctl.planning.layers import Settings, layered, of_preset, path_of, values_of
+from lmctl.planning.layers import Settings, layered, of_preset, path_of, switches, values_of
 from lmctl.planning.load_settings import load_settings
 from lmctl.planning.manual_loads import ManualLoad, by_request, with_loads
 from lmctl.planning.on_demand import loadable, ownership
@@ -271,6 +271,7 @@ class _Resolver:
             queue=limits.queue,
             queue_deadline=limits.queue_deadline,
             operation=values_of(given[Section.OPERATION]),
+            custom_fields=switches(self._bundle, instance),
             strategy=spec.strategy.type,
             checks=tuple(_check(each) for each in spec.checks),
             renamed_from=spec.renamed_from or self._loaded_before(name),

@@ -96,4 +96,5 @@ def _route(instance: WantedInstance) -> ServedRoute:
         spec_digest=instance.spec_digest,
         operation=dict(instance.operation),
         on_demand=instance.owner == "jit",
+        custom_fields=instance.custom_fields,
     )

@@ -9,13 +9,16 @@ from typing import Any
 
 import msgspec
 
+from lmctl.base.custom_fields import CustomField
+
 
 class ServedRoute(msgspec.Struct, frozen=True):
     """A public name and the runner behind it.
 
     `operation` are the instance's prediction defaults by full key (`llm.prediction.*`), layers
     already merged. `socket` may not exist yet: then requests are parked. `on_demand`: it was loaded
-    for a request and may go again.
+    for a request and may go again. `custom_fields` are the switches of its model; their values are
+    in `operation`.
     """
 
     name: str
@@ -25,6 +28,7 @@ class ServedRoute(msgspec.Struct, frozen=True):
     spec_digest: str
     operation: dict[str, Any] = {}
     on_demand: bool = False
+    custom_fields: tuple[CustomField, ...] = ()
 
 
 class Loadable(msgspec.Struct, frozen=True):

@@ -57,6 +57,12 @@ def _of_instance(
     if old is None or new is None:
         return
     yield from _settings_changes(old.operation, new.operation, places, subject)
+    before, after = ({e.key: str(e) for e in each.custom_fields} for each in (old, new))
+    for field in sorted(before.keys() | after.keys()):
+        texts = before.get(field, ""), after.get(field, "")
+        if texts[0] != texts[1]:
+            path = f"customFields.{field}"
+            yield FieldChange(path, *texts, ChangeClass.HOT, places.get(path, ""), subject)
 
 
 def _settings_changes(

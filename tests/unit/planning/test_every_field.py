@@ -34,7 +34,11 @@ OTHER = [{"key": "acme/n", "sources": [{"type": "file", "path": "/weights/n.gguf
 SHA = ("a" * 64, "b" * 64)
 
 FILES: dict[str, Any] = {
-    "models/m/model.yaml": {"model": "acme/m", "base": FIRST},
+    "models/m/model.yaml": {
+        "model": "acme/m",
+        "base": FIRST,
+        "customFields": [{"key": "enableThinking", "type": "boolean"}],
+    },
     "models/n/model.yaml": {"model": "acme/n", "base": OTHER},
     "server.yaml": {"apiVersion": API, "kind": "Server", "metadata": {"name": "box"}, "spec": {}},
     "chat.yaml": {
