@@ -64,7 +64,7 @@ async def ask(socket: str, call: Call, *, proof: bool = False) -> AsyncGenerator
                         f"the runner at {socket} died while answering",
                         hint="`lmctl events` tells what happened to its instance",
                     )
-                case wire.Admitted() | wire.Report() | wire.Counted():
+                case wire.Admitted() | wire.Report() | wire.Counted() | wire.Given() | wire.Made():
                     raise _unexpected(answer)
                 case _:
                     yield answer
@@ -111,6 +111,17 @@ async def watch(socket: str) -> AsyncGenerator[RunnerStatus, None]:
     async with _question(socket, wire.Watch()) as reader:
         while (answer := await _read(reader)) is not None:
             yield _status(answer)
+
+
+async def follow(socket: str) -> AsyncGenerator[wire.Admitted | wire.Given | wire.Made, None]:
+    """Yield what the runner's model is given and what it makes of that, from the Admitted on that
+    comes first, until the runner ends. Raises Unreachable when it cannot be reached to begin with.
+    """
+    async with _question(socket, wire.Follow()) as reader:
+        while (answer := await _read(reader)) is not None:
+            if not isinstance(answer, wire.Admitted | wire.Given | wire.Made):
+                raise _unexpected(answer)
+            yield answer
 
 
 _HINT = "is the instance loaded? `lmctl get instances` shows its phase"

@@ -12,7 +12,7 @@ from lmctl.api.answering import Writer
 from lmctl.api.catalogue import NotListed
 from lmctl.api.errors import JSON_TYPE
 from lmctl.api.openai_shapes import draft_stats
-from lmctl.api.rates import tokens_per_second
+from lmctl.api.rates import stop_reason, tokens_per_second
 from lmctl.base.errors import LmctlError
 from lmctl.base.talk import Finished
 from lmctl.planning.known_models import KnownModel, ModelInstance
@@ -133,17 +133,6 @@ def _stats(finished: Finished) -> dict[str, Any]:
         "tokens_per_second": tokens_per_second(finished),
         "time_to_first_token": finished.time_to_first_token,
         "generation_time": finished.generation_time,
-        "stop_reason": _stop_reason(finished),
+        "stop_reason": stop_reason(finished),
     }
     return stats | draft_stats(finished.drafted)
-
-
-def _stop_reason(finished: Finished) -> str:
-    match finished.reason:
-        case "tool_calls":
-            return "toolCalls"
-        case "length":
-            full = finished.context_full
-            return "contextLengthReached" if full else "maxPredictedTokensReached"
-        case "stop":
-            return "eosFound" if finished.stop_string is None else "stopStringFound"

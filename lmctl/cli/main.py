@@ -28,6 +28,7 @@ from lmctl.cli import (
     importing,
     listing,
     locking,
+    log_stream,
     looking,
     pausing,
     plans,
@@ -90,6 +91,7 @@ app.add_typer(history.app, name="history")
 app.add_typer(state.app, name="state")
 app.add_typer(daemon.app, name="daemon")
 app.add_typer(serving.app, name="server")
+app.add_typer(log_stream.app, name="log")
 read_json_flag(app)
 
 

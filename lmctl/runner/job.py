@@ -31,7 +31,7 @@ class Job:
     how many likely tokens to tell beside each token, None for not even its own probability;
     `guessing` is how tokens are drafted for it, None for not at all.
     `keep` tokens at the begin stay when the context is full and others go, None ends it there;
-    `progress` asks for events while the prompt is read.
+    `progress` asks for events while the prompt is read; `said` is the prompt as text.
 
     `tokens` is what its sequence is to hold: the prompt and the answer; the first `fed` it holds.
     `pictures` are in it, by the place of their first token; each is read as a whole, by itself.
@@ -52,6 +52,7 @@ class Job:
     guessing: Guessing | None = None
     keep: int | None = None
     progress: bool = False
+    said: str = ""
     asked_at: float = field(default_factory=time.monotonic)
     sequence: int = -1
     tokens: list[int] = field(init=False)

@@ -77,6 +77,7 @@ def prepare(
         guessing=None if read.pictures else guessing,
         keep=keep,
         progress=call.progress,
+        said=found.text,
     )
 
 

@@ -24,6 +24,7 @@ from lmctl.runner import prompting, wire
 from lmctl.runner.admission import Admission
 from lmctl.runner.connection import say, until_gone
 from lmctl.runner.constraining import Constraining
+from lmctl.runner.following import Followers
 from lmctl.runner.loop import Loop, Task, Turn
 from lmctl.runner.meter import Meter
 from lmctl.runner.outbox import Outbox
@@ -62,6 +63,7 @@ class Server:
         self._prompts = ThreadPoolExecutor(2, thread_name_prefix="prompt")
         self._running = 0
         self._meter = Meter()
+        self._followers = Followers()
         self._draining: asyncio.TimerHandle | None = None
         self._listener: asyncio.Server | None = None
         self._inode = 0
@@ -147,6 +149,7 @@ class Server:
         for output in turn.outputs:
             outbox = self._asks[output.job]
             outbox.put(*output.events, last=output.ended and output.error is None)
+            self._followers.made(output)
             if output.error is not None:
                 outbox.put(trouble(output.error), last=True)
             if output.ended:
@@ -216,21 +219,24 @@ class Server:
                 await until_gone(self._answer(call, writer, proof=proof), reader)
             case wire.Watch():
                 await until_gone(self._report(writer), reader)
-            case wire.Status():
-                await say(writer, wire.Report(self.board.status()))
-            case wire.Drain(seconds):
-                self.drain(seconds)
-                await say(writer, wire.Report(self.board.status()))
+            case wire.Follow():
+                await until_gone(self._followers.tell(writer), reader)
             case wire.Count(asked):
                 await say(writer, await self._counted(asked))
-            case wire.Open():
-                self.open()
-                await say(writer, wire.Report(self.board.status()))
-            case wire.Rename(name):
-                self.rename(name)
-                await say(writer, wire.Report(self.board.status()))
             case None:
                 return
+            case _:
+                self._obey(question)
+                await say(writer, wire.Report(self.board.status()))
+
+    def _obey(self, wish: wire.Status | wire.Drain | wire.Open | wire.Rename) -> None:
+        match wish:
+            case wire.Drain(seconds):
+                self.drain(seconds)
+            case wire.Open():
+                self.open()
+            case wire.Rename(name):
+                self.rename(name)
 
     async def _counted(self, asked: Chat | Prompt) -> wire.Answer:
         loaded = self._loaded
@@ -268,6 +274,8 @@ class Server:
         # Out before the engine knows: an asker who never read this knows that nothing was begun.
         writer.write(wire.frame(wire.Admitted(waiting)))
         loaded.scheduler.submit(job)
+        if not proof:
+            self._followers.given(job)
         self._watchdog.wake()
         try:
             await outbox.write_all(writer)

@@ -11,6 +11,7 @@ and that many bytes of msgpack, 16 MiB at most.
     Open()     -> RunnerStatus; a proven runner takes clients' requests from now on
     Rename()   -> RunnerStatus; it calls itself by that name from now on
     Count()    -> Counted, or Trouble
+    Follow()   -> Admitted, then Given and Made of every request that begins from now on, until either side closes
 """
 
 import asyncio
@@ -19,7 +20,7 @@ from typing import Literal
 import msgspec
 
 from lmctl.base.spec import RunnerStatus
-from lmctl.base.talk import Call, Chat, Event, Prompt
+from lmctl.base.talk import Call, Chat, Event, Finished, Prompt
 
 LIMIT = 16 * 1024 * 1024
 
@@ -63,6 +64,29 @@ class Count(msgspec.Struct, frozen=True, tag=True):
     input: Chat | Prompt
 
 
+class Follow(msgspec.Struct, frozen=True, tag=True):
+    """Tell of requests: what the model was given, and what it made of that."""
+
+
+class Given(msgspec.Struct, frozen=True, tag=True):
+    """A request begins: the text its model reads, the template filled in; empty where it came as
+    tokens.
+    """
+
+    request: str
+    text: str
+
+
+class Made(msgspec.Struct, frozen=True, tag=True):
+    """A request is over: all that was written, thoughts and calls included; `finished` is None where
+    it was broken off.
+    """
+
+    request: str
+    text: str
+    finished: Finished | None = None
+
+
 class Counted(msgspec.Struct, frozen=True, tag=True):
     """The answer to Count."""
 
@@ -92,8 +116,8 @@ class Report(msgspec.Struct, frozen=True, tag=True):
     status: RunnerStatus
 
 
-Question = Ask | Status | Watch | Drain | Open | Rename | Count
-Answer = Admitted | Trouble | Report | Counted | Event
+Question = Ask | Status | Watch | Drain | Open | Rename | Count | Follow
+Answer = Admitted | Trouble | Report | Counted | Given | Made | Event
 
 _encoder = msgspec.msgpack.Encoder()
 _questions = msgspec.msgpack.Decoder(Question)

@@ -40,7 +40,7 @@ def test_a_daemon_that_does_not_answer_is_named(held, words):
 
 def test_a_daemon_that_does_not_answer_as_json(held):
     ran = held.lmctl("daemon", "status", "-o", "json")
-    assert (ran.code, ran.json) == (2, {"running": True, "answers": False, "daemon": None})
+    assert (ran.code, ran.json["answers"], ran.json["status"]) == (2, False, "running")
 
 
 def test_what_a_killed_daemon_left_is_taken_down(box):
