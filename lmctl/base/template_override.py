@@ -6,6 +6,10 @@ import msgspec
 
 
 class TemplateOverride(msgspec.Struct, frozen=True, omit_defaults=True):
-    """`variables` are for the template where the call itself says nothing of them."""
+    """`text` takes the place of the model's own template, empty for none; `variables` are for the
+    template where the call itself says nothing of them.
+    """
+
+    text: str = ""
 
     variables: dict[str, Any] = {}

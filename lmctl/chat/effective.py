@@ -31,6 +31,7 @@ from lmctl.base.talk import (
     ToolNaming,
 )
 from lmctl.base.template_override import TemplateOverride
+from lmctl.chat.own_template import own_template
 from lmctl.chat.switched import NOTHING, Switched, switched
 
 PREFIX: Final = "llm.prediction."
@@ -70,7 +71,8 @@ _DRAFTING: Final = {
 class Effective:
     """Every choice made. `max_tokens` None is no limit; an empty `system_prompt` is none; without a
     `constraint` an answer is free; `logprobs` is how many likely tokens to tell beside each, None
-    for nothing. `switched` is what the custom fields of the model do.
+    for nothing. `switched` is what the custom fields of the model do. A conversation is written by
+    `template`, if there is one, and stops at `template_stops` too.
     """
 
     sampling: Sampling
@@ -84,15 +86,20 @@ class Effective:
     logprobs: int | None
     constraint: Constraint | None = None
     switched: Switched = NOTHING
+    template: str = ""
+    template_stops: tuple[str, ...] = ()
 
     def call(self, call_id: str, asked: Chat | Prompt) -> Call:
         """Return the call these settings make of what was asked."""
+        stop = self.stop
+        if isinstance(asked, Chat):
+            asked, stop = self.chat(asked), (*stop, *self.template_stops)
         return Call(
             id=call_id,
-            input=self.chat(asked) if isinstance(asked, Chat) else asked,
+            input=asked,
             sampling=self.sampling,
             max_tokens=self.max_tokens,
-            stop=self.stop,
+            stop=stop,
             drafting=self.drafting,
             constraint=self.constraint,
             overflow=self.overflow,
@@ -106,7 +113,7 @@ class Effective:
         return msgspec.structs.replace(
             asked,
             messages=self.switched.prompted(with_system_prompt(asked.messages, self.system_prompt)),
-            template=TemplateOverride(variables=self.switched.usual),
+            template=TemplateOverride(self.template, self.switched.usual),
             template_variables={**self.switched.asked, **asked.template_variables},
             tool_naming=self.tool_naming,
             reasoning=_together(asked.reasoning, self.reasoning),
@@ -118,6 +125,7 @@ def effective(*layers: Mapping[str, Any], fields: Sequence[CustomField] = ()) ->
     `fields` are the custom fields of the model.
     """
     chosen = {name: _choose(name, layers) for name in DEFAULTS}
+    template, template_stops = own_template(_said("promptTemplate", layers))
     return Effective(
         sampling=_sampling(chosen),
         max_tokens=_natural(chosen["maxPredictedTokens"], least=1),
@@ -131,6 +139,8 @@ def effective(*layers: Mapping[str, Any], fields: Sequence[CustomField] = ()) ->
         overflow=chosen["contextOverflowPolicy"],
         logprobs=_natural(chosen["logProbs"], least=0),
         switched=switched(fields, layers),
+        template=template,
+        template_stops=template_stops,
     )
 
 

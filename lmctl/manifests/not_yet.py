@@ -92,6 +92,7 @@ HONOURED: Final = frozenset(
                 "logProbs",
                 "maxPredictedTokens",
                 "minPSampling",
+                "promptTemplate",
                 "reasoning.budgetTokens",
                 "reasoning.enableThinking",
                 "reasoning.parsing",

@@ -66,7 +66,8 @@ def conversed(
 ) -> Conversation:
     """Return a conversation as this model reads it. Raises BadRequest."""
     facts = engine.facts
-    template = chat_template if chat_template is not None else facts.chat_template
+    loaded = chat_template if chat_template is not None else facts.chat_template
+    template = chat.template.text or loaded
     if template is None:
         raise BadRequest(
             "this model has no chat template",
