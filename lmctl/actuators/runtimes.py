@@ -1,94 +1,179 @@
-"""Makes sure an engine's build works here, by trying it in a process of its own."""
+"""Makes sure that builds of engines are here and work: installed, and tried in a process of its own."""
 
 import asyncio
 import importlib.metadata
+import os
+import platform
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
+from functools import cache
 from pathlib import Path
+from typing import Final
 
 import msgspec
 
 from lmctl.adapters.files import read_if_there, write_atomically
+from lmctl.adapters.runtimes.folders import Environments, Launch
+from lmctl.adapters.runtimes.installing import install
+from lmctl.adapters.runtimes.pip_words import InstallFailed
 from lmctl.base.spec import FailureKind
+from lmctl.manifests.runtime import BUNDLED
 from lmctl.planning.conditions import Progress
 from lmctl.planning.observed import SeenRuntime
-from lmctl.planning.outcome import Done, Failed, Outcome
+from lmctl.planning.outcome import Done, Failed, Outcome, Stalled
 from lmctl.planning.plan import EnsureRuntime
+from lmctl.planning.wanted_runtimes import Build, WantedRuntime
 
 Report = Callable[[Progress], None]
 
-# A broken native library must not take the daemon down, so the import happens in a child.
-_SELF_TESTS = {
-    "llama.cpp": (
-        "import llama_cpp as l; l.llama_backend_init();"
-        "assert l.llama_supports_mmap(); print(l.__version__)"
-    ),
-    "mlx": (
-        "import importlib.util as u, sys;"
-        "u.find_spec('mlx') and u.find_spec('mlx_lm') or sys.exit('MLX is not installed here;"
-        " it comes with lmctl on Apple silicon, elsewhere with `lmctl[mlx]`');"
-        "import mlx.core as m; assert m.sum(m.ones(4)).item() == 4;"
-        "import lmctl.runner.mlx.engine; print(m.__version__)"
-    ),
-    "echo": "import lmctl.runner.echo; import lmctl; print(lmctl.__version__)",
-}
 # What a passed test is worth anything for: these packages as they are.
-_PACKAGES = {"llama.cpp": ("llama-cpp-python",), "mlx": ("mlx", "mlx-lm"), "echo": ()}
-SELF_TEST_DEADLINE = 60.0
+_PACKAGES: Final = {"llama.cpp": ("llama-cpp-python",), "mlx": ("mlx", "mlx-lm"), "echo": ()}
+SELF_TEST_DEADLINE: Final = 120.0
 
 
 class RuntimeActuator:
-    """Self-tests bundled runtimes; a passed test is remembered per Python environment."""
+    """Installs and self-tests runtimes; a passed test is remembered for what was tested.
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    `features` returns those of this machine's processor.
+    """
 
-    def seen(self) -> dict[str, SeenRuntime]:
-        """Return the runtimes that passed, by name."""
+    def __init__(self, home: Path, *, features: Callable[[], Iterable[str]]) -> None:
+        self._notes = home / "runtimes"
+        self._logs = home / "logs"
+        self._features = features
+        self._one = asyncio.Lock()  # a build takes all cores
+        self.environments = Environments(home)
+
+    def seen(self, wanted: Iterable[WantedRuntime]) -> dict[str, SeenRuntime]:
+        """Return, by name, the bundled runtimes that passed, and which of those wanted did."""
+        bundled = [WantedRuntime(name, engine) for name, engine in BUNDLED.items()]
         found = {}
-        for name in _SELF_TESTS:
-            content = read_if_there(self._note(name))
-            if content is not None:
-                note = msgspec.json.decode(content, type=dict[str, str])
-                if note.get("environment") == _environment(name):
-                    found[name] = SeenRuntime(name, note["version"])
+        for each in (*bundled, *wanted):
+            version = self._passed(each)
+            if version is not None:
+                found[each.name] = SeenRuntime(each.name, version)
         return found
 
+    def launch_of(self, build: Build | None) -> Launch:
+        """Return what starts processes of a build; None is the bundled one."""
+        return self.environments.launch_of(build)
+
     async def ensure(self, step: EnsureRuntime, report: Report) -> Outcome:
-        """Run the self-test."""
-        name = step.runtime.name
+        """Return once the runtime is installed and passed its self-test.
+
+        Killed or cancelled at any time it leaves nothing that looks finished.
+        """
+        runtime = step.runtime
+        if runtime.build is None:
+            return await self._test(runtime, Launch(), report)
+        report(Progress("waiting for another installation"))
+        async with self._one:
+            if self.environments.installed(runtime.build) is not None:
+                return await self._test(runtime, self.launch_of(runtime.build), report)
+            try:
+                return await self._install(runtime, runtime.build, report)
+            except InstallFailed as error:
+                words = f"{error}; {error.hint}" if error.hint else str(error)
+                return _outcome(f"{words} (see {self._log_of(runtime)})", error.kind)
+
+    async def _install(self, runtime: WantedRuntime, build: Build, report: Report) -> Outcome:
+        """Make the environment aside, test it there, and put it in its place. Raises InstallFailed."""
+        self._logs.mkdir(parents=True, exist_ok=True)
+        with self.environments.aside(build) as folder:
+            features = self._features()
+            await install(build, folder, self._log_of(runtime), report, features=features)
+            try:
+                launch = self.environments.launch_of(build, at=folder)
+            except FileNotFoundError as error:
+                return Stalled(f"{build} brings no llama.cpp: {error}")
+            outcome = await self._test(runtime, launch, report)
+            if isinstance(outcome, Done):
+                self.environments.settle(folder, build)
+            return outcome
+
+    async def _test(self, runtime: WantedRuntime, launch: Launch, report: Report) -> Outcome:
+        """Run the self-test; a passed one is noted."""
         report(Progress("self-test"))
-        process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-c", _SELF_TESTS[step.runtime.engine]),
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
+        said, words = await _run(runtime.engine, launch)
+        if said is None:
+            kind = FailureKind.CONFIG if runtime.build else FailureKind.TRANSIENT
+            return _outcome(f"its self-test {words}", kind)
+        version = said[-1]
+        self._notes.mkdir(parents=True, exist_ok=True)
+        note = {"version": version, "environment": _tested(runtime)}
+        write_atomically(self._note(runtime), msgspec.json.encode(note))
+        made = (
+            f"{runtime.name}, {runtime.build}"
+            if runtime.build
+            else f"{runtime.name} {version}, bundled"
         )
+        return Done(f"{made}, self-test passed")
+
+    def _passed(self, runtime: WantedRuntime) -> str | None:
+        """Return the version of a runtime that passed as it is now, or None."""
+        content = read_if_there(self._note(runtime))
+        if content is None:
+            return None
         try:
-            async with asyncio.timeout(SELF_TEST_DEADLINE):
-                out, trouble = await process.communicate()
-        except TimeoutError:
+            note = msgspec.json.decode(content, type=dict[str, str])
+        except msgspec.DecodeError:
+            return None
+        there = runtime.build is None or self.environments.installed(runtime.build) is not None
+        return note["version"] if there and note.get("environment") == _tested(runtime) else None
+
+    def _note(self, runtime: WantedRuntime) -> Path:
+        name = runtime.build.digest[:16] if runtime.build else runtime.name
+        return self._notes / f"{name}.json"
+
+    def _log_of(self, runtime: WantedRuntime) -> Path:
+        return self._logs / f"runtime-{runtime.name}.log"
+
+
+async def _run(engine: str, launch: Launch) -> tuple[Sequence[str] | None, str]:
+    """Return the words a self-test ended with; None, and what is wrong, when it did not pass."""
+    process = await asyncio.create_subprocess_exec(
+        *(launch.python or sys.executable, "-m", "lmctl.runner.self_test", engine),
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+        env={**os.environ, **launch.environment},
+        cwd="/",
+    )
+    try:
+        async with asyncio.timeout(SELF_TEST_DEADLINE):
+            out, trouble = await process.communicate()
+    except TimeoutError:
+        return None, "did not end in time"
+    finally:
+        if process.returncode is None:
             process.kill()
             await process.wait()
-            return Failed("its self-test did not end in time", FailureKind.TRANSIENT)
-        if process.returncode != 0:
-            last = trouble.decode(errors="replace").strip().splitlines()[-1:]
-            return Failed(f"its self-test failed: {' '.join(last)}", FailureKind.TRANSIENT)
-        version = out.decode().split()[-1]
-        self._folder.mkdir(parents=True, exist_ok=True)
-        note = {"version": version, "environment": _environment(step.runtime.engine)}
-        write_atomically(self._note(name), msgspec.json.encode(note))
-        return Done(f"{name} {version}, bundled, self-test passed")
-
-    def _note(self, name: str) -> Path:
-        return self._folder / f"{name}.json"
+    code = process.returncode or 0
+    if code < 0:
+        return (
+            None,
+            f"was ended by signal {-code}: its code is not for this processor?",
+        )
+    if code > 0:
+        last = trouble.decode(errors="replace").strip().splitlines()[-1:]
+        return None, f"failed: {' '.join(last)}"
+    return out.decode().split(), ""
 
 
-def _environment(engine: str) -> str:
+def _outcome(reason: str, kind: FailureKind) -> Outcome:
+    return Stalled(reason) if kind is FailureKind.CONFIG else Failed(reason, kind)
+
+
+def _tested(runtime: WantedRuntime) -> str:
     """Return what a passed self-test is worth for: this environment with this engine in it."""
-    versions = (f"{each}=={_version(each)}" for each in _PACKAGES[engine])
-    return " ".join((sys.prefix, *versions))
+    names = _PACKAGES[runtime.engine]
+    own = (sys.prefix, *(f"{each}=={_version(each)}" for each in names))
+    if runtime.build is None:
+        return " ".join(own)
+    return " ".join((*own, f"lmctl=={_version('lmctl')}", platform.python_version()))
 
 
+@cache
 def _version(package: str) -> str:
     try:
         return importlib.metadata.version(package)

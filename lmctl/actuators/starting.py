@@ -12,12 +12,14 @@ from pathlib import Path
 from lmctl.actuators.proving import Ask
 from lmctl.adapters.processes import Identity, Processes, identity_of
 from lmctl.adapters.runner_folders import RunnerFolder, all_folders, folder_of
+from lmctl.adapters.runtimes.folders import Launch
 from lmctl.base.errors import LmctlError
 from lmctl.base.faults import point
 from lmctl.base.spec import Phase, RunnerSpec, RunnerStatus, WeightFile
 from lmctl.planning.conditions import Progress
 from lmctl.planning.desired import WantedInstance
 from lmctl.planning.rollout import attempt_of
+from lmctl.planning.wanted_runtimes import Build
 from lmctl.planning.weights_values import StoredFile
 
 StoredFiles = Callable[[str], tuple[tuple[StoredFile, Path], ...]]
@@ -38,10 +40,16 @@ class RunnerCalls:
     rename: Callable[[str, str], Awaitable[RunnerStatus]]
 
 
+@dataclass(frozen=True, slots=True)
+class Supplies:
+    """What runners are made of: the verified blobs of a weights key, what starts a build of an engine."""
+
+    files_of: StoredFiles
+    launch_of: Callable[[Build | None], Launch]
+
+
 class Runners:
-    """The runner processes of this box and their folders; what they read is saved below `prefixes`. `files_of` gives the verified blobs of a
-    weights key.
-    """
+    """The runner processes of this box and their folders; what they read is saved below `prefixes`."""
 
     def __init__(
         self,
@@ -51,7 +59,7 @@ class Runners:
         *,
         processes: Processes,
         calls: RunnerCalls,
-        files_of: StoredFiles,
+        supplies: Supplies,
         hang_after: float = 30.0,
     ) -> None:
         self._folder = folder
@@ -59,7 +67,7 @@ class Runners:
         self._prefixes = prefixes
         self._processes = processes
         self._calls = calls
-        self._files_of = files_of
+        self._supplies = supplies
         self._hang_after = hang_after
 
     def folder_for(self, want: WantedInstance) -> RunnerFolder:
@@ -115,10 +123,12 @@ class Runners:
         """Start a new runner of this spec in its folder, made afresh."""
         folder.create()
         weights, draft = (
-            tuple(_weight_file(folder, *each) for each in self._files_of(of.key)) if of else ()
+            tuple(_weight_file(folder, *each) for each in self._supplies.files_of(of.key))
+            if of
+            else ()
             for of in (want.weights, want.draft)
         )
-        uid = secrets.token_hex(6)
+        uid, launch = secrets.token_hex(6), self._supplies.launch_of(want.build)
         spec = RunnerSpec(
             name=want.name,
             uid=uid,
@@ -136,6 +146,9 @@ class Runners:
             hang_after=self._hang_after,
             draft=draft,
             prefixes=str(self._prefixes),
+            python=launch.python,
+            environment=launch.environment,
+            build=str(want.build or ""),
         )
         folder.write(spec)
         point("runner.specified")
@@ -143,10 +156,11 @@ class Runners:
 
     def spawn(self, folder: RunnerFolder, spec: RunnerSpec) -> Identity:
         """Start a process for the spec that lies in the folder."""
+        python = spec.python or sys.executable
         who = self._processes.start(
-            [sys.executable, "-m", "lmctl.runner.main", "--spec", str(folder.spec_path)],
+            [python, "-m", "lmctl.runner.main", "--spec", str(folder.spec_path)],
             log=self.log_of(spec.name),
-            env={"LMCTL_LOG": "json", "GOMP_SPINCOUNT": spin()},
+            env={"GOMP_SPINCOUNT": spin(), **spec.environment, "LMCTL_LOG": "json"},
         )
         point("runner.started")
         folder.note_process(who)

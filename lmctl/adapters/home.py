@@ -9,9 +9,11 @@ lock          held by the daemon while it lives (flock: the kernel frees it)
 blobs/ partial/ quarantine/ weights/ models/     weights, see adapters/weights
 blobs.json    when each blob was last hashed, damaged, needed
 runners/NAME@DIGEST/spec.json                    one folder per runner
+runtimes/     which builds of engines passed their self-test
+environments/ builds of engines that were installed (adapters/runtimes)
 prefixes/     what runners had read, saved for the next one (runner.saved_prefixes)
 run/          surface.json, health.json, tokens.json, models.json, gateway.json
-logs/         daemon.log, gateway.log, runner-NAME.log, mcp-LABEL.log
+logs/         daemon.log, gateway.log, runner-NAME.log, runtime-NAME.log, mcp-LABEL.log
 logins/       OAuth tokens of remote tool servers, LABEL.json
 """
 

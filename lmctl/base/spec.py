@@ -18,6 +18,12 @@ DRAFTED: Final = 16
 """Guessed tokens, of all sequences together, that there is room for where a drafter is declared."""
 
 
+LLAMA_LIBRARY: Final = "LMCTL_LLAMA_LIBRARY"
+"""The variable that names the file of a llama.cpp to run below the bindings lmctl came with."""
+LLAMA_PACKAGE: Final = "LMCTL_LLAMA_PACKAGE"
+"""The variable that says whose it is: package and version."""
+
+
 class WeightFile(msgspec.Struct, frozen=True):
     """One verified file: `name` as published, `path` where it lies, and what stat said when its
     sha256 was last computed, so that an untouched file need not be hashed again.
@@ -104,7 +110,9 @@ class RunnerSpec(msgspec.Struct, frozen=True):
     is not tried twice. `prove`: once loaded it takes no client's request until it is told to. Without
     progress for `hang_after` seconds, with work inside, it calls itself hung. `draft` are the files
     of the model that is loaded beside to guess tokens, if `load.drafter` names one. `prefixes` is the
-    folder for what `load.keep_prefixes` saves.
+    folder for what `load.keep_prefixes` saves. `python` starts it, empty for lmctl's own, with
+    `environment` on top of what every process is handed; `build` says of which package and version its
+    engine is, empty for the bundled one.
     """
 
     name: str
@@ -123,6 +131,9 @@ class RunnerSpec(msgspec.Struct, frozen=True):
     hang_after: float = 30.0
     draft: tuple[WeightFile, ...] = ()
     prefixes: str = ""
+    python: str = ""
+    environment: dict[str, str] = {}
+    build: str = ""
 
 
 class Phase(StrEnum):

@@ -3,7 +3,7 @@
 import time
 
 from lmctl.actuators.instances import InstanceActuator
-from lmctl.actuators.starting import RunnerCalls, Runners
+from lmctl.actuators.starting import RunnerCalls, Runners, Supplies
 from lmctl.actuators.strays import StrayActuator
 from lmctl.actuators.surfaces import SurfaceActuator
 from lmctl.actuators.weights import WeightsActuator
@@ -29,7 +29,7 @@ def hands(home: Home, see: Eyes, board: ProgressBoard, *, hang_after: float) -> 
         home.prefixes,
         processes=see.processes,
         calls=calls,
-        files_of=see.files_of,
+        supplies=Supplies(see.files_of, see.runtimes.launch_of),
         hang_after=hang_after,
     )
     return Actuators(

@@ -100,7 +100,7 @@ def eyes(
     processes = processes or Processes()
     weights = WeightsStore(home.root, clock=clock)
     tree = ModelsTree(home.root)
-    runtimes = RuntimeActuator(home.root / "runtimes")
+    runtimes = RuntimeActuator(home.root, features=partial(_features_of, home.root))
     observer = Observer(
         run=home.run,
         runners=RunnerEyes(
@@ -115,6 +115,10 @@ def eyes(
         silence=silence,
     )
     return Eyes(home, processes, weights, tree, Downloaded(home.root), runtimes, observer)
+
+
+def _features_of(home: Path) -> tuple[str, ...]:
+    return tuple(look_at_host(home, ours=[]).cores.features)
 
 
 def _host_of(home: Path, runners: tuple[SeenRunner, ...]) -> HostProfile:

@@ -9,6 +9,7 @@ from lmctl.manifests.instance import Instance
 from lmctl.manifests.reading import Declared
 from lmctl.manifests.route import Route
 from lmctl.manifests.runtime import BUNDLED
+from lmctl.manifests.server import Server
 from lmctl.manifests.yaml_build import Path
 
 Origins = Mapping[tuple[str, str], Declared]
@@ -81,6 +82,9 @@ def _references(each: Declared) -> Iterator[tuple[str, str, Path]]:
                 yield "Runtime", each.value.spec.runtime, ("spec", "runtime")
             if each.value.spec.preset:
                 yield "Preset", each.value.spec.preset, ("spec", "operation", "preset")
+        case Server():
+            if each.value.spec.defaults.runtime:
+                yield "Runtime", each.value.spec.defaults.runtime, ("spec", "defaults", "runtime")
         case Route():
             for index, target in enumerate(each.value.spec.targets):
                 yield "Instance", target.instance, ("spec", "targets", index, "instance")

@@ -12,6 +12,7 @@ from lmctl.manifests.envelope import (
     HOT,
     IDENTITY,
     RELOAD,
+    REPLACE,
     SERVER_RESTART,
     Duration,
     Envelope,
@@ -139,6 +140,8 @@ class LoadDefaults(Node):
 
     context_length: Annotated[int, Field(ge=1)] | None = None
     """Tokens one request may use; none leaves it to lmctl's own default."""
+    runtime: Annotated[NonEmpty | None, Field(examples=["llama.cpp"]), REPLACE] = None
+    """Name of the Runtime that runs models in GGUF; the bundled `llama.cpp` if left out."""
 
 
 class LimitRules(Node):

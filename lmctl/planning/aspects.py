@@ -63,7 +63,9 @@ def runtime_ready(name: str, observed: ObservedState) -> Condition:
     kind = ConditionType.RUNTIME_READY
     seen = observed.runtimes.get(name)
     if seen is None:
-        return Condition(kind, Truth.FALSE, Reason.NOT_TESTED, f"{name} was not tested here yet")
+        return Condition(
+            kind, Truth.FALSE, Reason.NOT_TESTED, f"{name} did not pass its self-test here yet"
+        )
     return Condition(kind, Truth.TRUE, Reason.SELF_TEST_PASSED, f"{name} {seen.version}")
 
 

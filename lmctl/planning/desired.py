@@ -11,6 +11,7 @@ from lmctl.base.custom_fields import CustomField
 from lmctl.base.spec import EngineName, LoadSettings
 from lmctl.planning.fit.budget import Guardrails
 from lmctl.planning.surface import Surface
+from lmctl.planning.wanted_runtimes import Build, WantedRuntime
 from lmctl.planning.wanted_tools import WantedToolServer
 from lmctl.planning.weights_values import Weights
 
@@ -38,14 +39,6 @@ class Check:
 
 
 @dataclass(frozen=True, slots=True)
-class WantedRuntime:
-    """An engine build some instance needs, e.g. `llama.cpp`."""
-
-    name: str
-    engine: EngineName
-
-
-@dataclass(frozen=True, slots=True)
 class WantedInstance:
     """Weights that should be loaded with these settings.
 
@@ -58,7 +51,7 @@ class WantedInstance:
     in bytes, None for what is estimated; with too little for all the higher `priority` stays. `owner` is
     `fleet` for what manifests declare, `manual` for what a person loaded and `jit` for what requests
     load; these are unloaded after `ttl` idle seconds. `draft` is what is loaded beside to guess tokens,
-    if a model of its own does.
+    if a model of its own does. `build` is of its runtime, None where that is bundled.
     """
 
     name: str
@@ -87,6 +80,7 @@ class WantedInstance:
     places: Mapping[str, str] = field(default_factory=dict)
     draft: Weights | None = None
     custom_fields: tuple[CustomField, ...] = ()
+    build: Build | None = None
 
     @property
     def all_weights(self) -> tuple[Weights, ...]:

@@ -37,10 +37,12 @@ def format_of(bundle: Bundle, weights: Weights) -> Format:
 
 
 def runtime_for(bundle: Bundle, instance: Instance, weights: Weights | None) -> str:
-    """Return the runtime an instance names, else the one that loads the format of its weights."""
+    """Return the runtime an instance names, else the one for the format of its weights."""
     if instance.spec.runtime is not None:
         return instance.spec.runtime
-    return "mlx" if weights is not None and format_of(bundle, weights) == "mlx" else DEFAULT
+    if weights is not None and format_of(bundle, weights) == "mlx":
+        return "mlx"
+    return bundle.server.spec.defaults.runtime or DEFAULT
 
 
 def _declared(bundle: Bundle, model: str) -> Iterator[str]:

@@ -24,9 +24,10 @@ def _changes(old: SeenRunner, rollout: Rollout, observed: ObservedState) -> Iter
     want, places = rollout.want, rollout.want.places
     settings = tuple(load_changes(old.load, want.load, places))
     yield from settings
-    if old.engine and old.engine != want.engine:
+    wanted = str(want.build) if want.build else want.runtime
+    if old.engine and (old.engine != want.engine or old.build != str(want.build or "")):
         place = places.get("runtime", "")
-        yield FieldChange("runtime", old.engine, want.runtime, ChangeClass.REPLACE, place)
+        yield FieldChange("runtime", old.build or old.engine, wanted, ChangeClass.REPLACE, place)
     elif old.model and old.model != want.model:
         place = places.get("model", "")
         yield FieldChange("model", old.model, want.model, ChangeClass.REPLACE, place)

@@ -165,13 +165,14 @@ def _model(key: str, facts: ModelFacts, instances: tuple[ModelInstance, ...] = (
 def _instance(want: WantedInstance, observed: ObservedState) -> ModelInstance:
     serving = [each for each in observed.runners_of(want.name) if each.phase is Phase.READY]
     load = serving[0].load if serving else want.load
-    version = observed.runtimes.get(want.runtime)
+    wanted = observed.runtimes.get(want.runtime)
+    version = wanted.version if wanted else ""
     return ModelInstance(
         name=want.name,
         identifier=want.identifier,
         loaded=bool(serving),
         engine=want.engine,
-        runtime_version=version.version if version else "",
+        runtime_version=(observed.version_of(serving[0]) if serving else "") or version,
         context_length=load.context_length,
         parallel=_slots(serving) or load.parallel,
         eval_batch_size=load.batch_size,

@@ -31,7 +31,7 @@ class SeenRunner(msgspec.Struct, frozen=True):
     its replacement, and can be started again as it was; never said of one that still runs. `hung`
     says how it hangs, empty when it does not; `silent` that it answers nobody, so that only its end
     can be asked of it. `spoiled`: a file it has loaded was found damaged on the disk after it had
-    started.
+    started. `build` says of which package and version its engine is, empty for the bundled one.
     """
 
     name: str
@@ -65,6 +65,7 @@ class SeenRunner(msgspec.Struct, frozen=True):
     silent: bool = False
     idle: float = 0.0
     spoiled: bool = False
+    build: str = ""
 
     @property
     def alive(self) -> bool:
@@ -130,6 +131,13 @@ class ObservedState(msgspec.Struct, frozen=True):
     def seen_weights(self, key: str) -> SeenWeights:
         """Return what is known of a set of weights; absent when nothing is."""
         return self.weights.get(key) or SeenWeights(key, WeightsState.ABSENT)
+
+    def version_of(self, runner: SeenRunner) -> str:
+        """Return the version of the engine's package a runner runs; empty when not known."""
+        if runner.build:
+            return runner.build.rpartition(" ")[2]
+        runtime = self.runtimes.get(runner.engine)
+        return runtime.version if runtime else ""
 
     def sha256_of(self, key: str) -> tuple[str, ...]:
         """Return the digests of a set of weights on disk, in order; empty when not stored."""

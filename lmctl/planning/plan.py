@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 from lmctl.base.changes import ChangeClass
-from lmctl.planning.desired import WantedGateway, WantedInstance, WantedRuntime
+from lmctl.planning.desired import WantedGateway, WantedInstance
 from lmctl.planning.end_stray import EndStray
 from lmctl.planning.surface import Surface
+from lmctl.planning.wanted_runtimes import WantedRuntime
 from lmctl.planning.weights_values import Weights
 
 
@@ -25,7 +26,7 @@ class EnsureRuntime:
 
     @property
     def key(self) -> str:
-        return f"ensure runtime/{self.runtime.name}"
+        return f"ensure runtime/{self.runtime.key}"
 
     @property
     def subject(self) -> str:

@@ -8,14 +8,14 @@ from dataclasses import dataclass, field, replace
 
 from lmctl.base.diagnostics import Diagnostic, Place, error, warning
 from lmctl.base.digests import digest
-from lmctl.base.spec import PROMPT_LOOKUP, EngineName
+from lmctl.base.spec import PROMPT_LOOKUP
 from lmctl.manifests.bundle import Bundle
 from lmctl.manifests.checks import Check as DeclaredCheck
 from lmctl.manifests.instance import Instance
-from lmctl.manifests.runtime import BUNDLED
 from lmctl.manifests.server import Listen
 from lmctl.manifests.settings_keys import Section
 from lmctl.manifests.suggest import closest
+from lmctl.planning.choosing_runtimes import runtime_of, wanted_runtimes
 from lmctl.planning.desired import (
     Check,
     DesiredState,
@@ -23,10 +23,9 @@ from lmctl.planning.desired import (
     OnDemand,
     WantedGateway,
     WantedInstance,
-    WantedRuntime,
 )
 from lmctl.planning.fit.budget import Guardrails
-from lmctl.planning.formats import LOADS, format_of, runtime_for
+from lmctl.planning.formats import LOADS, format_of
 from lmctl.planning.layers import Settings, layered, of_preset, path_of, switches, values_of
 from lmctl.planning.load_settings import load_settings
 from lmctl.planning.manual_loads import ManualLoad, by_request, with_loads
@@ -35,6 +34,7 @@ from lmctl.planning.passed_over import passed_over
 from lmctl.planning.served import surface_of
 from lmctl.planning.sources import weights_of
 from lmctl.planning.tool_servers import label_problems, wanted_tool_servers
+from lmctl.planning.wanted_runtimes import WantedRuntime
 from lmctl.planning.weights_values import Weights
 
 _SECTIONS = (Section.LOAD, Section.OPERATION)
@@ -91,7 +91,6 @@ class _Resolver:
         asleep = tuple(each for each in declared if self._sleeps(each.name))
         instances = tuple(each for each in declared if not self._sleeps(each.name))
         keys = models.keys() | self._host.local_models.keys()
-        runtimes = {each.runtime: each.engine for each in declared}
         server = self._bundle.server.spec
         self._problems.extend(label_problems(self._bundle))
         tool_servers = wanted_tool_servers(self._bundle)
@@ -99,7 +98,7 @@ class _Resolver:
         desired = DesiredState(
             generation=generation,
             weights=tuple(models[name] for name in sorted(models)),
-            runtimes=tuple(WantedRuntime(name, runtimes[name]) for name in sorted(runtimes)),
+            runtimes=wanted_runtimes(self._bundle, [each.runtime for each in declared]),
             instances=instances,
             asleep=asleep,
             leaving=self._leaving,
@@ -174,11 +173,11 @@ class _Resolver:
             weights = self._weights_for(instance, models, self._model_of(instance), "model")
             if weights is None:
                 continue
-            engine = self._engine_for(instance, weights)
-            if engine is None:
+            runtime = self._runtime_for(instance, weights)
+            if runtime is None:
                 continue
             models.setdefault(weights.model, weights)
-            wanted = self._wanted(instance, weights, engine)
+            wanted = self._wanted(instance, weights, runtime)
             yield self._with_draft(wanted, instance, models)
 
     def _with_draft(
@@ -219,22 +218,24 @@ class _Resolver:
             self._complain(instance, field_, f"no model `{wanted}` is declared or stored", hint)
         return None
 
-    def _engine_for(self, instance: Instance, weights: Weights) -> EngineName | None:
-        runtime = runtime_for(self._bundle, instance, weights)
-        if runtime not in BUNDLED:
-            hint = f"bundled runtimes: {', '.join(sorted(BUNDLED))}"
-            message = f"runtime `{runtime}` is declared, but this version installs no runtimes"
-            self._complain(instance, "runtime", message, hint)
+    def _runtime_for(self, instance: Instance, weights: Weights) -> WantedRuntime | None:
+        runtime = runtime_of(self._bundle, instance, weights)
+        if runtime is None:  # of a load by hand: what files say was checked when they were read
+            message = f"no runtime `{instance.spec.runtime}` is declared"
+            self._complain(
+                instance, "runtime", message, "`lmctl get runtimes` shows those there are"
+            )
             return None
-        engine, written = BUNDLED[runtime], format_of(self._bundle, weights)
-        loads = LOADS.get(engine, "")
+        written, loads = format_of(self._bundle, weights), LOADS.get(runtime.engine, "")
         if loads and written and loads != written:
-            message = f"runtime `{runtime}` loads {loads}, and `{weights.model}` is {written}"
+            message = f"runtime `{runtime.name}` loads {loads}, and `{weights.model}` is {written}"
             self._complain(instance, "runtime", message, "leave `runtime` out")
             return None
-        return engine
+        return runtime
 
-    def _wanted(self, instance: Instance, weights: Weights, engine: EngineName) -> WantedInstance:
+    def _wanted(
+        self, instance: Instance, weights: Weights, runtime: WantedRuntime
+    ) -> WantedInstance:
         name, spec = instance.metadata.name, instance.spec
         load = self._manual.get(name) or self._awake.get(name)
         owner, ttl = ownership(instance, load, self._bundle.server.spec.jit)
@@ -242,15 +243,14 @@ class _Resolver:
         keep = spec.residency.keep_prefixes
         settings = load_settings(values_of(given[Section.LOAD]), keep_prefixes=keep)
         limits = self._bundle.server.spec.limits
-        runtime = spec.runtime or engine
         if name not in self._manual:
-            for path, message in passed_over(engine, given):
+            for path, message in passed_over(runtime.engine, given):
                 place = self._bundle.place("Instance", name, "spec", *path)
                 self._problems.append(warning(place, message, "leave it out"))
         spec_digest = digest(
             {
-                "engine": engine,
-                "runtime": runtime,
+                "engine": runtime.engine,
+                "runtime": runtime.build.digest if runtime.build else runtime.name,
                 "load": settings,
                 "model": weights.model,
                 "weights": weights.key,
@@ -260,8 +260,9 @@ class _Resolver:
             name=name,
             identifier=instance.identifier,
             model=weights.model,
-            engine=engine,
-            runtime=runtime,
+            engine=runtime.engine,
+            runtime=runtime.name,
+            build=runtime.build,
             weights=weights,
             load=settings,
             spec_digest=spec_digest,

@@ -33,6 +33,7 @@ from lmctl.planning.rollout import over_budget
 from lmctl.planning.route_standings import route_standings
 from lmctl.planning.scene import Scene
 from lmctl.planning.tool_standings import tool_standings
+from lmctl.planning.wanted_runtimes import WantedRuntime
 from lmctl.planning.weights_values import StoredWeights, Weights, WeightsState
 
 ORPHAN = "orphan"
@@ -70,7 +71,7 @@ class _Objects:
 
     def all(self) -> Iterator[Standing]:
         for runtime in self._desired.runtimes:
-            yield self._runtime(runtime.name)
+            yield self._runtime(runtime)
         for weights in self._desired.weights:
             yield self._model(weights)
         if self._desired.gateway is not None:
@@ -103,15 +104,15 @@ class _Objects:
             conditions=(*common(verdict, message, self._judge.suspension(key)), *aspects_of_it),
         )
 
-    def _runtime(self, name: str) -> Standing:
-        key = f"runtime/{name}"
+    def _runtime(self, runtime: WantedRuntime) -> Standing:
+        name, key = runtime.name, f"runtime/{runtime.name}"
         seen = self._observed.runtimes.get(name)
         version = seen.version if seen else None
         return self._standing(
             key,
             self._judge.verdict(key),
             aspects.runtime_ready(name, self._observed),
-            ready=f"{name} {version}",
+            ready=str(runtime.build or f"{name} {version}"),
             exists=seen is not None,
             facts={"version": version},
         )

@@ -19,6 +19,7 @@ from lmctl.planning.observed import (
     SeenRuntime,
 )
 from lmctl.planning.surface import Surface
+from lmctl.planning.wanted_runtimes import WantedRuntime
 from lmctl.planning.weights_values import FileSource, SeenWeights, StoredWeights, Weights
 from lmctl.reconciler.runners import RunnerEyes
 from lmctl.reconciler.strays import StrayEyes
@@ -33,7 +34,7 @@ class Observer:
     processes: Processes
     look_at_weights: Callable[[Weights], SeenWeights]
     facts_of: Callable[[Weights, StoredWeights | None], ModelFacts | None]
-    runtimes: Callable[[], dict[str, SeenRuntime]]
+    runtimes: Callable[[Iterable[WantedRuntime]], dict[str, SeenRuntime]]
     host: Callable[[tuple[SeenRunner, ...]], HostProfile]
     strays: StrayEyes
     silence: Callable[[str], str] = lambda _key: ""
@@ -52,7 +53,7 @@ class Observer:
             weights=weights,
             facts=facts,
             source_files=dict(_source_files(absent)),
-            runtimes=self.runtimes(),
+            runtimes=self.runtimes(desired.runtimes),
             runners=runners,
             host=self.host(runners),
             gateway=gateway,

@@ -7,7 +7,7 @@ import msgspec
 
 from lmctl.base.digests import digest
 from lmctl.base.spec import LoadSettings, Phase
-from lmctl.planning.desired import DesiredState, WantedGateway, WantedInstance, WantedRuntime
+from lmctl.planning.desired import DesiredState, WantedGateway, WantedInstance
 from lmctl.planning.end_stray import EndStray
 from lmctl.planning.host_profile import Cores, Disk, HostProfile, Memory
 from lmctl.planning.model_facts import AttentionLayers, ModelFacts
@@ -34,6 +34,7 @@ from lmctl.planning.plan import (
 )
 from lmctl.planning.rollout import checks_digest
 from lmctl.planning.surface import ServedRoute, Surface
+from lmctl.planning.wanted_runtimes import WantedRuntime
 from lmctl.planning.weights_values import (
     FileSource,
     SeenWeights,

@@ -10,13 +10,13 @@ from lmctl.planning.observed import ObservedState
 def measured(seen: ObservedState) -> Iterator[MemoryPeak]:
     """Yield a measurement per runner that is loaded and has computed something."""
     for each in seen.runners:
-        runtime = seen.runtimes.get(each.engine)
+        version = seen.version_of(each)
         loaded = each.phase in (Phase.READY, Phase.DRAINING) and each.widest_step
-        if loaded and each.weights and each.memory_peak and runtime is not None:
+        if loaded and each.weights and each.memory_peak and version:
             yield MemoryPeak(
                 weights=each.weights,
                 settings=deciding(each.load),
-                version=runtime.version,
+                version=version,
                 peak=each.memory_peak,
                 step=each.widest_step,
             )

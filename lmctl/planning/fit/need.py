@@ -115,8 +115,7 @@ def tenant(
     weights = seen.weights or observed.sha256_of(key)
     facts, draft = _facts_by(weights, observed)
     engine = _ENGINES.get(seen.engine, "llama.cpp")
-    runtime = observed.runtimes.get(engine)
-    known = of_weights(observed.peaks, weights, runtime.version if runtime else "")
+    known = of_weights(observed.peaks, weights, observed.version_of(seen))
     features = observed.host.cores.features if observed.host else USUAL
     foreseen = estimated(facts, seen.load, engine, features=features, known=known, draft=draft)
     peak = max(seen.memory, seen.memory_peak)

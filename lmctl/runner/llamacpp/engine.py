@@ -20,6 +20,7 @@ from lmctl.runner.choosing import Logits
 from lmctl.runner.cores import Cores, Guest
 from lmctl.runner.llamacpp import load as loading
 from lmctl.runner.llamacpp.batch import Batch
+from lmctl.runner.llamacpp.borrowed import origin
 from lmctl.runner.llamacpp.embedding import LlamaEmbedder
 from lmctl.runner.llamacpp.facts import facts
 from lmctl.runner.llamacpp.library import complaints, tokenized
@@ -169,7 +170,7 @@ class LlamaEngine:
 
     @property
     def saved_as(self) -> str:
-        return f"llama.cpp of llama-cpp-python {library.__version__}"
+        return f"llama.cpp of {origin()}"
 
     def save(self, sequence: int, tokens: Sequence[int], path: Path) -> None:
         self._memory.save(sequence, tokens, path)

@@ -150,6 +150,7 @@ HAND_MADE = (
     server("reconcile.scrub", "1d", "2d", bad="weekly"),
     server("secrets", {"hub": {"env": "A"}}, {"hub": {"env": "B"}}, bad={"hub": {}}),
     server("defaults.contextLength", 777, 888, bad=0),
+    server("defaults.runtime", "bench", "llama.cpp", bad=7),
     server("limits.requestDeadline", "1m", "2m", bad="0s"),
     server("compat.unknownEndpointStatus", 200, 404, bad=500),
     server("compat.separateReasoning", False, True),
