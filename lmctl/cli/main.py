@@ -32,6 +32,7 @@ from lmctl.cli import (
     looking,
     pausing,
     plans,
+    presets,
     running,
     schemas,
     secrets,
@@ -87,6 +88,7 @@ app.command(name="why")(why.why)
 app.command()(completing.completion)
 app.add_typer(tokens.app, name="token")
 app.add_typer(tool_servers.app, name="mcp")
+app.add_typer(presets.app, name="preset")
 app.add_typer(history.app, name="history")
 app.add_typer(state.app, name="state")
 app.add_typer(daemon.app, name="daemon")

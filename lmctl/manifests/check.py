@@ -87,11 +87,7 @@ def _unprotected(each: Declared, server: Server) -> Iterator[Diagnostic]:
 
 
 def _preset(each: Declared, preset: Preset) -> Iterator[Diagnostic]:
-    for index, name, why in preset.troubles():
-        path = ("operation", "fields", index, name)
-        hint = "the setting will be ignored"
-        yield diagnostics.warning(each.place(path), f"{shown_path(path)}: {why}", hint)
-    if preset.load.fields_:
-        message = "`load` has no effect: a preset is for what is already loaded"
-        hint = "set it in `load` of an Instance"
-        yield diagnostics.warning(each.place(("load",)), message, hint)
+    for path, why in preset.troubles():
+        loads = path[0] in ("load", "load_params")
+        hint = "set it in `load` of an Instance" if loads else "the setting will be ignored"
+        yield diagnostics.warning(each.place(path), f"`{shown_path(path)}`: {why}", hint)

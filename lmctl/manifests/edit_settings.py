@@ -51,8 +51,7 @@ def native_setting(
         return (*above, index), None
     if index < len(fields):
         return _given(setting, (*above, index, "value"), value, fields[index].get("value"))
-    written = {"key": setting.key, "value": _written(setting, value)}
-    return (*above, index), written
+    return (*above, index), {"key": setting.key, "value": written(setting, value)}
 
 
 def _given(setting: Setting, path: Path, value: Any, before: Any) -> tuple[Path, Any]:
@@ -61,10 +60,11 @@ def _given(setting: Setting, path: Path, value: Any, before: Any) -> tuple[Path,
         return path, value
     if value is None or value is False:
         return (*path, "checked"), False
-    return path, _written(setting, value)
+    return path, written(setting, value)
 
 
-def _written(setting: Setting, value: Any) -> Any:
+def written(setting: Setting, value: Any) -> Any:
+    """Return the value of a setting as LM Studio writes it: of a checkbox with whether it is on."""
     if not setting.checkbox or (isinstance(value, Mapping) and "checked" in value):
         return value
     if value is None or value is False:

@@ -7,6 +7,7 @@ from typing import Annotated, Any, ClassVar
 from pydantic import Field
 
 from lmctl.manifests.envelope import HOT, IDENTITY, NativeNode, NonEmpty
+from lmctl.manifests.legacy_preset import legacy_settings
 from lmctl.manifests.settings_keys import CUSTOM_FIELD_PREFIX, Section, by_key, validate
 
 
@@ -42,7 +43,11 @@ class Preset(NativeNode):
     inference_params: Annotated[Mapping[str, Any], HOT] = Field(
         default_factory=dict, alias="inference_params"
     )
-    """Settings of an LM Studio 0.2 file."""
+    """Settings of an LM Studio 0.2 file: what they are called today counts, below `operation`."""
+    load_params: Annotated[Mapping[str, Any], HOT] = Field(
+        default_factory=dict, alias="load_params"
+    )
+    """Settings for loading of an LM Studio 0.2 file; they count for nothing."""
 
     @property
     def name(self) -> str:
@@ -53,21 +58,28 @@ class Preset(NativeNode):
         """Return what counts as `{full key: value}`, None for an unchecked checkbox; what cannot be
         used is left out, see `troubles`.
         """
-        found = {}
+        found = dict(legacy_settings(self.inference_params).settings)
         for each in self.operation.fields_:
             with contextlib.suppress(ValueError):
                 found[each.key] = _checked(each)
         return found
 
-    def troubles(self) -> Iterator[tuple[int, str, str]]:
-        """Yield what is passed over: the index of the field, whether it is its key or its value, and
-        why.
-        """
+    def troubles(self) -> Iterator[tuple[tuple[str | int, ...], str]]:
+        """Yield where something stands that is passed over, and why."""
         for index, each in enumerate(self.operation.fields_):
             try:
                 _checked(each)
             except ValueError as error:
-                yield index, "value" if by_key(each.key) else "key", str(error)
+                name = "value" if by_key(each.key) else "key"
+                yield ("operation", "fields", index, name), str(error)
+        legacy = legacy_settings(self.inference_params)
+        for name, why in legacy.wrong.items():
+            yield ("inference_params", name), why
+        if legacy.unknown:
+            yield ("inference_params",), f"nothing today is {', '.join(legacy.unknown)}"
+        for path in ("load", "load_params"):
+            if self.load.fields_ if path == "load" else self.load_params:
+                yield (path,), "counts for nothing, since a preset is for what is already loaded"
 
 
 def _checked(field: RawField) -> Any:

@@ -105,9 +105,9 @@ def of_preset(bundle: Bundle, name: str) -> dict[str, Given]:
         field.key: declared.place(("operation", "fields", index)).at
         for index, field in enumerate(preset.operation.fields_)
     }
-    whole = declared.place().at
+    legacy = declared.place(("inference_params",)).at
     return {
-        key: Given(value, Layer.PRESET, f"preset/{name}", places.get(key, whole))
+        key: Given(value, Layer.PRESET, f"preset/{name}", places.get(key, legacy))
         for key, value in preset.settings.items()
     }
 

@@ -44,6 +44,7 @@ DOORS = {
         "adapters/mcp/",
         "adapters/weights/",
         "adapters/control_socket.py",
+        "adapters/preset_sources.py",
         "api/control.py",
         "cli/client.py",
         "cli/gateway_client.py",

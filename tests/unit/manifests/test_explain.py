@@ -47,7 +47,7 @@ def test_the_fields_right_below_are_listed():
         "spec.targets[].weight",
     ]
     assert [each.path for each in explain("preset")[0].below] == [
-        "identifier", "name", "operation", "load", "inference_params",
+        "identifier", "name", "operation", "load", "inference_params", "load_params",
     ]  # fmt: skip
     assert "spec.targets" in [each.path for each in explain("route")[0].below]
 

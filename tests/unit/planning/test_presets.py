@@ -97,10 +97,10 @@ def test_what_a_preset_cannot_say_is_told_and_passed_over():
     load = {"fields": [{"key": "llm.load.contextLength", "value": 9}]}
     found = read(terse__preset__json=preset(*fields, load=load))
     assert [each.message for each in found.diagnostics] == [
-        "operation.fields[0].value: expected a number of at least 0, found the text `hot`",
-        "operation.fields[1].value: `llm.load.contextLength` is a load setting",
-        "operation.fields[2].key: unknown key `old`",
-        "`load` has no effect: a preset is for what is already loaded",
+        "`operation.fields[0].value`: expected a number of at least 0, found the text `hot`",
+        "`operation.fields[1].value`: `llm.load.contextLength` is a load setting",
+        "`operation.fields[2].key`: unknown key `old`",
+        "`load`: counts for nothing, since a preset is for what is already loaded",
     ]
     assert not found.fatal
     assert resolve(found.bundle, HOST).desired.surface.presets == {"@local:terse": {}}
