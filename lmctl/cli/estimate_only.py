@@ -15,7 +15,7 @@ from lmctl.planning.fit.estimate import Confidence
 from lmctl.planning.fit.outlook import Outlook, outlook
 from lmctl.planning.loading import Wish, decide
 from lmctl.planning.resolve import HostFacts
-from lmctl.reconciler.reading import LastGood, ReadResult, read_folders
+from lmctl.reconciler.reading import LastGood, ReadResult, read_revision
 
 DOES_NOT_FIT: Final = 3
 
@@ -49,7 +49,7 @@ def _subjects(see: Eyes, wish: Wish) -> Subjects:
 
 def _reading(see: Eyes, host: HostFacts) -> ReadResult:
     """Return what the box was told to be; of one that never was, what lies in its models folder."""
-    return LastGood(see.home.last_good).read(host) or read_folders((), host)
+    return LastGood(see.home.last_good).read(host) or read_revision({}, host)
 
 
 def _lines(wish: Wish, found: Outlook) -> str:

@@ -20,6 +20,7 @@ from lmctl.cli import (
     chatting,
     completing,
     daemon,
+    doctor,
     editing,
     estimating,
     explain,
@@ -85,6 +86,7 @@ app.command()(pausing.suspend)
 app.command()(pausing.resume)
 app.command()(pausing.reconcile)
 app.command(name="why")(why.why)
+app.command(name="doctor")(doctor.doctor)
 app.command()(completing.completion)
 app.add_typer(tokens.app, name="token")
 app.add_typer(tool_servers.app, name="mcp")

@@ -66,6 +66,7 @@ DOORS = {
     "sqlite3": ("adapters/state/", "adapters/conversations.py"),
     "subprocess": (
         "adapters/git.py",
+        "adapters/installed.py",
         "adapters/processes.py",
         "adapters/secrets.py",
         "cli/starting.py",

@@ -8,12 +8,14 @@ pytestmark = [pytest.mark.e2e, pytest.mark.engine]
 
 
 def test_from_a_file_to_a_declared_instance(box):
-    box.echo()
-    box.apply()
     file = box.root / "smol-Q4_1.gguf"
     file.symlink_to(smollm2())
     ran = box.lmctl("import", str(file), "-l", "--user-repo", "somebody/smol", "--json")
     assert (ran.code, ran.json["modelKey"]) == (0, "somebody/smol"), ran.err
+    fresh = box.lmctl("load", "smol", "--estimate-only")  # before the box was told anything
+    assert (fresh.code, "Estimate: fits" in fresh.out) == (0, True), fresh.err
+    box.echo()
+    box.apply()
 
     told = box.lmctl("load", "smol", "--estimate-only", "-c", "2048")
     assert told.code == 0, told.err
