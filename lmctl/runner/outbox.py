@@ -12,11 +12,13 @@ Delta = TextDelta | ReasoningDelta | ToolCallDelta
 class Outbox:
     """Frames for one connection.
 
-    While the asker does not read, deltas of one kind pile up as one instead of one frame per token,
-    so the most that can wait is the text of the answer.
+    What is put is sent at once, which costs no task a turn. While the asker does not read, deltas of
+    one kind pile up as one instead of one frame per token, so the most that can wait is the text of
+    the answer.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, writer: asyncio.StreamWriter) -> None:
+        self._writer = writer
         self._frames: list[bytes] = []
         self._pile: list[Delta] = []
         self._filled = asyncio.Event()
@@ -35,20 +37,26 @@ class Outbox:
                 self._close_pile()
                 self._frames.append(wire.frame(answer))
         self._last = last
-        self._filled.set()
+        if last or self._writer.transport.get_write_buffer_size():
+            self._filled.set()  # the writing task goes on when they have read
+        else:
+            self._write()
 
-    async def write_all(self, writer: asyncio.StreamWriter) -> None:
-        """Write what comes, until the last answer is written. Raises OSError when they left."""
+    async def write_all(self) -> None:
+        """Return once the last answer is written. Raises OSError when they left."""
         while True:
             await self._filled.wait()
             self._filled.clear()
             last = self._last
-            self._close_pile()
-            frames, self._frames = self._frames, []
-            writer.write(b"".join(frames))
-            await writer.drain()
+            self._write()
+            await self._writer.drain()
             if last:
                 return
+
+    def _write(self) -> None:
+        self._close_pile()
+        frames, self._frames = self._frames, []
+        self._writer.write(b"".join(frames))
 
     def _close_pile(self) -> None:
         if self._pile:

@@ -270,7 +270,7 @@ class Server:
             await say(writer, trouble(error))
             return
         log.info("admitted", request=call.id, prompt_tokens=job.prompt_tokens, waiting=waiting)
-        outbox = self._asks[job] = Outbox()
+        outbox = self._asks[job] = Outbox(writer)
         # Out before the engine knows: an asker who never read this knows that nothing was begun.
         writer.write(wire.frame(wire.Admitted(waiting)))
         loaded.scheduler.submit(job)
@@ -278,7 +278,7 @@ class Server:
             self._followers.given(job)
         self._watchdog.wake()
         try:
-            await outbox.write_all(writer)
+            await outbox.write_all()
         finally:
             if job in self._asks:
                 log.info("asker left", request=call.id)

@@ -98,6 +98,9 @@ class LlamaEngine:
         self._memory = Memory(handles.model, self._context, shared=settings.unified_kv)
         self._seed = settings.seed
         self._samplers: dict[int, Sampler] = {}
+        # Asked for every token of an answer; what llama.cpp says of a token never changes.
+        self._pieces: dict[int, bytes] = {}
+        self._ends: dict[int, bool] = {}
         self._batch = Batch(library.llama_n_batch(self._context))
         self._bell = Bell()
         self._abort = library.ggml_abort_callback(self._goes_on)
@@ -109,6 +112,12 @@ class LlamaEngine:
         return tokenized(self._vocabulary, text, add_bos=add_bos, parse_special=parse_special)
 
     def piece(self, token: int) -> bytes:
+        known = self._pieces.get(token)
+        if known is None:
+            known = self._pieces[token] = self._piece(token)
+        return known
+
+    def _piece(self, token: int) -> bytes:
         room = ctypes.create_string_buffer(_PIECE)
         found = library.llama_token_to_piece(self._vocabulary, token, room, _PIECE, 0, False)  # noqa: FBT003 - C
         return room.raw[: max(found, 0)]
@@ -117,7 +126,10 @@ class LlamaEngine:
         return [self.piece(token) for token in range(self.facts.vocabulary)]
 
     def is_end(self, token: int) -> bool:
-        return bool(library.llama_vocab_is_eog(self._vocabulary, token))
+        known = self._ends.get(token)
+        if known is None:
+            known = self._ends[token] = bool(library.llama_vocab_is_eog(self._vocabulary, token))
+        return known
 
     def begin(
         self,
