@@ -56,11 +56,10 @@ def measure_rates(box: Box, weights: Path, given: argparse.Namespace) -> None:
 async def look(url: str, streams: int) -> tuple[list[float], float]:
     """Return the seconds each look at /livez took while streams ran, and for how long they ran."""
     took: list[float] = []
-    async with httpx2.AsyncClient(timeout=None) as http, asyncio.TaskGroup() as tasks:
+    async with asyncio.TaskGroup() as tasks:
         begin = time.perf_counter()
         running = [
-            tasks.create_task(run.arrivals(run.through_http(url, http, LOOKED)))
-            for _ in range(streams)
+            tasks.create_task(run.arrivals(run.through_http(url, LOOKED))) for _ in range(streams)
         ]
         async with httpx2.AsyncClient() as other:
             while not any(each.done() for each in running):

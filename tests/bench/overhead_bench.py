@@ -21,7 +21,6 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-import httpx2
 import llama_cpp as library
 import psutil
 
@@ -97,9 +96,9 @@ def of_the_box(box: Box, *, streams: int, tokens: int) -> tuple[float, float]:
 
 
 async def together(url: str, streams: int, tokens: int) -> None:
-    async with httpx2.AsyncClient(timeout=None) as http, asyncio.TaskGroup() as tasks:
+    async with asyncio.TaskGroup() as tasks:
         for _ in range(streams):
-            tasks.create_task(run.arrivals(run.through_http(url, http, tokens)))
+            tasks.create_task(run.arrivals(run.through_http(url, tokens)))
 
 
 def declare(box: Box, *, weights: Path, streams: int) -> None:
