@@ -54,6 +54,10 @@ def explain(
     effective: Annotated[
         bool, typer.Option("--effective", help="What an object comes to, and who says so.")
     ] = False,
+    preset: Annotated[
+        str | None,
+        typer.Option("--preset", metavar="NAME", help="As for a request that names this preset."),
+    ] = None,
     output: OutputOption = Output.TEXT,
 ) -> None:
     """Show what a field means, or with --effective every value of an object: who gives it, and where.
@@ -61,7 +65,7 @@ def explain(
     Exit code 0; 2: no such field or object.
     """
     if effective or "/" in what:
-        explain_effective(what, directories, Printer(output))
+        explain_effective(what, directories, Printer(output), preset=preset)
         return
     found = explaining.explain(what)
     views = [_view(each) for each in found]

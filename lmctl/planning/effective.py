@@ -11,12 +11,14 @@ from lmctl.manifests.leaves import leaves
 from lmctl.manifests.model import Model
 from lmctl.manifests.not_yet import HONOURED
 from lmctl.manifests.reading import Declared, Value
+from lmctl.manifests.route import Route
 from lmctl.manifests.settings_keys import OWN_DEFAULTS, SETTINGS, Section
 from lmctl.manifests.suggest import hint
+from lmctl.planning.advised import advice, switch_values
 from lmctl.planning.field_text import shown
 from lmctl.planning.fields import leaf_text
 from lmctl.planning.formats import runtime_for
-from lmctl.planning.layers import Given, layered, path_of
+from lmctl.planning.layers import Given, layered, of_preset, path_of
 from lmctl.planning.sources import weights_of
 
 KINDS = {
@@ -43,11 +45,17 @@ class EffectiveValue(msgspec.Struct, frozen=True, rename="camel"):
     place: str = ""
 
 
-def effective_values(bundle: Bundle, key: str) -> tuple[EffectiveValue, ...]:
-    """Return what an object (`instance/chat`, `model/acme/small`, `server`) comes to, by path.
+def effective_values(
+    bundle: Bundle, key: str, *, asked: str | None = None
+) -> tuple[EffectiveValue, ...]:
+    """Return what an object (`instance/chat`, `model/acme/small`, `server`) comes to, by path; an
+    instance may be `asked` with a preset, as requests do.
 
-    Raises NotFound, with the names there are, when it is not declared.
+    Raises NotFound, with the names there are, when one of the two is not declared.
     """
+    if asked is not None and asked not in bundle.presets:
+        known = hint(asked, bundle.presets, what="presets")
+        raise NotFound(f"no preset `{asked}` is declared", hint=known)
     word, _, name = key.partition("/")
     kind = KINDS.get(word.lower())
     if kind is None:
@@ -61,16 +69,35 @@ def effective_values(bundle: Bundle, key: str) -> tuple[EffectiveValue, ...]:
         raise NotFound(f"no `{word}/{name}` is declared", hint=hint(name, names, what=f"{word}s"))
     match declared.value:
         case Instance():
-            return tuple(_of_instance(bundle, declared, declared.value))
+            return tuple(_of_instance(bundle, declared, declared.value, asked))
         case Model():
             return tuple(_of_model(bundle, name))
+        case Route():
+            return tuple(_of_route(bundle, declared, declared.value))
     return tuple(_own(kind, declared.value, declared))
 
 
+def advised(bundle: Bundle, key: str, *, asked: str | None = None) -> tuple[str, ...]:
+    """Return what the model of an instance suggests for what it comes to; nothing for other objects."""
+    instance = bundle.instances.get(key.removeprefix("instance/"))
+    if instance is None or not key.startswith("instance/"):
+        return ()
+    settings = {each: layered(bundle, instance, each, asked=asked) for each in _SECTIONS}
+    return tuple(advice(bundle, instance, settings))
+
+
+def _of_route(bundle: Bundle, declared: Declared, route: Route) -> Iterator[EffectiveValue]:
+    """Yield its own fields, then what its preset lays over the instances behind it."""
+    yield from _own("Route", route, declared)
+    if route.spec.preset in bundle.presets:
+        for key, given in of_preset(bundle, str(route.spec.preset)).items():
+            yield _value(path_of(key, Section.OPERATION), given)
+
+
 def _of_instance(
-    bundle: Bundle, declared: Declared, instance: Instance
+    bundle: Bundle, declared: Declared, instance: Instance, asked: str | None
 ) -> Iterator[EffectiveValue]:
-    blocks = tuple(map(str, _SECTIONS))
+    blocks = (*map(str, _SECTIONS), "customFields")
     derived = {
         "identifier": EffectiveValue("identifier", instance.identifier),
         "runtime": EffectiveValue("runtime", _runtime(bundle, instance)),
@@ -82,7 +109,11 @@ def _of_instance(
         if each.path.partition(".")[0] not in blocks or each.path == "operation.preset":
             yield derived.get(each.path, each) if each.layer == "default" else each
     for section in _SECTIONS:
-        yield from _settings(section, layered(bundle, instance, section))
+        found = layered(bundle, instance, section, asked=asked)
+        yield from _settings(section, found)
+    if instance.spec.model_key in bundle.models:
+        for key, given in switch_values(bundle, instance.spec.model_key, found):
+            yield _value(f"customFields.{key}", given)
 
 
 def _runtime(bundle: Bundle, instance: Instance) -> str:

@@ -52,11 +52,16 @@ class Given:
 Settings = Mapping[str, Given]
 
 
-def layered(bundle: Bundle, instance: Instance, section: Section) -> dict[str, Given]:
-    """Return what is given for an instance, by full key; what nobody gives is not in it."""
+def layered(
+    bundle: Bundle, instance: Instance, section: Section, *, asked: str | None = None
+) -> dict[str, Given]:
+    """Return what is given for an instance, by full key; what nobody gives is not in it. `asked` is
+    the preset a request names.
+    """
     own = {key: each.settings[0] for each in switches(bundle, instance) for key in each.settings}
     found: dict[str, Given] = {}
-    for layer in _layers(bundle, instance, section):
+    over = of_preset(bundle, asked) if asked and section is Section.OPERATION else {}
+    for layer in (*_layers(bundle, instance, section), over):
         found |= {own.get(key, key): each for key, each in layer.items()}
     return found
 

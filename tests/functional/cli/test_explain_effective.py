@@ -42,3 +42,23 @@ def test_what_is_not_declared(tmp_path, monkeypatch):
     missing = run("explain", "instance/chap", str(QUICKSTART))
     assert "no `instance/chap` is declared" in str(missing.exception)
     assert "this box follows none" in str(run("explain", "instance/chat").exception)
+
+
+def test_as_a_request_that_names_a_preset_with_what_the_model_suggests(tmp_path):
+    (tmp_path / "model.yaml").write_text(
+        "model: acme/m\n"
+        "base: [{key: acme/w, sources: [{type: file, path: /w.gguf}]}]\n"
+        "suggestions: [{message: Read the card.}]\n"
+    )
+    (tmp_path / "chat.yaml").write_text(
+        "apiVersion: lmctl/v1alpha1\nkind: Instance\nmetadata: {name: chat}\n"
+        "spec: {model: acme/m}\n"
+    )
+    fields = [{"key": "llm.prediction.temperature", "value": 0.3}]
+    (tmp_path / "cool.preset.json").write_text(json.dumps({"operation": {"fields": fields}}))
+    told = run("explain", "instance/chat", "--effective", "--preset", "cool", str(tmp_path))
+    lines = told.stdout.splitlines()
+    row = next(line for line in lines if line.startswith("operation.temperature"))
+    assert row.split()[1:3] == ["0.3", "preset"]
+    assert row.endswith("(preset/cool)")
+    assert lines[-1] == "suggested: Read the card."
