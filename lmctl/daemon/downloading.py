@@ -18,6 +18,7 @@ from lmctl.adapters.weights.blobs import Blobs
 from lmctl.adapters.weights.by_request import Downloaded, DownloadJobs
 from lmctl.adapters.weights.fetch_errors import WeightsUnavailable, failure_kind, retry_after
 from lmctl.adapters.weights.models_tree import ModelsTree
+from lmctl.adapters.weights.partial_file import arrived
 from lmctl.adapters.weights.progress import Progress
 from lmctl.adapters.weights.store import WeightsStore
 from lmctl.base.errors import LmctlError, NotFound, Refused
@@ -250,10 +251,10 @@ class Downloading:
 
     def _on_disk(self, sha256: str) -> int:
         """Return the bytes of a file that are here, finished or on their way."""
-        for path in (self._shelf.blobs.path(sha256), self._shelf.blobs.partial(f"sha256-{sha256}")):
-            if path.exists():
-                return path.stat().st_size
-        return 0
+        blob = self._shelf.blobs.path(sha256)
+        if blob.exists():
+            return blob.stat().st_size
+        return arrived(self._shelf.blobs.partial(f"sha256-{sha256}"))
 
     def _done(self, job: Download) -> int:
         progress = self._progress.get(job.id)

@@ -7,8 +7,8 @@ import asyncio
 import sys
 from pathlib import Path
 
-from lmctl.adapters.weights.download import Timing
 from lmctl.adapters.weights.store import WeightsStore
+from lmctl.adapters.weights.wanted import Timing
 from lmctl.planning.weights_values import UrlSource, Weights
 
 

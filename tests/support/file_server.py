@@ -6,12 +6,20 @@ Every request for a file takes the first fault that fits its path and is not use
 import hashlib
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import lru_cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Self
 from urllib.parse import unquote, urlsplit
+
+_WRITE = 64 * 1024
+
+
+@lru_cache(maxsize=16)
+def _etag(data: bytes) -> str:
+    return hashlib.md5(data).hexdigest()
 
 
 @dataclass
@@ -47,7 +55,7 @@ class Asked:
 
     @property
     def range_start(self) -> int:
-        return int(self.headers.get("range", "bytes=0-").removeprefix("bytes=").rstrip("-"))
+        return int(self.headers.get("range", "bytes=0-").removeprefix("bytes=").partition("-")[0])
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -70,7 +78,7 @@ class Handler(BaseHTTPRequestHandler):
         if data is None:
             self.plain(404, b"no such file")
             return
-        self.send_file(data, etag=hashlib.md5(data).hexdigest())
+        self.send_file(data, etag=_etag(data))
 
     @property
     def path_only(self) -> str:
@@ -107,7 +115,7 @@ class Handler(BaseHTTPRequestHandler):
         if start is not None and start >= len(data):
             self.plain(416, b"", Content_Range=f"bytes */{len(data)}")
             return
-        body = data[start or 0 :]
+        body = data[start or 0 : None if start is None else self._stop()]
         self._head(len(data), len(body), start, etag=etag, fault=fault, headers=headers)
         self._body(body, fault)
 
@@ -116,7 +124,12 @@ class Handler(BaseHTTPRequestHandler):
         condition = self.headers.get("If-Range")
         if asked is None or fault.ignore_range or (condition and condition != f'"{etag}"'):
             return None
-        return int(asked.removeprefix("bytes=").rstrip("-"))
+        return int(asked.removeprefix("bytes=").partition("-")[0])
+
+    def _stop(self) -> int | None:
+        """Return the byte after the last one that is asked for; None is the end."""
+        last = self.headers.get("Range", "").partition("-")[2]
+        return int(last) + 1 if last else None
 
     def _head(self, size, length, start, *, etag, fault, headers) -> None:
         self.send_response(200 if start is None else 206)
@@ -124,7 +137,9 @@ class Handler(BaseHTTPRequestHandler):
             self.send_header("ETag", f'"{etag}"')
         if start is not None:
             first = start + 1 if fault.wrong_range else start
-            self.send_header("Content-Range", f"bytes {first}-{size - 1}/{size}")
+            self.send_header("Content-Range", f"bytes {first}-{start + length - 1}/{size}")
+        if self.server.says_ranges:
+            self.send_header("Accept-Ranges", "bytes")
         for name, value in {**headers, **fault.headers}.items():
             self.send_header(name.replace("_", "-"), value)
         self.send_header("Content-Length", str(length + fault.lie_about_length))
@@ -137,7 +152,9 @@ class Handler(BaseHTTPRequestHandler):
         stop = fault.cut_after if fault.cut_after is not None else fault.stall_after
         piece = body if stop is None else body[:stop]
         self.note(len(piece))
-        self.wfile.write(piece)
+        for start in range(0, len(piece), _WRITE):
+            self.wfile.write(piece[start : start + _WRITE])
+            self.server.count(len(piece[start : start + _WRITE]))
         self.wfile.flush()
         if fault.stall_after is not None:
             self.server.hold()
@@ -161,11 +178,19 @@ class FileServer(ThreadingHTTPServer):
         self.faults: list[Fault] = []
         self.asked: list[Asked] = []
         self.closing = threading.Event()
+        self.says_ranges = True
+        self.written = 0  # bytes of body the kernel has taken
+        self.at_offset: tuple[int, Callable[[], object]] | None = None
         self._lock = threading.Lock()
 
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.server_port}"
+
+    def server_bind(self) -> None:
+        # What waits in our own kernel never travelled: little of that, so that `written` says what did.
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 96 * 1024)
+        super().server_bind()
 
     def take_fault(self, path: str) -> Fault:
         with self._lock:
@@ -174,6 +199,16 @@ class FileServer(ThreadingHTTPServer):
                     fault.times -= 1
                     return fault
         return Fault()
+
+    def count(self, written: int) -> None:
+        """Note bytes that went out; do what is to be done once so many have."""
+        with self._lock:
+            self.written += written
+            due = self.at_offset if self.at_offset and self.written >= self.at_offset[0] else None
+            if due:
+                self.at_offset = None
+        if due:
+            due[1]()
 
     def hold(self) -> None:
         self.closing.wait(60)

@@ -8,6 +8,7 @@ import hashlib
 import json
 import re
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Literal
 from urllib.parse import parse_qs, urlsplit
 
@@ -22,11 +23,11 @@ _FILE = re.compile(r"/([^/]+/[^/]+)/resolve/([^/]+)/(.+)")
 class HubFile:
     data: bytes
 
-    @property
+    @cached_property
     def blob_id(self) -> str:
         return hashlib.sha1(b"blob %d\0" % len(self.data) + self.data).hexdigest()
 
-    @property
+    @cached_property
     def sha256(self) -> str | None:
         """Large files are LFS: only these have a sha256 on the hub."""
         return hashlib.sha256(self.data).hexdigest() if len(self.data) >= _LFS_FROM else None

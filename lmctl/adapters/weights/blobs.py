@@ -164,7 +164,8 @@ class Blobs:
             return False
         try:
             await settled(_remove, path)
-            path.with_suffix(".json").unlink(missing_ok=True)
+            for beside in (".json", ".ranges"):
+                path.with_suffix(beside).unlink(missing_ok=True)
         finally:
             lock.unlink(missing_ok=True)
             os.close(handle)

@@ -105,7 +105,7 @@ class Collector:
         """Yield downloads on their way that nothing wrote to for a while, by their last write."""
         for path in sorted(self._blobs.partials.glob("*")):
             wanted = path.stem.removeprefix("sha256-") in roots.sha256s
-            if path.suffix in (".lock", ".json") or wanted:
+            if path.suffix in (".lock", ".json", ".ranges") or wanted:
                 continue
             try:
                 seen = path.stat()

@@ -41,14 +41,17 @@ class Address:
 class TryAgain(Exception):
     """The server may do better next time; `wait` is what it asked for, in seconds.
 
-    `silent`: not one byte of an answer came.
+    `silent`: not one byte of an answer came; `busy`: it answered that it has too much to do.
     """
 
-    def __init__(self, reason: str, *, wait: float | None = None, silent: bool = False) -> None:
+    def __init__(
+        self, reason: str, *, wait: float | None = None, silent: bool = False, busy: bool = False
+    ) -> None:
         super().__init__(reason)
         self.reason = reason
         self.wait = wait
         self.silent = silent
+        self.busy = busy
 
 
 @asynccontextmanager
@@ -150,7 +153,9 @@ def _check(response: httpx2.Response) -> None:
             )
         case _ if status in _LATER:
             wait = _retry_after(response)
-            raise TryAgain(f"{host_of(str(response.request.url))} answers {status}", wait=wait)
+            raise TryAgain(
+                f"{host_of(str(response.request.url))} answers {status}", wait=wait, busy=True
+            )
     raise Refused(f"{where} answers status {status}")
 
 

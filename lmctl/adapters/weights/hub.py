@@ -24,10 +24,11 @@ from huggingface_hub.errors import (
 )
 from huggingface_hub.utils import build_hf_headers
 
-from lmctl.adapters.weights.download import Downloads, FetchedFile, Wanted
+from lmctl.adapters.weights.download import Downloads, FetchedFile
 from lmctl.adapters.weights.http_get import Address, explain, host_of, unreachable
 from lmctl.adapters.weights.progress import Meter
 from lmctl.adapters.weights.threads import abandonable
+from lmctl.adapters.weights.wanted import Wanted
 from lmctl.base.digests import digest
 from lmctl.base.errors import IntegrityError, LmctlError, NotFound, NotReady, Refused
 from lmctl.planning.gguf_names import base_name, pick

@@ -17,10 +17,11 @@ import structlog
 
 from lmctl.adapters.weights import pip
 from lmctl.adapters.weights.blobs import Blobs, hash_file
-from lmctl.adapters.weights.download import Downloads, FetchedFile, Wanted
+from lmctl.adapters.weights.download import Downloads, FetchedFile
 from lmctl.adapters.weights.http_get import Address
 from lmctl.adapters.weights.progress import Meter
 from lmctl.adapters.weights.threads import interruptible, settled
+from lmctl.adapters.weights.wanted import Wanted
 from lmctl.adapters.weights.wheel import append_member, member_size
 from lmctl.base.digests import digest
 from lmctl.base.errors import IntegrityError, NotFound, Refused, Unreachable

@@ -16,12 +16,13 @@ import structlog
 
 from lmctl.adapters.weights import file_source, package_index, pinning, url_source
 from lmctl.adapters.weights.blobs import Blobs, free_bytes
-from lmctl.adapters.weights.download import Downloads, FetchedFile, Timing
+from lmctl.adapters.weights.download import Downloads, FetchedFile
 from lmctl.adapters.weights.fetch_errors import WeightsUnavailable
 from lmctl.adapters.weights.models_tree import ModelsTree
 from lmctl.adapters.weights.progress import Meter, OnProgress, ignore
 from lmctl.adapters.weights.records import Records
 from lmctl.adapters.weights.threads import settled
+from lmctl.adapters.weights.wanted import Lanes, Timing
 from lmctl.base.errors import LmctlError, Refused
 from lmctl.planning.weights_values import (
     FileSource,
@@ -52,12 +53,13 @@ class WeightsStore:
         clock: Callable[[], float] = time.time,
         free: Callable[[Path], int] = free_bytes,
         timing: Timing | None = None,
+        lanes: Lanes | None = None,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._records = Records(home)
         self._clock = clock
         self._blobs = Blobs(home, free=free, clock=clock)
-        self._downloads = Downloads(self._blobs, timing=timing, sleep=sleep)
+        self._downloads = Downloads(self._blobs, timing=timing, lanes=lanes, sleep=sleep)
         self._tree = ModelsTree(home)
 
     async def fetch(self, weights: Weights, progress: OnProgress = ignore) -> StoredWeights:

@@ -1,8 +1,9 @@
 """Weights from a plain http(s) address; the declared sha256 is what makes them trustworthy."""
 
-from lmctl.adapters.weights.download import Downloads, FetchedFile, Wanted
+from lmctl.adapters.weights.download import Downloads, FetchedFile
 from lmctl.adapters.weights.http_get import Address
 from lmctl.adapters.weights.progress import Meter
+from lmctl.adapters.weights.wanted import Wanted
 from lmctl.planning.weights_values import Pinned, UrlSource
 
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from lmctl.adapters.weights.download import Timing
 from lmctl.adapters.weights.store import WeightsStore
+from lmctl.adapters.weights.wanted import Timing
 from tests.support.file_server import FileServer
 from tests.support.localhub import LocalHub
 from tests.support.package_server import PackageServer
