@@ -103,8 +103,12 @@ def declared_as(printer: Printer, found: Folders, target: str) -> Declared:
 
 
 def check_edit(printer: Printer, found: Folders, file: str, after: bytes) -> None:
-    """Exit with 2, having told what is wrong, when the edit breaks what was not broken."""
-    files = {**found.files, file: after}
+    """Exit with 2, having told what is wrong, when the edit breaks what was not broken.
+
+    A file that is to hold nothing is to go.
+    """
+    others = {name: text for name, text in found.files.items() if name != file}
+    files = {**others, file: after} if after else others
     known = {_said(each) for each in found.problems}
     wrong = [
         each for each in bundles.read(files).diagnostics if each.fatal and _said(each) not in known

@@ -35,6 +35,7 @@ from lmctl.cli import (
     plans,
     presets,
     running,
+    runtimes,
     schemas,
     secrets,
     serving,
@@ -91,6 +92,7 @@ app.command()(completing.completion)
 app.add_typer(tokens.app, name="token")
 app.add_typer(tool_servers.app, name="mcp")
 app.add_typer(presets.app, name="preset")
+app.add_typer(runtimes.app, name="runtime")
 app.add_typer(history.app, name="history")
 app.add_typer(state.app, name="state")
 app.add_typer(daemon.app, name="daemon")

@@ -222,9 +222,7 @@ class _Resolver:
         runtime = runtime_of(self._bundle, instance, weights)
         if runtime is None:  # of a load by hand: what files say was checked when they were read
             message = f"no runtime `{instance.spec.runtime}` is declared"
-            self._complain(
-                instance, "runtime", message, "`lmctl get runtimes` shows those there are"
-            )
+            self._complain(instance, "runtime", message, "`lmctl runtime ls` shows those there are")
             return None
         written, loads = format_of(self._bundle, weights), LOADS.get(runtime.engine, "")
         if loads and written and loads != written:

@@ -65,6 +65,7 @@ DOORS = {
     "ruamel": ("manifests/yaml_", "cli/printer.py"),
     "sqlite3": ("adapters/state/", "adapters/conversations.py"),
     "subprocess": (
+        "adapters/runtimes/",
         "adapters/git.py",
         "adapters/installed.py",
         "adapters/processes.py",

@@ -70,7 +70,7 @@ def failure(build: Build, lines: Sequence[str]) -> InstallFailed:
         reason = f"the package index cannot be reached: {_last(lines, _UNREACHED)}"
         return InstallFailed(reason, kind=FailureKind.TRANSIENT)
     if _NOT_THERE.search(text):
-        hint = "write a `version` that it has"
+        hint = f"`lmctl runtime get {build.package} --list` shows the versions there are"
         reason = f"{build} is not on the package index"
         return InstallFailed(reason, kind=FailureKind.CONFIG, hint=hint)
     if _NO_COMPILER.search(text):

@@ -93,7 +93,7 @@ async def test_only_what_is_in_it_needs_another_installation(packages, actuator)
 async def test_a_version_that_is_not_there_waits_for_an_edit(packages, actuator):
     outcome = await ensured(actuator, wanted("99.9"))
     assert isinstance(outcome, Stalled)
-    assert outcome.reason.startswith("llama-cpp-python 99.9 is not on the package index; ")
+    assert outcome.reason.startswith("llama-cpp-python 99.9 is not on the package index; `lmctl")
     assert left(actuator) == []
 
 
