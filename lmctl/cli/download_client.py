@@ -7,7 +7,7 @@ import msgspec
 
 from lmctl.cli.client import DaemonClient
 from lmctl.planning.choices import Choices
-from lmctl.planning.downloads import DownloadView, FoundRepo
+from lmctl.planning.downloads import DownloadView, FoundRepo, Removed
 
 _HUB_DEADLINE = 30.0  # seconds; a question to the hub takes at most eight
 
@@ -53,6 +53,11 @@ class DownloadClient(DaemonClient):
     def cancel_download(self, job: str) -> DownloadView:
         """Give it up; returns how far it was."""
         return _view(self._ask("DELETE", _path(job)))
+
+    def remove(self, model: str) -> Removed:
+        """Remove a downloaded model. Raises NotFound, and Refused where it is declared or in use."""
+        answer = self._ask("DELETE", f"models/{quote(model)}", timeout=None)
+        return msgspec.json.decode(answer, type=Removed)
 
     def follow_download(self, job: str) -> Generator[DownloadView, None, None]:
         """Yield how it is now and after every change, until nothing more will happen by itself."""

@@ -21,6 +21,7 @@ from lmctl.cli import (
     completing,
     daemon,
     doctor,
+    downloads,
     editing,
     estimating,
     explain,
@@ -82,6 +83,8 @@ app.command(name="secrets")(secrets.secrets)
 app.command(name="import")(importing.import_files)
 app.command()(by_hand.load)
 app.command()(by_hand.unload)
+app.command()(downloads.search)
+app.command()(downloads.rm)
 app.command()(pausing.rollback)
 app.command()(pausing.suspend)
 app.command()(pausing.resume)
@@ -89,6 +92,7 @@ app.command()(pausing.reconcile)
 app.command(name="why")(why.why)
 app.command(name="doctor")(doctor.doctor)
 app.command()(completing.completion)
+app.add_typer(downloads.app, name="downloads")
 app.add_typer(tokens.app, name="token")
 app.add_typer(tool_servers.app, name="mcp")
 app.add_typer(presets.app, name="preset")

@@ -7,6 +7,7 @@ GET    /lmctl/v1/downloads                     every download that is remembered
 GET    /lmctl/v1/downloads/ID                  one; with watch=1 a JSON line per change till it ends
 POST   /lmctl/v1/downloads/ID/pause, …/resume  stop it, go on with it
 DELETE /lmctl/v1/downloads/ID                  give it up
+DELETE /lmctl/v1/models/NAME                   remove a downloaded model; how many bytes that freed
 """
 
 from collections.abc import AsyncIterator
@@ -20,6 +21,7 @@ from falcon.asgi import Request, Response
 from lmctl.daemon.box import Box
 from lmctl.daemon.control_asked import asked
 from lmctl.daemon.hub_offers import HubOffers
+from lmctl.daemon.removing import remove
 from lmctl.planning.downloads import DownloadView
 
 _QUIET = 1.0  # seconds after which a watcher gets a line although nothing changed
@@ -32,6 +34,7 @@ def add_download_routes(app: "falcon.asgi.App[Request, Response]", box: Box) -> 
     offers = HubOffers(box)
     app.add_route("/lmctl/v1/hub/search", SearchResource())
     app.add_route("/lmctl/v1/hub/choices", ChoicesResource(offers))
+    app.add_route("/lmctl/v1/models/{name:path}", ModelResource(box))
     app.add_route("/lmctl/v1/downloads", DownloadsResource(box, offers))
     app.add_route("/lmctl/v1/downloads/{job}", DownloadResource(box))
     app.add_route("/lmctl/v1/downloads/{job}/{verb}", DownloadVerbResource(box))
@@ -118,6 +121,16 @@ class DownloadResource:
             if not found:  # given up meanwhile
                 return
             view = found[0]
+
+
+class ModelResource:
+    """A model that was downloaded."""
+
+    def __init__(self, box: Box) -> None:
+        self._box = box
+
+    async def on_delete(self, _req: Request, resp: Response, name: str) -> None:
+        resp.media = await remove(self._box, name)
 
 
 class DownloadVerbResource:

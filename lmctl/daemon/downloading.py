@@ -140,7 +140,10 @@ class Downloading:
         """
         found = self._known(job)
         if found.status == "completed":
-            raise Refused(f"{job} is complete: {found.of.model} is here")
+            raise Refused(
+                f"{job} is complete: {found.of.model} is here",
+                hint=f"`lmctl rm {found.of.model}` removes the model",
+            )
         await self._halt(job)
         told = self._view(found)
         self._shelf.jobs.forget(job)
@@ -149,6 +152,13 @@ class Downloading:
             await self._shelf.blobs.abandon(f"sha256-{sha256}.part")
         self._say(found, "DownloadCancelled", "what was here of it is gone")
         return told
+
+    def forget_all(self, of: HubModel) -> None:
+        """Remember no more of a model that is removed."""
+        for job in self._shelf.jobs.read():
+            if job.of.model == of.model and job.over:
+                self._shelf.jobs.forget(job.id)
+        self._changed()
 
     def _begin(self, job: Download) -> None:
         task = asyncio.create_task(self._run(job))
@@ -237,7 +247,7 @@ class Downloading:
         for each in self._shelf.jobs.read():
             if each.id == job:
                 return each
-        raise NotFound(f"no download {job!r}")
+        raise NotFound(f"no download {job!r}", hint="`lmctl downloads ls` lists them")
 
     def _unfinished(self, job: str) -> Download:
         found = self._known(job)

@@ -80,7 +80,10 @@ class Offer:
         if asked and named:
             message = f"{self.listing.repo} has no {asked}"
             return NotFound(message, hint=f"it has {', '.join(named)}")
-        return NotFound(f"{self.listing.repo} has no GGUF file and is no MLX folder")
+        return NotFound(
+            f"{self.listing.repo} has no GGUF file and is no MLX folder",
+            hint="`lmctl search WORDS` finds repositories that have",
+        )
 
 
 class HubOffers:

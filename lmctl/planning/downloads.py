@@ -88,6 +88,16 @@ class FoundRepo(msgspec.Struct, frozen=True, rename="camel"):
     quantizations: tuple[str, ...]
 
 
+class Removed(msgspec.Struct, frozen=True, rename="camel"):
+    """What went: the model, and the bytes that are free now. `kept` are bytes of it that something
+    else needs.
+    """
+
+    model: str
+    freed: int
+    kept: int
+
+
 def view_of(job: Download, *, done: int, rate: float, now: float) -> DownloadView:
     """Return how a download is told, `done` bytes of it being here."""
     travels = job.status == "downloading" and rate > 0

@@ -61,6 +61,59 @@ def test_a_model_is_found_weighed_downloaded_and_known(box, client):
     assert [each["modelKey"] for each in listed] == ["acme/tiny-GGUF", "acme/tiny-GGUF@Q8_0"]
 
 
+def test_downloads_are_shown_stopped_and_removed_by_command(box, client, hub):
+    found = box.lmctl("search", "tiny")
+    assert "acme/tiny-GGUF  70" in found.out
+    assert box.lmctl("search", "nothing-like-this").code == 1
+    offered = box.lmctl("search", "acme/tiny-GGUF", "--choices").out
+    assert re.search(r"\* +Q4_K_M +3.0 MiB +fits", offered), offered
+
+    hub.faults.append(Fault("resolve", stall_after=MIB))
+    job = client.download("acme/tiny-GGUF@Q8_0").id
+    next(each for each in client.follow_download(job) if each.done)
+    paused = box.lmctl("downloads", "pause", "acme/tiny-GGUF")
+    assert (paused.code, "paused" in paused.err) == (0, True), paused.err
+    [listed] = box.lmctl("downloads", "ls", "--json").json
+    assert (listed["id"], listed["status"]) == (job, "paused")
+    assert box.lmctl("downloads", "resume", job).code == 0
+    followed = box.lmctl("downloads", "follow", job, "--json")
+    assert (followed.code, followed.json["status"]) == (0, "completed")
+    assert "completed" in box.lmctl("downloads", "ls").out
+    assert (
+        box.lmctl("downloads", "cancel", job)
+        .err.strip()
+        .endswith("hint: `lmctl rm acme/tiny-GGUF` removes the model")
+    )
+
+    assert box.lmctl("rm", "acme/tiny").err.strip().endswith("did you mean `acme/tiny-GGUF`?")
+    gone = box.lmctl("rm", "acme/tiny-GGUF", "--json")
+    assert gone.json == {"model": "acme/tiny-GGUF", "freed": 5 * MIB, "kept": 0}
+    assert not list((box.home.root / "blobs/sha256").glob("*/*"))
+    assert not list((box.home.root / "models").glob("*/*/*"))
+    assert client.downloads() == ()
+
+
+def test_what_is_declared_put_there_or_in_use_is_not_removed(box, client):
+    box.echo("chat")
+    own = box.home.root / "models/me/own/own-Q4_0.gguf"
+    own.parent.mkdir(parents=True)
+    own.write_bytes(USUAL)
+    box.apply()
+    assert "is declared at" in box.lmctl("rm", "acme/chat").err
+    assert f"remove {own} yourself" in box.lmctl("rm", "me/own").err
+    assert own.exists()
+
+    list(client.follow_download(client.download("acme/tiny-GGUF").id))
+    box.echo(
+        "loads"
+    )  # an instance made of it, which cannot be loaded and is asked for all the same
+    box.instance("uses", "acme/tiny-GGUF", runtime="echo")
+    box.client.follow([str(box.fleet)])
+    refused = box.lmctl("rm", "acme/tiny-GGUF")
+    assert refused.code == 2
+    assert "instance/uses is made of acme/tiny-GGUF" in refused.err
+
+
 def test_the_native_api_downloads_by_link_and_tells_how_far_it_is(box, client):
     path = "/api/v1/models/download"
     with httpx2.Client(base_url=box.url, timeout=60) as http:
