@@ -10,6 +10,8 @@ import msgspec
 import typer
 
 from lmctl.adapters.home import Home, home_of
+from lmctl.adapters.runtimes.collecting import UnusedBuild, mark
+from lmctl.adapters.runtimes.folders import Environments
 from lmctl.adapters.weights.blobs import Blobs
 from lmctl.adapters.weights.collecting import Collector, Unused
 from lmctl.base.errors import NotFound, Unreachable
@@ -23,6 +25,7 @@ from lmctl.manifests.suggest import closest
 from lmctl.planning.weights_values import StoredWeights
 
 DAY = 86400.0
+_Unused = Unused | UnusedBuild
 
 
 class Checked(msgspec.Struct, frozen=True):
@@ -61,10 +64,10 @@ def gc(
     grace: Grace = 7 * DAY,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would go.")] = False,
 ) -> None:
-    """Remove stored weights that nothing has needed for a while.
+    """Remove stored weights and installed runtimes that nothing has needed for a while.
 
-    Needed are the weights of the followed manifests, of the generations that are kept, of their
-    locks, and of every runner.
+    Needed are those of the followed manifests, of the generations that are kept, of their locks,
+    and of every runner.
     """
     printer = Printer(output, quiet=quiet)
     home = home_of()
@@ -114,22 +117,34 @@ def _told(checked: Checked) -> str:
     return f"damaged  {checked.model}: {names}; a daemon fetches it again"
 
 
-async def _collect(home: Home, grace: float, *, dry_run: bool) -> tuple[list[Unused], list[Unused]]:
+async def _collect(
+    home: Home, grace: float, *, dry_run: bool
+) -> tuple[list[_Unused], list[_Unused]]:
     """Return what went (or would go), and what is unused for too short a time."""
     see = eyes(home, clock=time.time)
     collector = Collector(home.root, clock=time.time)
     async with Blobs(home.root).lock("gc"):
-        unused = collector.mark(needed_by(home, see))
+        needed, environments = needed_by(home, see), see.runtimes.environments
+        builds = mark(environments, needed.environments, time.time)
+        unused: list[_Unused] = [*collector.mark(needed), *builds]
         now = time.time()
         due = [each for each in unused if now - each.since >= grace]
         kept = [each for each in unused if each not in due]
         if not dry_run:
-            due = [each for each in due if await collector.remove(each)]
+            due = [each for each in due if await _remove(each, collector, environments)]
         return due, kept
 
 
+async def _remove(each: _Unused, collector: Collector, environments: Environments) -> bool:
+    """Remove one thing; False when it is in use after all, or gone."""
+    if isinstance(each, UnusedBuild):
+        await asyncio.to_thread(environments.remove, environments.named(each.name))
+        return True
+    return await collector.remove(each)
+
+
 def _report(
-    removed: Sequence[Unused], kept: Sequence[Unused], grace: float, *, dry_run: bool
+    removed: Sequence[_Unused], kept: Sequence[_Unused], grace: float, *, dry_run: bool
 ) -> str:
     now = time.time()
     lines = [

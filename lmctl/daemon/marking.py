@@ -1,4 +1,4 @@
-"""Noting once an hour which stored weights nobody needs, so that `lmctl gc` knows since when."""
+"""Noting once an hour which stored weights and runtimes nobody needs, so that `lmctl gc` knows since when."""
 
 import asyncio
 import time
@@ -9,6 +9,7 @@ import structlog
 from lmctl.adapters.followed import Followed
 from lmctl.adapters.home import Home
 from lmctl.adapters.revisions import Revisions
+from lmctl.adapters.runtimes.collecting import mark
 from lmctl.adapters.weights.by_request import DownloadJobs
 from lmctl.adapters.weights.collecting import Collector, Roots
 from lmctl.base.errors import LmctlError
@@ -30,10 +31,18 @@ def needed_by(home: Home, see: Eyes) -> Roots:
         last_good=LastGood(home.last_good),
         revisions=Revisions(home.revisions),
         runners=home.runners,
+        environments=see.runtimes.environments,
     )
     asked = [each.weights.key for each in see.downloaded.read()]
     coming = [sha for job in DownloadJobs(home.root).read() if not job.over for sha in job.sha256s]
-    return Roots(found.keys.union(asked), found.sha256s.union(coming))
+    keys, sha256s = found.keys.union(asked), found.sha256s.union(coming)
+    return Roots(keys, sha256s, found.environments)
+
+
+def _mark(collector: Collector, home: Home, see: Eyes) -> None:
+    roots = needed_by(home, see)
+    collector.mark(roots)
+    mark(see.runtimes.environments, roots.environments, time.time)
 
 
 async def mark_for_ever(home: Home, see: Eyes) -> None:
@@ -42,7 +51,7 @@ async def mark_for_ever(home: Home, see: Eyes) -> None:
     await asyncio.sleep(_SOON)
     while True:
         try:
-            await asyncio.to_thread(lambda: collector.mark(needed_by(home, see)))
+            await asyncio.to_thread(_mark, collector, home, see)
         except (LmctlError, OSError) as error:
             log.warning("cannot note what is unused", why=str(error))
         await asyncio.sleep(_EVERY)

@@ -1,4 +1,4 @@
-"""Which stored weights are needed: by the manifests of now and of the generations that are kept, by
+"""Which stored weights and installed runtimes are needed: by the manifests of now and of the generations that are kept, by
 their locks, and by every runner there is.
 """
 
@@ -7,6 +7,7 @@ from pathlib import Path
 
 from lmctl.adapters.revisions import Revisions
 from lmctl.adapters.runner_folders import all_folders
+from lmctl.adapters.runtimes.folders import Environments
 from lmctl.adapters.weights.collecting import Roots
 from lmctl.base.errors import Refused
 from lmctl.planning.resolve import HostFacts
@@ -20,6 +21,7 @@ def needed(
     last_good: LastGood,
     revisions: Revisions,
     runners: Path,
+    environments: Environments,
 ) -> Roots:
     """Return the roots of what must stay.
 
@@ -40,7 +42,10 @@ def needed(
         file.sha256 for spec in specs if spec is not None for file in (*spec.weights, *spec.draft)
     }
     keys = {weights.key for each in good for weights in each.desired.weights}
-    return Roots(frozenset(keys), frozenset(pinned | loaded))
+    builds = [runtime.build for each in good for runtime in each.desired.runtimes]
+    installed = {environments.folder_of(each).name for each in builds if each is not None}
+    running = {Path(spec.python).parents[1].name for spec in specs if spec and spec.python}
+    return Roots(frozenset(keys), frozenset(pinned | loaded), frozenset(installed | running))
 
 
 def _readings(

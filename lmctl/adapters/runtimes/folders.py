@@ -103,7 +103,8 @@ class Environments:
 
     def settle(self, path: Path, build: Build) -> Path:
         """Put a finished environment in its place, for good; return that."""
-        size = sum(each.stat().st_size for each in path.rglob("*") if not each.is_symlink())
+        files = (each for each in path.rglob("*") if each.is_file() and not each.is_symlink())
+        size = sum(each.stat().st_size for each in files)
         note = Installed(build.package, build.version, build.flags, size)
         write_atomically(path / _NOTE, msgspec.json.encode(note))
         place = self.folder_of(build)
@@ -117,6 +118,10 @@ class Environments:
             doomed = path.with_name(f".{path.name}.{secrets.token_hex(3)}")
             path.rename(doomed)
             shutil.rmtree(doomed, ignore_errors=True)
+
+    def named(self, name: str) -> Path:
+        """Return where the environment of that name lies."""
+        return self._folder / name
 
     def clear(self) -> None:
         """Remove what somebody who was killed left half-made or half-removed."""

@@ -28,10 +28,11 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Roots:
-    """What is needed: records by weights key, files by sha256."""
+    """What is needed: records by weights key, files by sha256, environments of runtimes by name."""
 
     keys: frozenset[str]
     sha256s: frozenset[str]
+    environments: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
