@@ -41,6 +41,7 @@ class CompletionBody(TextBody):
     refusals: ClassVar[Refusals] = (
         ("suffix", nothing, "this version cannot fill in the middle"),
         ("echo", nothing, "this version does not repeat the prompt"),
+        ("custom_fields", nothing, "they are for conversations: a raw prompt knows no template"),
         ("best_of", lambda count: count in (None, 0, 1), "every answer is shown; send `n`"),
     )
 

@@ -11,6 +11,7 @@ import msgspec
 import openai
 import pytest
 
+from lmctl.base.custom_fields import CustomField, PromptWords
 from lmctl.base.spec import LoadSettings
 from lmctl.planning.surface import Cors, Limits, ServedRoute
 from lmctl.runner.echo import Script
@@ -28,6 +29,26 @@ async def test_chat_whole(client):
     assert answer.choices[0].finish_reason == "stop"
     assert answer.usage.total_tokens == 10
     assert answer.model == "chat"
+
+
+async def test_a_preset_and_switches_of_the_model_go_in_the_extra_body(client, box, runner):
+    terse = CustomField(
+        "terse", ("terse",), "boolean", effects=(PromptWords("Be brief.", before=True),)
+    )
+    route = msgspec.structs.replace(box.route("chat"), custom_fields=(terse,))
+    box.serve(route, presets={"cool": {"llm.prediction.temperature": 0.1}})
+    extra = {"preset": "cool", "custom_fields": {"terse": True}}
+
+    await client.chat.completions.create(model="chat", messages=HELLO, extra_body=extra)
+    with pytest.raises(openai.BadRequestError, match="known: cool") as refused:
+        await client.chat.completions.create(
+            model="chat", messages=HELLO, extra_body={"preset": "warm"}
+        )
+
+    (call,) = runner.calls
+    assert call.sampling.temperature == 0.1
+    assert call.input.messages[0].content == "Be brief."
+    assert refused.value.code == "preset_not_found"
 
 
 async def test_chat_streamed_with_usage(client):

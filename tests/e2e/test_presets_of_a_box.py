@@ -76,6 +76,7 @@ def test_what_the_model_is_told_follows_preset_switch_and_template_and_no_runner
     box.until_ready(generation=3)
     assert chat(box) == "SYS Be calm. Q: hi"
     assert box.pid("instance/chat") == runner
+    assert box.lmctl("diff", str(box.fleet)).out.startswith("In sync")
     told = box.lmctl("explain", "instance/chat", "--effective", "-o", "json", str(box.fleet)).json
     layers = {each["path"]: each["layer"] for each in told["values"]}
     assert layers["operation.promptTemplate"] == "preset"

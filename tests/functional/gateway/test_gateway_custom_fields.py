@@ -64,6 +64,15 @@ async def test_every_dialect_with_conversations_has_them(server, switched, path,
     assert said(switched.calls[0]) == [("user", "one")]
 
 
+async def test_a_raw_prompt_has_none(server, switched):
+    body = {"model": "chat", "prompt": "one", "custom_fields": {"terse": True}}
+
+    answer = await server.ask("POST", "/v1/completions", json_body=body)
+
+    assert answer.status == 400
+    assert answer.json["error"]["param"] == "custom_fields"
+
+
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
