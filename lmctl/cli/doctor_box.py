@@ -80,7 +80,7 @@ def box(home: Home, looked: Looked) -> Iterator[Finding]:
 
 def _fleet(looked: Looked) -> Finding:
     if looked.result is None:
-        fix = "write one, then `lmctl apply DIR`"
+        fix = "`lmctl init DIR` writes a first one, `lmctl apply DIR` follows it"
         return warn("fleet", "no folder was given, and this box follows none", fix)
     bundle, problems = looked.result.bundle, looked.result.problems
     where = ", ".join(map(str, looked.roots))

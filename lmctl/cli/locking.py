@@ -55,10 +55,30 @@ def lock(
     """
     printer = Printer(output, quiet=quiet)
     roots = [str(each) for each in absolute(directories or [Path()])]
+    view = lock_folders(
+        printer, roots, update=update, update_models=update_model or [], check=check
+    )
+    printer.data(view, render_lock(view))
+    if not (view.fresh if check else view.complete):
+        raise typer.Exit(1)
+
+
+def lock_folders(
+    printer: Printer,
+    roots: Sequence[str],
+    *,
+    update: bool = False,
+    update_models: Sequence[str] = (),
+    check: bool = False,
+) -> LockView:
+    """Bring the locks of folders up to date and return what stands in them; `check` writes nothing.
+
+    Exits with 2 when the manifests are broken. Raises NotFound for a model there is none of.
+    """
     see = eyes(home_of(), clock=time.time)
     bundle = _read(printer, roots, anew=update and not check)
     wished = _wishes(see, bundle, roots)
-    again = _again(wished, everything=update, models=update_model or [])
+    again = _again(wished, everything=update, models=update_models)
     todo = [each for each in wished if each.locked is None or each.model in again]
     found = (
         Resolved(failed=dict.fromkeys(todo, "not locked, or changed since"))
@@ -68,15 +88,12 @@ def lock(
     locked = {each: each.locked for each in wished if each.locked is not None} | found.locked
     files = tuple(_file(root, wished, locked, write=not check) for root in roots)
     dropped = _dropped(bundle, roots, wished)
-    view = LockView(
+    for each in disagreements(locked):
+        printer.note(f"note: {each}")
+    return LockView(
         tuple(each for each in files if each is not None),
         source_views(wished, locked, found.failed, dropped),
     )
-    for each in disagreements(locked):
-        printer.note(f"note: {each}")
-    printer.data(view, render_lock(view))
-    if not (view.fresh if check else view.complete):
-        raise typer.Exit(1)
 
 
 def _read(printer: Printer, roots: Sequence[str], *, anew: bool) -> Bundle:

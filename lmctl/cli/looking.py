@@ -1,4 +1,4 @@
-"""`wait`, `status`, `get` and `events`: how the box is and what happened."""
+"""`wait`, `status`, `events` and the objects of `get`: how the box is and what happened."""
 
 import asyncio
 import time
@@ -109,29 +109,17 @@ def status(
         raise typer.Exit(1)
 
 
-def get(
-    kind: Annotated[
-        str | None,
-        typer.Argument(
-            help="instances, models, runtimes, routes, server, mcp or KIND/NAME.",
-            autocompletion=kinds_and_keys,
-        ),
-    ] = None,
-    output: OutputOption = Output.TEXT,
-    quiet: Quiet = False,
-) -> None:
-    """List objects with their facts, or one with its conditions.
+def tell_objects(printer: Printer, home: Home, wanted: str | None) -> None:
+    """Print objects with their facts; one that is named, `KIND/NAME`, with its conditions.
 
-    `models` also shows files you put into the models folder.
+    Raises NotFound when there is no such thing.
     """
-    printer = Printer(output, quiet=quiet)
-    home = home_of()
     found = list(current_status(home).objects)
     found += _local_models(home, {each.key for each in found})
-    if kind is not None:
-        found = select(found, kind)
+    if wanted is not None:
+        found = select(found, wanted)
     text = render_objects(found)
-    if kind is not None and "/" in kind and found[0].conditions:
+    if wanted is not None and "/" in wanted and found[0].conditions:
         text += f"\n\n{render_conditions(found[0])}"
     printer.data({"objects": found}, text)
 

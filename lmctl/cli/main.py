@@ -15,6 +15,7 @@ from lmctl import __version__
 from lmctl.base.errors import LmctlError
 from lmctl.cli import (
     applying,
+    beginning,
     by_hand,
     changes,
     chatting,
@@ -26,6 +27,7 @@ from lmctl.cli import (
     estimating,
     explain,
     formatting,
+    getting,
     history,
     importing,
     listing,
@@ -58,6 +60,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+app.command()(beginning.init)
 app.command()(changes.validate)
 app.command()(changes.diff)
 app.command()(changes.plan)
@@ -68,7 +71,7 @@ app.command()(storing.gc)
 app.command()(plans.show)
 app.command()(looking.wait)
 app.command()(looking.status)
-app.command()(looking.get)
+app.command()(getting.get)
 app.command()(listing.ls)
 app.command()(running.ps)
 app.command()(chatting.chat)

@@ -38,6 +38,11 @@ def what_there_is(found: Sequence[ObjectView], wanted: str) -> str:
     return f"there is: {', '.join(each.key for each in of_kind) or 'none'}"
 
 
+def is_kind(wanted: str) -> bool:
+    """Say whether words name a kind, or an object of one."""
+    return wanted.partition("/")[0].removesuffix("s") in KINDS
+
+
 def check_kind(word: str) -> str:
     """Return the kind a word of one or many means.
 

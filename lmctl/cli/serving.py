@@ -157,7 +157,7 @@ def _roots(home: Home) -> list[Path]:
     except NotFound as problem:
         raise NotFound(
             "this box was never told what to serve",
-            hint="`lmctl apply DIR` tells it",
+            hint="`lmctl init DIR` writes a first fleet, `lmctl apply DIR` serves it",
         ) from problem
 
 
