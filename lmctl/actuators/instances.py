@@ -49,7 +49,7 @@ class InstanceActuator:
         began = self._clock()
         want = step.instance
         folder = self._runners.folder_for(want)
-        who = await self._runners.found(folder) or self._runners.start(folder, want)
+        who = await self._runners.found(folder) or await self._runners.start(folder, want)
         report(Progress("starting its runner"))
         status = await self._settled(folder, who, report, seconds=want.max_load)
         if isinstance(status, Failure):
@@ -120,7 +120,7 @@ class InstanceActuator:
         spec = folder.spec() if folder is not None else None
         if folder is None or spec is None:
             return Stalled(f"nothing is left of the runner that {step.name} had before")
-        who = await self._runners.found(folder) or self._runners.spawn(folder, spec)
+        who = await self._runners.found(folder) or await self._runners.spawn(folder, spec)
         folder.revive()
         report(Progress("starting the runner it had before"))
         status = await self._settled(folder, who, report, seconds=RESTORE_DEADLINE)

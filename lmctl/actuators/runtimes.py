@@ -5,10 +5,10 @@ import importlib.metadata
 import os
 import platform
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
@@ -23,6 +23,7 @@ from lmctl.planning.observed import SeenRuntime
 from lmctl.planning.outcome import Done, Failed, Outcome, Stalled
 from lmctl.planning.plan import EnsureRuntime
 from lmctl.planning.wanted_runtimes import Build, WantedRuntime
+from lmctl.planning.wanted_tools import with_secrets
 
 Report = Callable[[Progress], None]
 
@@ -34,13 +35,20 @@ SELF_TEST_DEADLINE: Final = 120.0
 class RuntimeActuator:
     """Installs and self-tests runtimes; a passed test is remembered for what was tested.
 
-    `features` returns those of this machine's processor.
+    `features` returns those of this machine's processor, `reveal` the secret a reference leads to.
     """
 
-    def __init__(self, home: Path, *, features: Callable[[], Iterable[str]]) -> None:
+    def __init__(
+        self,
+        home: Path,
+        *,
+        features: Callable[[], Iterable[str]],
+        reveal: Callable[[Mapping[str, Any]], str],
+    ) -> None:
         self._notes = home / "runtimes"
         self._logs = home / "logs"
         self._features = features
+        self._reveal = reveal
         self._one = asyncio.Lock()  # a build takes all cores
         self.environments = Environments(home)
 
@@ -57,6 +65,17 @@ class RuntimeActuator:
     def launch_of(self, build: Build | None) -> Launch:
         """Return what starts processes of a build; None is the bundled one."""
         return self.environments.launch_of(build)
+
+    async def filled(self, launch: Launch) -> dict[str, str]:
+        """Return the variables of a launch with secrets in their places.
+
+        Raises NotFound, Refused and Unreachable for a secret that cannot be had.
+        """
+        secrets = {
+            name: await asyncio.to_thread(self._reveal, each)
+            for name, each in launch.secrets.items()
+        }
+        return {name: with_secrets(each, secrets) for name, each in launch.environment.items()}
 
     async def ensure(self, step: EnsureRuntime, report: Report) -> Outcome:
         """Return once the runtime is installed and passed its self-test.
@@ -94,7 +113,7 @@ class RuntimeActuator:
     async def _test(self, runtime: WantedRuntime, launch: Launch, report: Report) -> Outcome:
         """Run the self-test; a passed one is noted."""
         report(Progress("self-test"))
-        said, words = await _run(runtime.engine, launch)
+        said, words = await _run(runtime.engine, launch.python, await self.filled(launch))
         if said is None:
             kind = FailureKind.CONFIG if runtime.build else FailureKind.TRANSIENT
             return _outcome(f"its self-test {words}", kind)
@@ -129,14 +148,16 @@ class RuntimeActuator:
         return self._logs / f"runtime-{runtime.name}.log"
 
 
-async def _run(engine: str, launch: Launch) -> tuple[Sequence[str] | None, str]:
+async def _run(
+    engine: str, python: str, environment: Mapping[str, str]
+) -> tuple[Sequence[str] | None, str]:
     """Return the words a self-test ended with; None, and what is wrong, when it did not pass."""
     process = await asyncio.create_subprocess_exec(
-        *(launch.python or sys.executable, "-m", "lmctl.runner.self_test", engine),
+        *(python or sys.executable, "-m", "lmctl.runner.self_test", engine),
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
-        env={**os.environ, **launch.environment},
+        env={**os.environ, **environment},
         cwd="/",
     )
     try:

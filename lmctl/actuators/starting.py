@@ -42,10 +42,13 @@ class RunnerCalls:
 
 @dataclass(frozen=True, slots=True)
 class Supplies:
-    """What runners are made of: the verified blobs of a weights key, what starts a build of an engine."""
+    """What runners are made of: the verified blobs of a weights key, what starts a build of an engine,
+    and its variables with secrets in their places.
+    """
 
     files_of: StoredFiles
     launch_of: Callable[[Build | None], Launch]
+    filled: Callable[[Launch], Awaitable[dict[str, str]]]
 
 
 class Runners:
@@ -119,7 +122,7 @@ class Runners:
             return None
         return None
 
-    def start(self, folder: RunnerFolder, want: WantedInstance) -> Identity:
+    async def start(self, folder: RunnerFolder, want: WantedInstance) -> Identity:
         """Start a new runner of this spec in its folder, made afresh."""
         folder.create()
         weights, draft = (
@@ -148,19 +151,25 @@ class Runners:
             prefixes=str(self._prefixes),
             python=launch.python,
             environment=launch.environment,
+            secrets=launch.secrets,
             build=str(want.build or ""),
         )
         folder.write(spec)
         point("runner.specified")
-        return self.spawn(folder, spec)
+        return await self.spawn(folder, spec)
 
-    def spawn(self, folder: RunnerFolder, spec: RunnerSpec) -> Identity:
-        """Start a process for the spec that lies in the folder."""
+    async def spawn(self, folder: RunnerFolder, spec: RunnerSpec) -> Identity:
+        """Start a process for the spec that lies in the folder.
+
+        Raises NotFound, Refused and Unreachable for a secret of its runtime that cannot be had.
+        """
+        launch = Launch(spec.python, spec.environment, spec.secrets)
+        environment = await self._supplies.filled(launch)
         python = spec.python or sys.executable
         who = self._processes.start(
             [python, "-m", "lmctl.runner.main", "--spec", str(folder.spec_path)],
             log=self.log_of(spec.name),
-            env={"GOMP_SPINCOUNT": spin(), **spec.environment, "LMCTL_LOG": "json"},
+            env={"GOMP_SPINCOUNT": spin(), **environment, "LMCTL_LOG": "json"},
         )
         point("runner.started")
         folder.note_process(who)

@@ -6,7 +6,7 @@ else" is the worst failure there is).
 """
 
 from enum import StrEnum
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 import msgspec
 
@@ -111,7 +111,8 @@ class RunnerSpec(msgspec.Struct, frozen=True):
     progress for `hang_after` seconds, with work inside, it calls itself hung. `draft` are the files
     of the model that is loaded beside to guess tokens, if `load.drafter` names one. `prefixes` is the
     folder for what `load.keep_prefixes` saves. `python` starts it, empty for lmctl's own, with
-    `environment` on top of what every process is handed; `build` says of which package and version its
+    `environment` on top of what every process is handed, where `${secret:NAME}` stands for what the
+    references in `secrets` lead to; `build` says of which package and version its
     engine is, empty for the bundled one.
     """
 
@@ -133,6 +134,7 @@ class RunnerSpec(msgspec.Struct, frozen=True):
     prefixes: str = ""
     python: str = ""
     environment: dict[str, str] = {}
+    secrets: dict[str, dict[str, Any]] = {}
     build: str = ""
 
 

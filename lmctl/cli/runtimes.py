@@ -1,5 +1,6 @@
 """`runtime`: builds of engines: which there are, what they see, and which are declared."""
 
+import asyncio
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,11 +9,11 @@ from typing import Annotated, Literal
 import msgspec
 import typer
 
+from lmctl.actuators.runtimes import RuntimeActuator
 from lmctl.adapters.followed import Followed
 from lmctl.adapters.home import Home, home_of
-from lmctl.adapters.runtimes.folders import Environments
 from lmctl.adapters.runtimes.surveying import Hardware, survey
-from lmctl.base.errors import EngineFailed
+from lmctl.base.errors import LmctlError
 from lmctl.base.quantities import format_size
 from lmctl.cli import runtime_edits
 from lmctl.cli.folders import read
@@ -107,16 +108,17 @@ def survey_hardware(
     wanted = wanted_runtimes(_bundle(home), BUNDLED)
     seen = actuator.seen(wanted)
     asked = [each for each in wanted if each.name in seen or each.name == DEFAULT]
-    views = [_survey(each, actuator.environments) for each in asked if each.engine != "echo"]
+    views = [_survey(each, actuator) for each in asked if each.engine != "echo"]
     printer.data({"survey": views}, "\n".join(line for each in views for line in _lines(each)))
     if any(each.problem for each in views):
         raise typer.Exit(1)
 
 
-def _survey(runtime: WantedRuntime, environments: Environments) -> SurveyView:
+def _survey(runtime: WantedRuntime, actuator: RuntimeActuator) -> SurveyView:
     try:
-        found = survey(runtime.engine, environments.launch_of(runtime.build))
-    except (EngineFailed, OSError) as error:
+        launch = actuator.launch_of(runtime.build)
+        found = survey(runtime.engine, launch.python, asyncio.run(actuator.filled(launch)))
+    except (LmctlError, OSError) as error:
         return SurveyView(runtime.name, runtime.engine, problem=str(error))
     return SurveyView(runtime.name, runtime.engine, found)
 

@@ -29,7 +29,7 @@ def hands(home: Home, see: Eyes, board: ProgressBoard, *, hang_after: float) -> 
         home.prefixes,
         processes=see.processes,
         calls=calls,
-        supplies=Supplies(see.files_of, see.runtimes.launch_of),
+        supplies=Supplies(see.files_of, see.runtimes.launch_of, see.runtimes.filled),
         hang_after=hang_after,
     )
     return Actuators(

@@ -4,10 +4,11 @@ The command line uses the reading half (`Eyes`) on its own, so `lmctl diff` look
 eyes as the daemon.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -17,12 +18,14 @@ from lmctl.adapters.home import Home
 from lmctl.adapters.host import look as look_at_host
 from lmctl.adapters.manual import ManualLoads
 from lmctl.adapters.processes import Processes
+from lmctl.adapters.secrets import SecretResolver, fingerprint_key
 from lmctl.adapters.weights import gguf_facts, mlx_facts
 from lmctl.adapters.weights.by_request import Downloaded
 from lmctl.adapters.weights.models_tree import ModelsTree
 from lmctl.adapters.weights.store import WeightsStore
 from lmctl.base.errors import LmctlError
 from lmctl.base.spec import RunnerStatus
+from lmctl.manifests.secret_ref import SecretRef
 from lmctl.planning.desired import DesiredState
 from lmctl.planning.gguf_names import is_gguf, is_projector, split_set
 from lmctl.planning.host_profile import HostProfile
@@ -100,7 +103,11 @@ def eyes(
     processes = processes or Processes()
     weights = WeightsStore(home.root, clock=clock)
     tree = ModelsTree(home.root)
-    runtimes = RuntimeActuator(home.root, features=partial(_features_of, home.root))
+    runtimes = RuntimeActuator(
+        home.root,
+        features=partial(_features_of, home.root),
+        reveal=partial(_reveal, home.root),
+    )
     observer = Observer(
         run=home.run,
         runners=RunnerEyes(
@@ -115,6 +122,11 @@ def eyes(
         silence=silence,
     )
     return Eyes(home, processes, weights, tree, Downloaded(home.root), runtimes, observer)
+
+
+def _reveal(home: Path, said: Mapping[str, Any]) -> str:
+    reference = SecretRef.model_validate({key: each for key, each in said.items() if each})
+    return SecretResolver(fingerprint_key(home)).find(reference).reveal()
 
 
 def _features_of(home: Path) -> tuple[str, ...]:

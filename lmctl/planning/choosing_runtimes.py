@@ -3,10 +3,12 @@
 from collections.abc import Iterable
 
 from lmctl.manifests.bundle import Bundle
+from lmctl.manifests.envelope import plain
 from lmctl.manifests.instance import Instance
 from lmctl.manifests.runtime import BUNDLED, Runtime
 from lmctl.planning.formats import runtime_for
 from lmctl.planning.wanted_runtimes import Build, WantedRuntime
+from lmctl.planning.wanted_tools import referred_to
 from lmctl.planning.weights_values import Weights
 
 
@@ -14,7 +16,7 @@ def runtime_named(bundle: Bundle, name: str) -> WantedRuntime:
     """Return a runtime that is bundled or declared. Raises KeyError for any other name."""
     if name in BUNDLED:
         return WantedRuntime(name, BUNDLED[name])
-    return _declared(bundle.runtimes[name])
+    return _declared(bundle, bundle.runtimes[name])
 
 
 def runtime_of(bundle: Bundle, instance: Instance, weights: Weights) -> WantedRuntime | None:
@@ -30,7 +32,9 @@ def wanted_runtimes(bundle: Bundle, used: Iterable[str]) -> tuple[WantedRuntime,
     return tuple(runtime_named(bundle, each) for each in names)
 
 
-def _declared(runtime: Runtime) -> WantedRuntime:
-    spec = runtime.spec
-    build = Build(spec.package, spec.version, spec.build_flags, dict(spec.environment))
+def _declared(bundle: Bundle, runtime: Runtime) -> WantedRuntime:
+    spec, known = runtime.spec, bundle.server.spec.secrets
+    names = sorted(referred_to(spec.environment.values()) & known.keys())
+    secrets = {each: plain(known[each]) for each in names}
+    build = Build(spec.package, spec.version, spec.build_flags, dict(spec.environment), secrets)
     return WantedRuntime(runtime.metadata.name, spec.engine, build)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from lmctl.base.digests import digest, short
 from lmctl.base.spec import EngineName
@@ -10,13 +11,15 @@ from lmctl.base.spec import EngineName
 @dataclass(frozen=True, slots=True)
 class Build:
     """What a declared runtime is made of: a package at an exact version, the flags it is built with,
-    and the variables of the processes that run it.
+    and the variables of the processes that run it. `secrets` are the references those name as
+    `${secret:NAME}`, as they are declared.
     """
 
     package: str
     version: str
     flags: tuple[str, ...] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
+    secrets: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     def __str__(self) -> str:
         return f"{self.package} {self.version}"

@@ -95,7 +95,12 @@ def message(status: BoxStatus, key: str) -> str:
 def test_two_versions_serve_side_by_side_and_a_new_pin_replaces_only_its_own(box, offline):
     engine_packages.wheel(offline, "99.1")
     engine_packages.wheel(offline, "99.2")
-    declare(box, "mine", "99.1", environment="{OMP_WAIT_POLICY: passive}")
+    box.env["LMCTL_OF_A_TEST"] = "hush"
+    box.write(
+        "server.yaml",
+        f"listen: {{host: 127.0.0.1, port: {box.port}}}\nsecrets: {{told: {{env: LMCTL_OF_A_TEST}}}}\n",
+    )
+    declare(box, "mine", "99.1", environment='{OMP_WAIT_POLICY: passive, GIVEN: "${secret:told}!"}')
     box.instance("other", "acme/tiny", load=LOAD, runtime="mine")
     box.apply()
     assert answer(box, "plain")[0] == answer(box, "other")[0]
@@ -104,7 +109,9 @@ def test_two_versions_serve_side_by_side_and_a_new_pin_replaces_only_its_own(box
     environments = str(box.home.root / "environments")
     assert not any(each.startswith(environments) for each in libraries(plain))
     assert all(each.startswith(environments) for each in libraries(other)), "two builds in one"
-    assert psutil.Process(other).environ()["OMP_WAIT_POLICY"] == "passive"
+    variables = psutil.Process(other).environ()
+    assert (variables["OMP_WAIT_POLICY"], variables["GIVEN"]) == ("passive", "hush!")
+    assert "hush" not in str(spec_of(box, "other")), "a secret was written down"
 
     said: list[tuple[str, str]] = []
     over = threading.Event()
@@ -115,7 +122,7 @@ def test_two_versions_serve_side_by_side_and_a_new_pin_replaces_only_its_own(box
 
     asking = threading.Thread(target=ask_on)
     asking.start()
-    declare(box, "mine", "99.2")
+    declare(box, "mine", "99.2", environment="{OMP_WAIT_POLICY: passive}")
     shown = box.lmctl("diff")
     assert "runtime: llama-cpp-python 99.1 -> llama-cpp-python 99.2" in shown.out
     box.apply()
@@ -178,11 +185,12 @@ def test_a_prebuilt_llama_cpp_serves_beside_the_bundled_one_and_one_that_does_no
     assert (box.pid("instance/other"), answer(box, "other")[1]) == (before, FITTING)
 
 
+@pytest.mark.timeout(2400)  # two minutes of a machine with nothing else to do: builds come last
 def test_an_older_llama_cpp_python_is_built_and_serves_beside_the_bundled_one(box):
     flags = ", ".join(f'"{each}"' for each in QUICKLY)
     declare(box, "older", OLDER, buildFlags=f"[{flags}]")
     box.instance("other", "acme/tiny", load=LOAD, runtime="older")
-    done = box.lmctl("apply", "--yes", str(box.fleet), timeout=860)
+    done = box.lmctl("apply", "--yes", "--timeout", "38m", str(box.fleet), timeout=2300)
     assert done.code == 0, done.err + box.logs()
     assert answer(box, "plain")[0] == answer(box, "other")[0]
     assert (answer(box, "plain")[1], answer(box, "other")[1]) == ("0.3.36", OLDER)

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -28,10 +29,13 @@ _NOTE = "installed.json"
 
 @dataclass(frozen=True, slots=True)
 class Launch:
-    """What starts processes of a build: its Python, empty for our own, and variables for them."""
+    """What starts processes of a build: its Python, empty for our own, and variables for them, with the
+    references to secrets they name.
+    """
 
     python: str = ""
     environment: dict[str, str] = field(default_factory=dict)
+    secrets: dict[str, dict[str, Any]] = field(default_factory=dict)
 
 
 class Installed(msgspec.Struct, frozen=True):
@@ -86,7 +90,8 @@ class Environments:
             environment[LLAMA_LIBRARY] = str(_brought(folder, f"{PREBUILT}/{PREBUILT}*.so"))
         else:
             _brought(folder, "llama_cpp/__init__.py")
-        return Launch(str(folder / "bin" / "python"), environment)
+        secrets = {name: dict(each) for name, each in build.secrets.items()}
+        return Launch(str(folder / "bin" / "python"), environment, secrets)
 
     @contextmanager
     def aside(self, build: Build) -> Iterator[Path]:

@@ -3,11 +3,11 @@
 import os
 import subprocess
 import sys
+from collections.abc import Mapping
 from typing import Final
 
 import msgspec
 
-from lmctl.adapters.runtimes.folders import Launch
 from lmctl.base.errors import EngineFailed
 
 _DEADLINE: Final = 60.0
@@ -30,12 +30,15 @@ class Hardware(msgspec.Struct, frozen=True):
     devices: tuple[Device, ...] = ()
 
 
-def survey(engine: str, launch: Launch) -> Hardware:
-    """Return what an engine sees. Raises EngineFailed with its own last words."""
+def survey(engine: str, python: str, environment: Mapping[str, str]) -> Hardware:
+    """Return what an engine sees from a Python, our own if empty, with these variables.
+
+    Raises EngineFailed with its own last words.
+    """
     try:
         done = subprocess.run(
-            [launch.python or sys.executable, "-m", "lmctl.runner.survey", engine],
-            env={**os.environ, **launch.environment},
+            [python or sys.executable, "-m", "lmctl.runner.survey", engine],
+            env={**os.environ, **environment},
             capture_output=True,
             stdin=subprocess.DEVNULL,
             timeout=_DEADLINE,

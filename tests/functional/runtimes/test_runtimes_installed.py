@@ -4,9 +4,11 @@ from the one that is installed here, and lie in a folder: nothing is asked of th
 
 import asyncio
 import contextlib
+import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -32,7 +34,12 @@ def packages(tmp_path, monkeypatch) -> Path:
 
 @pytest.fixture
 def actuator(tmp_path) -> RuntimeActuator:
-    return RuntimeActuator(tmp_path / "home", features=lambda: ["avx2"])
+    return RuntimeActuator(tmp_path / "home", features=lambda: ["avx2"], reveal=revealed)
+
+
+def revealed(said: Mapping[str, Any]) -> str:
+    """Return the secret of a reference that the daemon's environment has."""
+    return os.environ[said["env"]]
 
 
 def wanted(version: str, **build: object) -> WantedRuntime:
@@ -69,7 +76,7 @@ async def test_a_runtime_is_installed_tested_and_then_seen(packages, actuator):
     assert left(actuator) == [path]
     for each in (packages / "links").iterdir():
         each.unlink()
-    other = RuntimeActuator(packages / "other", features=lambda: ["avx2"])
+    other = RuntimeActuator(packages / "other", features=lambda: ["avx2"], reveal=revealed)
     assert isinstance(await ensured(other, runtime), Done), "its wheel was not kept"
 
 

@@ -134,3 +134,12 @@ def test_a_prebuilt_package_takes_no_flags():
     text = MINE.replace("engine:", "package: xllamacpp, buildFlags: [-DX=1], engine:")
     (problem,) = bundle.read({"f/a.yaml": text.encode()}).diagnostics
     assert "`buildFlags` have no effect: xllamacpp is taken prebuilt" in problem.message
+
+
+def test_secrets_of_variables_are_references_and_part_of_what_runs():
+    secret = SERVER.replace("defaults: {runtime: mine}", "secrets: {told: {env: X}}")
+    named = MINE.replace("A: b", 'A: "${secret:told}"')
+    (one,) = resolved(MODEL, USED, named, secret).desired.instances
+    (other,) = resolved(MODEL, USED, named, secret.replace("env: X", "env: Y")).desired.instances
+    assert one.build.secrets["told"]["env"] == "X"
+    assert one.spec_digest != other.spec_digest
