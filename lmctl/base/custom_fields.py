@@ -50,9 +50,15 @@ class CustomField(msgspec.Struct, frozen=True, omit_defaults=True):
             return f"one of {', '.join(self.options)}"
         if self.kind != "number":
             return "true or false" if self.kind == "boolean" else "text"
-        bounds = ((" of at least", self.least), (" of at most", self.most))
-        words = [f"{text} {bound:g}" for text, bound in bounds if bound is not None]
-        return ("a whole number" if self.whole else "a number") + " and".join(words)
+        kind = "a whole number" if self.whole else "a number"
+        match self.least, self.most:
+            case float() | int() as low, float() | int() as high:
+                return f"{kind} from {low:g} to {high:g}"
+            case float() | int() as low, None:
+                return f"{kind} of at least {low:g}"
+            case None, float() | int() as high:
+                return f"{kind} of at most {high:g}"
+        return kind
 
     def fits(self, value: Any) -> bool:
         """Say whether the switch can have this value."""

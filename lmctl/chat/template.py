@@ -116,7 +116,7 @@ def compiled(template: str) -> jinja2.Template:
         return environment().from_string(template)
     except jinja2.TemplateSyntaxError as error:
         raise BadRequest(
-            f"the model's chat template is broken: line {error.lineno}: {error.message}",
+            f"the chat template is broken: line {error.lineno}: {error.message}",
             param="messages",
             hint="set `promptTemplate` of the instance to a template that works",
         ) from error

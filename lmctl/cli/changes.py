@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, NoReturn
 
@@ -21,6 +22,7 @@ from lmctl.cli.plans import write_down
 from lmctl.cli.printer import PlanOutput
 from lmctl.cli.proposing import LOOKING, Aim, propose, read
 from lmctl.cli.telling import Teller
+from lmctl.cli.template_faults import broken_templates
 from lmctl.daemon.wiring import eyes
 from lmctl.planning.plan_view import PlanView, only_drift
 
@@ -41,6 +43,7 @@ def validate(
     """
     teller = Teller(output, quiet=quiet)
     result = read(directories, eyes(home_of(), clock=time.time))
+    result = replace(result, problems=(*result.problems, *broken_templates(result.bundle)))
     problems = teller.problems(result)
     valid = not (result.fatal or (strict and problems))
     if teller.printer.machine:

@@ -83,7 +83,7 @@ async def test_a_raw_prompt_has_none(server, switched):
         ({"terse": "yes"}, "`custom_fields.terse`: expected true or false"),
         (
             {"depth": 1.5},
-            "`custom_fields.depth`: expected a whole number of at least 1 and of at most 9",
+            "`custom_fields.depth`: expected a whole number from 1 to 9",
         ),
     ],
 )

@@ -130,8 +130,8 @@ def test_what_no_field_of_the_model_can_be_is_refused_at_its_place():
     told = (f"{each.place}: {each.severity}: {each.message}\n" for each in found.diagnostics)
     assert "".join(told) == dedent("""\
         chat.yaml:7:13: error: model `acme/child` has no custom field `thinks`
-        chat.yaml:8:12: error: `spec.customFields.depth`: expected a whole number of at least 1 and of at most 9, found `10`
-        child.model.yaml:6:9: error: `ext.virtualModel.customField.acme.child.depth`: expected a whole number of at least 1 and of at most 9, found `0.5`
+        chat.yaml:8:12: error: `spec.customFields.depth`: expected a whole number from 1 to 9, found `10`
+        child.model.yaml:6:9: error: `ext.virtualModel.customField.acme.child.depth`: expected a whole number from 1 to 9, found `0.5`
         child.model.yaml:7:9: warning: `ext.virtualModel.customField.other.one.think` is no custom field of this model
         child.model.yaml:9:57: warning: `$.deep` is no custom field of this model: it never holds
         """)
