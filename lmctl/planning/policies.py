@@ -32,7 +32,10 @@ def wanted_digests(desired: DesiredState, *, surface: bool = True) -> dict[str, 
 
     Without `surface` that one, which takes the longest, is left out.
     """
-    found: dict[str, str] = {f"runtime/{each.name}": each.engine for each in desired.runtimes}
+    found: dict[str, str] = {
+        f"runtime/{each.name}": each.build.digest if each.build else each.engine
+        for each in desired.runtimes
+    }
     found |= {f"model/{each.model}": each.key for each in desired.weights}
     found |= {f"instance/{each.name}": each.spec_digest for each in desired.instances}
     if desired.gateway is not None:

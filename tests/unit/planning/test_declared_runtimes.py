@@ -10,6 +10,7 @@ from lmctl.planning.fit.measured import measured
 from lmctl.planning.observed import ObservedState, SeenRuntime
 from lmctl.planning.plan import EnsureRuntime, Plan
 from lmctl.planning.planner import make_plan
+from lmctl.planning.policies import converged
 from lmctl.planning.wanted_runtimes import Build, WantedRuntime
 from tests.support.worlds import observed, seen, stored
 from tests.unit.planning.test_resolve import INSTANCE, MODEL, instance, resolved
@@ -143,3 +144,15 @@ def test_secrets_of_variables_are_references_and_part_of_what_runs():
     (other,) = resolved(MODEL, USED, named, secret.replace("env: X", "env: Y")).desired.instances
     assert one.build.secrets["told"]["env"] == "X"
     assert one.spec_digest != other.spec_digest
+
+
+def test_a_new_pin_is_an_edit_and_an_environment_that_is_gone_is_drift():
+    server = SERVER.replace("defaults: {runtime: mine}", "reconcile: {drift: report}")
+    first = resolved(MODEL, USED, MINE, server).desired
+    second = resolved(MODEL, USED, MINE.replace("0.3.35", "0.3.34"), server).desired
+    known = converged(first, frozenset(), {})
+    world = msgspec.structs.replace(running(first), converged=known)
+    (edit,) = [each for each in make_plan(second, world).steps if each.key.startswith("ensure ")]
+    (drift,) = [each for each in make_plan(first, world).steps if each.key.startswith("ensure ")]
+    assert (edit.drift, bool(edit.held)) == (False, False)
+    assert (drift.drift, bool(drift.held)) == (True, True)
