@@ -13,6 +13,7 @@ from typing import Final
 
 import httpx2
 
+from lmctl.adapters.outbound import leave_for
 from lmctl.base.addresses import bare_url
 from lmctl.base.errors import NotFound, Refused, Unreachable
 from lmctl.base.quantities import format_size
@@ -144,6 +145,7 @@ def _fetched(source: str) -> bytes:
         with httpx2.Client(timeout=_TIMEOUT) as client:
             request = client.build_request("GET", source)
             for _ in range(_REDIRECTS + 1):
+                leave_for(str(request.url))
                 response = client.send(request, stream=True)
                 try:
                     if response.next_request is None:

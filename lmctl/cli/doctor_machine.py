@@ -14,6 +14,7 @@ from typing import Final
 
 from lmctl.adapters.home import Home
 from lmctl.adapters.installed import engine_build, installed_at, processor, wrong_packages
+from lmctl.adapters.outbound import shut_by
 from lmctl.adapters.weights.http_get import host_of
 from lmctl.adapters.weights.hub import endpoint
 from lmctl.adapters.weights.reachable import clock_of
@@ -122,7 +123,7 @@ def _clock(now: float, told: float | None) -> Finding:
 def _hub(*, offline: bool, needed: bool) -> tuple[float | None, Finding]:
     """Return what time the hub says it is, and whether it can be asked."""
     where = endpoint()
-    if offline or os.environ.get("HF_HUB_OFFLINE", "").lower() in ("1", "true", "yes", "on"):
+    if offline or shut_by():
         said = "not asked: offline"
         if needed:
             return None, warn("hub", f"{said}, and weights have to come from it", "fetch them once")

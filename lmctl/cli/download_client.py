@@ -1,14 +1,17 @@
 """The command line's end of what the daemon does with the hub: search, choices, downloads."""
 
 from collections.abc import Generator
+from typing import Final
 from urllib.parse import quote, urlencode
 
 import msgspec
 
+from lmctl.adapters.outbound import leave_for
 from lmctl.cli.client import DaemonClient
 from lmctl.planning.choices import Choices
 from lmctl.planning.downloads import DownloadView, FoundRepo, Removed
 
+_HUB: Final = "the hub"
 _HUB_DEADLINE = 30.0  # seconds; a question to the hub takes at most eight
 
 
@@ -21,12 +24,14 @@ class DownloadClient(DaemonClient):
 
     def search(self, words: str, *, format: str = "gguf", limit: int = 20) -> tuple[FoundRepo, ...]:  # noqa: A002 - the word people know
         """Return repositories that fit words, those downloaded most first."""
+        leave_for(_HUB)
         query = urlencode({"query": words, "format": format, "limit": limit})
         answer = self._ask("GET", f"hub/search?{query}", timeout=_HUB_DEADLINE)
         return msgspec.json.decode(answer, type=_Searched).found
 
     def choices(self, model: str) -> Choices:
         """Return what a name (`owner/repo`, `owner/repo@Q4_K_M`) or link offers, with size and fit."""
+        leave_for(_HUB)
         answer = self._ask(
             "GET", f"hub/choices?{urlencode({'model': model})}", timeout=_HUB_DEADLINE
         )
@@ -34,6 +39,7 @@ class DownloadClient(DaemonClient):
 
     def download(self, model: str, quantization: str = "") -> DownloadView:
         """Begin a download, or go on with one; what suits this machine best if nothing is asked."""
+        leave_for(_HUB)
         body = {"model": model, "quantization": quantization}
         return _view(self._ask("POST", "downloads", body, timeout=_HUB_DEADLINE))
 

@@ -10,6 +10,7 @@ import msgspec
 
 from lmctl.adapters.gateway_process import reached_at, read_note
 from lmctl.adapters.home import Home
+from lmctl.adapters.outbound import leave_for
 from lmctl.base.errors import LmctlError, Unreachable
 
 TOKEN: Final = "LM_API_TOKEN"  # noqa: S105 # the variable, as LM Studio's clients name it
@@ -31,6 +32,7 @@ class GatewayClient:
     """
 
     def __init__(self, url: str) -> None:
+        leave_for(url)
         self.url = url
         token = os.environ.get(TOKEN)
         self._http = httpx2.Client(

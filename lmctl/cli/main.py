@@ -12,6 +12,7 @@ from typing import Annotated, TextIO, cast
 import typer
 
 from lmctl import __version__
+from lmctl.adapters.outbound import VARIABLE
 from lmctl.base.errors import LmctlError
 from lmctl.cli import (
     applying,
@@ -114,11 +115,24 @@ def _version(*, value: bool) -> None:
         raise typer.Exit
 
 
+def _offline(*, value: bool) -> None:
+    if value:
+        os.environ[VARIABLE] = "1"
+
+
 @app.callback()
 def _root(
     *,
     version: Annotated[
         bool, typer.Option("--version", callback=lambda value: _version(value=value), is_eager=True)
+    ] = False,
+    offline: Annotated[
+        bool,
+        typer.Option(
+            "--offline",
+            callback=lambda value: _offline(value=value),
+            help="Send nothing to another machine; a daemon it starts does neither.",
+        ),
     ] = False,
 ) -> None:
     """Describe an inference box in files; see what would change; make it so."""

@@ -114,6 +114,28 @@ def test_what_is_declared_put_there_or_in_use_is_not_removed(box, client):
     assert "instance/uses is made of acme/tiny-GGUF" in refused.err
 
 
+def test_offline_a_box_asks_no_hub_and_says_so(box):
+    box.write(
+        "models/far/model.yaml",
+        """\
+        model: acme/far
+        base:
+          - key: acme/far-gguf
+            sources: [{type: huggingface, user: acme, repo: far}]
+        """,
+    )
+    box.instance("far", "acme/far")
+    waited = box.lmctl("--offline", "apply", "--yes", "--wait", str(box.fleet))
+    assert waited.code == 1
+    assert "offline: huggingface.co is not asked" in waited.err
+    with closing(DownloadClient(box.home)) as client:
+        with pytest.raises(Refused, match=r"offline: huggingface\.co is not asked"):
+            client.download("acme/far")
+        with pytest.raises(Refused, match="offline"):
+            client.search("far")
+    assert box.lmctl("--offline", "search", "far").code == 2
+
+
 def test_the_native_api_downloads_by_link_and_tells_how_far_it_is(box, client):
     path = "/api/v1/models/download"
     with httpx2.Client(base_url=box.url, timeout=60) as http:

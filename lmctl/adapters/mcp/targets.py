@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Final, Literal
 
 import httpx2
 
+from lmctl.adapters.outbound import leave_for
+
 if TYPE_CHECKING:
     from mcp.client._transport import TransportStreams
 
@@ -105,11 +107,21 @@ def _sse(target: RemoteTarget) -> "AbstractAsyncContextManager[TransportStreams]
 
 
 def _http(target: RemoteTarget, headers: dict[str, str]) -> httpx2.AsyncClient:
-    """Return a client that follows no proxy of the environment and no redirect of its own accord."""
+    """Return a client that follows no proxy of the environment and no redirect of its own accord.
+
+    Raises Refused while offline.
+    """
+    leave_for(target.url)
     return httpx2.AsyncClient(
         headers=headers,
         auth=target.auth,
         transport=target.network,
         timeout=httpx2.Timeout(_CONNECT, read=_SILENCE),
         trust_env=False,
+        event_hooks={"request": [_leave]},
     )
+
+
+async def _leave(request: httpx2.Request) -> None:
+    """Ask the door for every request: a login leads to other places than the server."""
+    leave_for(str(request.url))

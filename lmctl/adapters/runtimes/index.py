@@ -5,6 +5,7 @@ import subprocess
 import sys
 from typing import Final
 
+from lmctl.adapters.outbound import leave_for
 from lmctl.adapters.runtimes.pip_words import failure
 from lmctl.base.errors import NotFound, Refused, Unreachable
 from lmctl.base.spec import FailureKind
@@ -18,8 +19,9 @@ def versions(package: str, *, early: bool = False) -> tuple[str, ...]:
     """Return the versions this Python can install, the newest first; `early` ones too when asked.
 
     Raises NotFound for a package that is not there, Unreachable when the index does not answer, and
-    Refused where there is no pip.
+    Refused where there is no pip, or while offline.
     """
+    leave_for("the package index")
     words = ["index", "versions", package, "--no-input", "--retries", "1"]
     options = ["--disable-pip-version-check", *(["--pre"] if early else [])]
     try:

@@ -25,8 +25,10 @@ from typing import Final
 
 import psutil
 
-from lmctl.adapters.runtimes.pip_words import failure, progress_of
+from lmctl.adapters.outbound import shut_by
+from lmctl.adapters.runtimes.pip_words import InstallFailed, failure, progress_of
 from lmctl.base.digests import digest
+from lmctl.base.spec import FailureKind
 from lmctl.planning.conditions import Progress
 from lmctl.planning.wanted_runtimes import Build
 
@@ -78,6 +80,10 @@ async def _wheel(build: Build, folder: Path, pip: "_Pip", features: Iterable[str
     cache = _cached(build, features)
     if found := next(iter(cache.glob("*.whl")), None):
         return found
+    if variable := shut_by():
+        hint = f"{variable} is set; unset it for the daemon and restart it"
+        message = f"offline: the package index is not asked for {build}"
+        raise InstallFailed(message, kind=FailureKind.CONFIG, hint=hint)
     made = folder / "wheel"
     source = ("--no-binary", build.package) if build.flags else ()
     wanted = f"{build.package}=={build.version}"
@@ -165,6 +171,7 @@ class _Pip:
         cores = str(os.cpu_count() or 1)
         return {
             **os.environ,
+            **({"PIP_NO_INDEX": "1"} if shut_by() else {}),
             "CMAKE_ARGS": shlex.join(flags),
             "CMAKE_BUILD_PARALLEL_LEVEL": cores,
             "PIP_USER": "0",

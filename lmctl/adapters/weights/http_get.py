@@ -17,6 +17,7 @@ from typing import Final
 
 import httpx2
 
+from lmctl.adapters.outbound import leave_for
 from lmctl.base.addresses import bare_url
 from lmctl.base.errors import NotFound, Refused, Unreachable
 
@@ -64,6 +65,7 @@ async def get(
     """
     home = url = _parse(address.url)
     for _ in range(_REDIRECTS + 1):
+        leave_for(str(url))
         secret = _secrets(address, home) if _origin(url) == _origin(home) else {}
         headers = {"Accept-Encoding": "identity", **secret, **extra}
         request = client.build_request("GET", url.copy_with(userinfo=b""), headers=headers)

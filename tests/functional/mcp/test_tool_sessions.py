@@ -8,7 +8,7 @@ import pytest
 
 from lmctl.adapters.mcp.session import ToolSession
 from lmctl.adapters.mcp.targets import LocalTarget, RemoteTarget
-from lmctl.base.errors import Unreachable
+from lmctl.base.errors import LmctlError, Unreachable
 from tests.functional.mcp.conftest import PATIENCE, listening, text, tiny
 
 
@@ -167,3 +167,11 @@ async def test_nobody_there_is_told():
     with pytest.raises(Unreachable, match="no connection"):
         await session.open()
     await session.close()
+
+
+async def test_offline_no_server_elsewhere_is_asked(connect, remote, monkeypatch):
+    monkeypatch.setenv("LMCTL_OFFLINE", "1")
+    session = await connect(remote)
+    assert session.tools, "one of this machine is"
+    with pytest.raises(LmctlError, match=r"offline: 192\.0\.2\.1 is not asked"):
+        await connect(RemoteTarget("http://192.0.2.1/mcp"))
