@@ -12,7 +12,6 @@ from lmctl.api.errors import JSON_TYPE
 from lmctl.api.managing import ask, body_of
 from lmctl.base.errors import BadRequest, Unreachable
 from lmctl.planning.downloads import DownloadView
-from lmctl.planning.hub_names import hub_name
 from lmctl.serving.gateway import Gateway
 
 
@@ -33,7 +32,7 @@ class DownloadModel:
 
     async def on_post(self, req: Request, resp: Response) -> None:
         body = await body_of(req, self._gateway, DownloadBody)
-        if body.quantization is not None and not _is_link(body.model):
+        if body.quantization is not None and "://" not in body.model:
             raise BadRequest(
                 "`quantization` goes with a link to Hugging Face only",
                 param="quantization",
@@ -54,11 +53,6 @@ class DownloadStatus:
     async def on_get(self, _req: Request, resp: Response, job_id: str) -> None:
         told = await ask(self._gateway, "GET", f"/downloads/{job_id}", missing=NoSuchJob)
         _answer(resp, told)
-
-
-def _is_link(model: str) -> bool:
-    """Say whether it is a link. Raises BadRequest for what is no name at all."""
-    return hub_name(model).link
 
 
 def _answer(resp: Response, told: dict[str, Any]) -> None:

@@ -5,9 +5,11 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from lmctl.adapters.catalogue import shipped
 from lmctl.adapters.host import look
 from lmctl.base.errors import BadRequest, NotFound
 from lmctl.daemon.box import Box
+from lmctl.planning.catalogue import find, hub_source
 from lmctl.planning.choices import Choice, Choices, choices, choose
 from lmctl.planning.downloads import HubModel, key_for
 from lmctl.planning.fit.budget import Guardrails
@@ -29,8 +31,9 @@ class Picked:
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """A repository at one commit; `kept` and `taken` are as `key_for` wants them."""
+    """A repository at one commit; `key` is what a model of it is called, `kept` and `taken` are as `key_for` wants them."""
 
+    key: str
     name: HubName
     listing: "HubFiles"
     choices: tuple[Choice, ...]
@@ -62,7 +65,7 @@ class Offer:
         user, repo, commit = self.name.user, self.name.repo, self.listing.commit
         files = hub.chosen(HubSource(user, repo, commit, file), self.listing.files)
         named = next((each.quantization for each in self.choices if each.file == files[0].path), "")
-        found = HubModel(f"{user}/{repo}", user, repo, commit, files[0].path, named)
+        found = HubModel(self.key, user, repo, commit, files[0].path, named)
         model = HubModel(
             key_for(found, self.kept, self.taken), user, repo, commit, found.file, named
         )
@@ -93,13 +96,13 @@ class HubOffers:
         self._box = box
 
     async def of(self, model: str) -> Offer:
-        """Return what a name or link leads to.
+        """Return what a name of the catalogue, of the hub or a link leads to.
 
         Raises BadRequest for what is no name, and as `hub.repository` does.
         """
         from lmctl.adapters.weights import hub  # slow to import, see store
 
-        name = hub_name(model)
+        key, name = _named(model)
         listing = await hub.repository(name.model, name.revision)
         last = self._box.reconciler.last
         pids = [each.pid for each in last.observed.runners if each.pid] if last else []
@@ -111,7 +114,21 @@ class HubOffers:
         ours = {each.model for each in kept}
         taken = {each.model for each in desired.weights} if desired else set()
         taken |= self._box.eyes.tree.local_weights().keys()
-        return Offer(name, listing, offered, kept, taken - ours)
+        return Offer(key, name, listing, offered, kept, taken - ours)
+
+
+def _named(model: str) -> tuple[str, HubName]:
+    """Return the key of a model and where it is. Raises BadRequest for what is no name."""
+    plain, _, quantization = model.partition("@")
+    listed = find(shipped(), plain)
+    source = hub_source(listed) if listed is not None else None
+    if listed is None or source is None:
+        name = hub_name(model)
+        return name.model, name
+    file = None if quantization else source.file
+    return listed.key, HubName(
+        source.user, source.repo, source.revision, file, quantization or None
+    )
 
 
 def _total(files: "tuple[HubFile, ...]") -> int:

@@ -4,8 +4,12 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
+from lmctl.manifests.model import Model
+from lmctl.manifests.reading import read_file
 from lmctl.manifests.suggest import closest
 from lmctl.planning.model_facts import ModelFacts
+from lmctl.planning.sources import sources_of
+from lmctl.planning.weights_values import HubSource
 
 
 class About(msgspec.Struct, frozen=True):
@@ -56,6 +60,17 @@ def find(models: Sequence[CatalogueModel], asked: str) -> CatalogueModel | None:
     """Return the model of that short name or key, in any case."""
     wanted = asked.casefold()
     return next((each for each in models if wanted in (each.name, each.key.casefold())), None)
+
+
+def hub_source(model: CatalogueModel) -> HubSource | None:
+    """Return where on the hub its weights are, None where they come from elsewhere only."""
+    for declared in read_file(f"{model.name}/model.yaml", "", model.manifest.encode()).declared:
+        if isinstance(declared.value, Model) and not isinstance(declared.value.base, str):
+            sources = (
+                each for entry in declared.value.base for each in sources_of(entry, user="/")
+            )
+            return next((each for each in sources if isinstance(each, HubSource)), None)
+    return None
 
 
 def near(models: Sequence[CatalogueModel], asked: str) -> str | None:

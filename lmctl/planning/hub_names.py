@@ -25,7 +25,6 @@ class HubName:
     revision: str = "main"
     file: str | None = None
     quantization: str | None = None
-    link: bool = False
 
     @property
     def model(self) -> str:
@@ -56,13 +55,13 @@ def _of_link(text: str) -> HubName:
     pieces = path.strip("/").split("/")
     found, inside = _of_pieces(text, pieces[:2], quantization or None), pieces[2:]
     if not inside:
-        return HubName(found.user, found.repo, quantization=found.quantization, link=True)
+        return HubName(found.user, found.repo, quantization=found.quantization)
     if inside[0] not in _VIEWS or len(inside) < 2:
         raise _wrong(text, "leads to something else than a repository or a file of it")
     file = "/".join(inside[2:]) or None
     if file and inside[0] == "tree":
         file = f"{file}/*"
-    return HubName(found.user, found.repo, inside[1], file, found.quantization, link=True)
+    return HubName(found.user, found.repo, inside[1], file, found.quantization)
 
 
 def _of_pieces(text: str, pieces: list[str], quantization: str | None) -> HubName:

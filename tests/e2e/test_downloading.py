@@ -36,7 +36,7 @@ def client(box, hub):
         yield made
 
 
-def test_a_model_is_found_weighed_downloaded_and_known(box, client):
+def test_a_model_is_found_weighed_downloaded_and_known(box, client, hub):
     [found] = client.search("tiny")
     assert (found.repo, found.downloads, found.quantizations) == (
         "acme/tiny-GGUF", 70, ("Q4_K_M", "Q8_0"),
@@ -54,11 +54,17 @@ def test_a_model_is_found_weighed_downloaded_and_known(box, client):
     views = list(client.follow_download(job.id))
     assert (views[-1].status, views[-1].done) == ("completed", 3 * MIB)
     assert client.download("acme/tiny-GGUF").status == "already_downloaded"
+    hub.repo("Qwen/Qwen3-0.6B-GGUF").commit({"Qwen3-0.6B-Q8_0.gguf": LARGE})
+    assert client.download("qwen3-0.6b").model == "qwen/qwen3-0.6b"  # a name of the catalogue
     second = client.download("https://huggingface.co/acme/tiny-GGUF", "q8_0")
     assert list(client.follow_download(second.id))[-1].model == "acme/tiny-GGUF@Q8_0"
-    assert [each.status for each in client.downloads()] == ["completed", "completed"]
+    for each in client.downloads():
+        list(client.follow_download(each.id))
+    assert {each.status for each in client.downloads()} == {"completed"}
     listed = box.lmctl("ls", "-o", "json").json
-    assert [each["modelKey"] for each in listed] == ["acme/tiny-GGUF", "acme/tiny-GGUF@Q8_0"]
+    assert [each["modelKey"] for each in listed] == [
+        "acme/tiny-GGUF", "acme/tiny-GGUF@Q8_0", "qwen/qwen3-0.6b",
+    ]  # fmt: skip
 
 
 def test_downloads_are_shown_stopped_and_removed_by_command(box, client, hub):

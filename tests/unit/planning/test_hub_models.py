@@ -2,8 +2,10 @@
 
 import pytest
 
+from lmctl.adapters.catalogue import shipped
 from lmctl.base.errors import BadRequest
 from lmctl.manifests.bundle import read
+from lmctl.planning.catalogue import hub_source
 from lmctl.planning.choices import choices, choose
 from lmctl.planning.downloads import HubModel, key_for
 from lmctl.planning.fit.budget import Guardrails
@@ -22,20 +24,20 @@ GIB = 1024**3
         ("acme/tiny", HubName("acme", "tiny")),
         ("hf.co/acme/tiny", HubName("acme", "tiny")),
         ("acme/tiny@q8_0", HubName("acme", "tiny", quantization="q8_0")),
-        ("https://huggingface.co/acme/tiny", HubName("acme", "tiny", link=True)),
+        ("https://huggingface.co/acme/tiny", HubName("acme", "tiny")),
         (
             "https://huggingface.co/acme/tiny@Q8_0",
-            HubName("acme", "tiny", quantization="Q8_0", link=True),
+            HubName("acme", "tiny", quantization="Q8_0"),
         ),
         (
             "https://huggingface.co/acme/tiny/blob/v2/a/m%20x.gguf?download=true",
-            HubName("acme", "tiny", "v2", "a/m x.gguf", link=True),
+            HubName("acme", "tiny", "v2", "a/m x.gguf"),
         ),
         (
             "https://hf.co/acme/tiny/tree/main/q8",
-            HubName("acme", "tiny", "main", "q8/*", link=True),
+            HubName("acme", "tiny", "main", "q8/*"),
         ),
-        ("https://hf.co/acme/tiny/tree/v3", HubName("acme", "tiny", "v3", link=True)),
+        ("https://hf.co/acme/tiny/tree/v3", HubName("acme", "tiny", "v3")),
     ],
 )
 def test_a_name_or_a_link_leads_to_a_repository(text, name):
@@ -65,6 +67,12 @@ def test_what_is_no_name_is_refused_with_how_to_write_one(text):
         hub_name(text)
     assert "owner/repo@Q4_K_M" in str(caught.value.hint)
     assert caught.value.param == "model"
+
+
+def test_every_model_of_the_catalogue_is_on_the_hub():
+    sources = {each.key: hub_source(each) for each in shipped()}
+    assert sources["qwen/qwen3-0.6b"].repo == "Qwen3-0.6B-GGUF"
+    assert None not in sources.values()
 
 
 def host(memory=16, free=100):
