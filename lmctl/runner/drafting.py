@@ -134,12 +134,14 @@ class Drafts:
             return
         room = (min(facts.most_wanted, facts.step_tokens) - len(fed)) // len(who)
         for job, guessing in who:
-            most = min(guessing.length(), room, job.left(facts.context_length) - 1)
+            wished = _filled(guessing.length(), guessing.most, facts.rows_at_once)
+            most = min(wished, room, job.left(facts.context_length) - 1)
             if most > 0:
                 yield guessing, Ask(job.sequence, job.tokens, most, guessing.least_probability)
 
     def _with_guesses(self, fed: Fed, asks: list[tuple[Guessing, Ask]], bell: Bell) -> Fed:
         guesses = dict(self._drawn(asks, bell))
+        self._trim_to_rows(guesses, {ask.sequence: guessing for guessing, ask in asks}, len(fed))
         self._guessed = {sequence: len(tokens) for sequence, tokens in guesses.items()}
         return [
             (job, _extended(feed, guesses[feed.sequence]) if feed.sequence in guesses else feed)
@@ -158,7 +160,22 @@ class Drafts:
                 if guess and len(guess) >= guessing.least:
                     yield ask.sequence, guess
                 else:
-                    guessing.too_short(len(guess))
+                    guessing.ignore(len(guess))
+
+    def _trim_to_rows(
+        self, guesses: dict[int, list[int]], who: Mapping[int, Guessing], width: int
+    ) -> None:
+        """Drop the last tokens of the longest guesses that would cost the step as much as a whole row
+        of tokens; `width` is how many are fed beside the guesses.
+        """
+        rows = self._engine.facts.rows_at_once
+        total = width + sum(map(len, guesses.values()))
+        for _ in range(total % rows if total > rows else 0):
+            longest = max(guesses, key=lambda each: len(guesses[each]))
+            if len(guesses[longest]) - 1 < max(1, who[longest].least):
+                return
+            guesses[longest] = guesses[longest][:-1]
+            who[longest].ignore(1)
 
     def _sensible(self, guess: list[int]) -> list[int]:
         """Return a guess up to where the answer would end: nothing follows there."""
@@ -199,6 +216,11 @@ class _Usual:
 
     def count(self, width: int, *, guessed: bool) -> None:
         self._since[width] = self._since.get(width, 0) + 1 if guessed else 0
+
+
+def _filled(length: int, most: int, rows: int) -> int:
+    """Return a length of a guess, or as many more as are computed at about the same price."""
+    return min(most, -(-(length + 1) // rows) * rows - 1) if length else 0
 
 
 def _decodes(feed: Feed) -> bool:

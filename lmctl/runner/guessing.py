@@ -12,9 +12,11 @@ from lmctl.base.errors import BadRequest
 from lmctl.base.spec import PROMPT_LOOKUP, LoadSettings
 from lmctl.base.talk import Drafted, Drafting
 
-USUAL_MOST: Final = 16
+USUAL_MOST: Final = 15
 USUAL_MOST_OF_MODEL: Final = 3
-"""Tokens per guess where nobody says: a model's are worth less the further they are ahead."""
+"""Tokens per guess where nobody says: a model's are worth less the further they are ahead. With the
+token before them both make a number that is computed in whole rows (`Facts.rows_at_once`).
+"""
 
 LEAST_MEASURED: Final = 4
 """Steps with guesses that are waited for before they are judged."""
@@ -58,8 +60,8 @@ class Guessing:
             return 0
         return self._length
 
-    def too_short(self, guessed: int) -> None:
-        """Count a guess that was not worth a check."""
+    def ignore(self, guessed: int) -> None:
+        """Count guessed tokens that were not worth a check."""
         self.total += guessed
         self.ignored += guessed
 

@@ -20,7 +20,8 @@ from lmctl.base.talk import ChosenToken, Image, Sampling
 class Facts:
     """What loading found out. `context_length` is per sequence, in tokens; `step_tokens` is how
     many tokens one step takes without splitting, `most_wanted` after how many of them, all feeds
-    together, a token can be chosen; `chat_template` is the model's own Jinja text.
+    together, a token can be chosen; `rows_at_once` of them are computed at about the price of one
+    more, so the best number of a step is a multiple of it; `chat_template` is the model's own Jinja text.
 
     `can_copy`, `can_cut` and `can_shift` say which of those three the model's memory allows: a
     recurrent state cannot be cut, some positions cannot be moved. Everything can be cut to nothing.
@@ -45,6 +46,7 @@ class Facts:
     kind: ModelKind = "text"
     dimensions: int = 0
     vision: bool = False
+    rows_at_once: int = 1
 
 
 @dataclass(frozen=True, slots=True)

@@ -126,6 +126,7 @@ class Scheduler(Loop[Job]):
         if decoding:
             reading = len(self._running) - decoding
             room = min(room, self._pace.beside(decoding=decoding, reading=reading))
+            room = self._whole_rows(decoding, room)
         found: list[tuple[Job, Feed]] = []
         for job in self._running.values():
             room += job.decoding  # its place is kept; a job that reads takes of what is left
@@ -140,6 +141,11 @@ class Scheduler(Loop[Job]):
             found.append((job, feed))
         found.sort(key=lambda each: each[0].sequence)
         return found
+
+    def _whole_rows(self, decoding: int, reading: int) -> int:
+        """Return how many tokens to read, fewer by those that would cost as much as all of a row."""
+        rows = self._engine.facts.rows_at_once
+        return reading - (decoding + reading) % rows if reading >= rows else reading
 
     def _slide(self, job: Job) -> None:
         """Drop half of what a full context need not keep, in the middle. Where the engine cannot

@@ -18,7 +18,7 @@ from lmctl.base.spec import PROMPT_LOOKUP, LoadSettings
 from lmctl.base.talk import Drafted, Finished, Sampling
 from lmctl.runner.draft_model import DraftModel
 from lmctl.runner.drafting import Drafter
-from lmctl.runner.guessing import Guessing
+from lmctl.runner.guessing import USUAL_MOST, Guessing
 from lmctl.runner.job import Job
 from lmctl.runner.llamacpp import engine as llamacpp
 from lmctl.runner.llamacpp.engine import LlamaEngine
@@ -49,7 +49,7 @@ TEXTS = {
     "repetitive": f"# shapes.py\n{CODE}\n# shapes.py\n{CODE[:60]}",
     "novel": "The lighthouse keeper had not spoken to anyone for eleven days when",
 }
-MOST = {PROMPT_LOOKUP: 16}
+MOST = {PROMPT_LOOKUP: USUAL_MOST}
 
 
 @dataclass

@@ -69,9 +69,10 @@ class Strict(EchoEngine):
 class World:
     """A scheduler that stops by itself when every job has ended."""
 
-    def __init__(self, drafter, *, clock=lambda: 0.0, script=None, **settings):
+    def __init__(self, drafter, *, clock=lambda: 0.0, script=None, rows=1, **settings):
         load = LoadSettings(**{"drafter": "some", **settings})
         self.engine = Strict(script or Script(), load)
+        self.engine.facts = replace(self.engine.facts, rows_at_once=rows)
         self.scheduler = Scheduler(self.engine, self.take, clock=clock, drafters=(drafter,))
         self.drafter = drafter
         self.jobs = []
@@ -147,15 +148,15 @@ ASKED = st.fixed_dictionaries(
     parallel=st.integers(1, 4),
     context=st.integers(40, 64),
     unified=st.booleans(),
+    rows=st.sampled_from([1, 4]),
     cancels=st.lists(st.tuples(st.integers(1, 30), st.integers(0, 5)), max_size=3),
 )
 def test_an_answer_is_the_same_whatever_is_guessed(
-    asked, rights, parallel, context, unified, cancels
+    asked, rights, parallel, context, unified, rows, cancels
 ):
     def run(*, guesses):
-        world = World(
-            Telling(rights), parallel=parallel, context_length=context, unified_kv=unified
-        )
+        shape = {"parallel": parallel, "context_length": context, "unified_kv": unified}
+        world = World(Telling(rights), rows=rows, **shape)
         jobs = [world.submit(guesses=guesses, **each) for each in asked]
         for after, number in cancels if guesses else []:
             if number < len(jobs):
@@ -213,6 +214,22 @@ def test_a_guess_that_is_too_short_is_not_checked():
     assert {size for step in world.engine.steps[1:] for size in step} == {1}
     drafted = world.drafted(job)
     assert drafted.total == drafted.ignored > 0
+
+
+@pytest.mark.parametrize("others", [0, 1])
+def test_steps_with_guesses_are_filled_to_whole_rows(others):
+    world = World(Telling([8, 1, 2, 8, 3]), parallel=others + 1, rows=4)
+    text = "a b c d e f g h i j k l m n o p q r s t u v w x y z ∎"
+    jobs = [world.submit(text, guesses=not number) for number in range(others + 1)]
+
+    world.scheduler.run()
+
+    assert {world.told(job)[0] for job in jobs} == {text}
+    widths = [sum(step) for step in world.engine.steps if max(step) < len(text.split())]
+    assert 8 in widths
+    assert [each for each in widths if each > 4 and each % 4] == []
+    drafted = world.drafted(jobs[0])
+    assert drafted.total == drafted.accepted + drafted.rejected + drafted.ignored
 
 
 def test_guesses_keep_to_the_room_of_a_step_and_are_shared_by_all():
@@ -364,7 +381,7 @@ def test_a_call_s_limits_win_over_the_instance_s():
 
     assert (own.most, own.least, own.least_probability) == (5, 2, 0.0)
     assert (asked.most, asked.least, asked.least_probability) == (9, 2, 0.5)
-    assert asked_of(load, model=PROMPT_LOOKUP).most == 16
+    assert asked_of(load, model=PROMPT_LOOKUP).most == 15
 
 
 @pytest.mark.parametrize(
