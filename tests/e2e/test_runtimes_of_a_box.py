@@ -134,6 +134,25 @@ def test_two_versions_serve_side_by_side_and_a_new_pin_replaces_only_its_own(box
     assert len({text for text, _ in said}) == 1, "an answer was lost, or another one"
 
 
+def test_one_is_got_chosen_and_updated_by_command(box, offline):
+    engine_packages.wheel(offline, "99.1")
+    box.apply()
+    got = box.lmctl("runtime", "get", "--yes", "--name", "mine", "--json")
+    assert (got.code, got.json["version"]) == (0, "99.1"), got.err
+    assert "runtime/mine: installing" in got.err
+    listed = {each["name"]: each for each in box.lmctl("runtime", "ls", "--json").json["runtimes"]}
+    assert (listed["mine"]["state"], listed["mine"]["selected"]) == ("ready", False)
+    assert box.lmctl("runtime", "select", "mine", "--yes").code == 0
+    box.apply()
+    assert answer(box, "plain")[1] == "99.1"
+
+    engine_packages.wheel(offline, "99.2")
+    updated = box.lmctl("runtime", "update", "mine", "--yes")
+    assert updated.code == 0, updated.err
+    box.apply()
+    assert answer(box, "plain")[1] == "99.2"
+
+
 def test_a_pin_that_does_not_work_leaves_what_serves(box, offline):
     engine_packages.wheel(offline, "99.1")
     engine_packages.wheel(offline, "99.2", libllama=b"no library")
