@@ -26,7 +26,7 @@ from lmctl.adapters.weights.scrubbing import Scrubber
 from lmctl.base.digests import short
 from lmctl.base.periods import Periods
 from lmctl.daemon.by_hand import ByHand
-from lmctl.daemon.downloading import downloads_of
+from lmctl.daemon.downloading import Ears, downloads_of
 from lmctl.daemon.exact import Scribe, check, plan_now
 from lmctl.daemon.hands import hands
 from lmctl.daemon.progress import Changes, ProgressBoard
@@ -113,7 +113,8 @@ class Box:
             ring=self._bell.ring,
         )
         self.downloads = downloads_of(
-            self.eyes, tell=self.recorder.event, changed=self.changes.bump, ring=self._bell.ring
+            self.eyes,
+            Ears(self.recorder.event, self.changes.bump, self._bell.ring, self.metrics.downloaded),
         )
         self._tokens = TokenKeeper(
             home.run / "tokens.json",

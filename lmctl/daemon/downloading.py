@@ -46,26 +46,35 @@ class Shelf:
     kept: Downloaded
 
 
-class Downloading:
-    """The downloads of one box. `tell` writes an event: subject, reason, message, level; `changed`
-    is called after every progress, `ring` when a model came or went.
+@dataclass(frozen=True, slots=True)
+class Ears:
+    """Who is told what. `tell` writes an event: subject, reason, message, level; `changed` is called
+    after every progress, `ring` when a model came, `came` with the bytes that travelled.
     """
+
+    tell: Callable[[str, str, str, str], object]
+    changed: Callable[[], None]
+    ring: Callable[[], None]
+    came: Callable[[int], None]
+
+
+class Downloading:
+    """The downloads of one box. `clock` is seconds since the epoch."""
 
     def __init__(
         self,
         shelf: Shelf,
+        ears: Ears,
         *,
         clock: Callable[[], float],
-        tell: Callable[[str, str, str, str], object],
-        changed: Callable[[], None],
-        ring: Callable[[], None],
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._shelf = shelf
         self._clock = clock
-        self._tell = tell
-        self._changed = changed
-        self._ring = ring
+        self._tell = ears.tell
+        self._changed = ears.changed
+        self._ring = ears.ring
+        self._came = ears.came
         self._sleep = sleep
         self._places = asyncio.Semaphore(_TOGETHER)
         self._running: dict[str, asyncio.Task[None]] = {}
@@ -213,6 +222,8 @@ class Downloading:
         self._ring()
 
     def _hear(self, job: str, progress: Progress) -> None:
+        before = self._progress.get(job, progress).done  # what the first word tells was here before
+        self._came(max(progress.done - before, 0))
         self._progress[job] = progress
         self._changed()
 
@@ -276,17 +287,11 @@ class Downloading:
         return view_of(job, done=self._done(job), rate=rate, now=self._clock())
 
 
-def downloads_of(
-    see: Eyes,
-    *,
-    tell: Callable[[str, str, str, str], object],
-    changed: Callable[[], None],
-    ring: Callable[[], None],
-) -> Downloading:
+def downloads_of(see: Eyes, ears: Ears) -> Downloading:
     """Wire the downloads of a home; they are done over the same store the box looks at."""
     root = see.home.root
     shelf = Shelf(see.weights, see.tree, Blobs(root), DownloadJobs(root), see.downloaded)
-    return Downloading(shelf, clock=time.time, tell=tell, changed=changed, ring=ring)
+    return Downloading(shelf, ears, clock=time.time)
 
 
 def _of_one(error: LmctlError | OSError) -> LmctlError:

@@ -62,7 +62,7 @@ class Offer:
     def _of_file(self, file: str) -> Picked:
         from lmctl.adapters.weights import hub  # slow to import, see store
 
-        user, repo, commit = self.name.user, self.name.repo, self.listing.commit
+        (user, _, repo), commit = self.listing.repo.partition("/"), self.listing.commit
         files = hub.chosen(HubSource(user, repo, commit, file), self.listing.files)
         named = next((each.quantization for each in self.choices if each.file == files[0].path), "")
         found = HubModel(self.key, user, repo, commit, files[0].path, named)
@@ -104,6 +104,7 @@ class HubOffers:
 
         key, name = _named(model)
         listing = await hub.repository(name.model, name.revision)
+        key = listing.repo if key == name.model else key
         last = self._box.reconciler.last
         pids = [each.pid for each in last.observed.runners if each.pid] if last else []
         host = await asyncio.to_thread(look, self._box.home.root, ours=pids)

@@ -8,6 +8,7 @@ import pytest
 
 from lmctl.base.errors import NotFound, Refused
 from lmctl.cli.download_client import DownloadClient
+from tests.support import tiny_llama
 from tests.support.file_server import Fault
 from tests.support.localhub import LocalHub
 from tests.support.weights_home import content, sha256
@@ -140,6 +141,26 @@ def test_offline_a_box_asks_no_hub_and_says_so(box):
         with pytest.raises(Refused, match="offline"):
             client.search("far")
     assert box.lmctl("--offline", "search", "far").code == 2
+
+
+def test_search_download_load_chat_and_remove_without_a_file(box, client, hub, tmp_path):
+    weights = tiny_llama.write(tmp_path / "llama-F32.gguf")
+    hub.repo("acme/llama").commit({weights.name: weights.read_bytes()})
+    with httpx2.Client(base_url=box.url, timeout=90) as http:
+        job = http.post("/api/v1/models/download", json={"model": "acme/llama"}).json()["job_id"]
+        list(client.follow_download(job))
+        client.reconcile()  # the next turn knows the model
+        body = {"model": "acme/llama", "echo_load_config": True}
+        loaded = http.post("/api/v1/models/load", json=body).json()
+        assert (loaded["status"], loaded["instance_id"]) == ("loaded", "acme/llama")
+        ask = {"model": "acme/llama", "messages": [{"role": "user", "content": "hi"}]}
+        answer = http.post("/v1/chat/completions", json={**ask, "max_tokens": 3}).json()
+        assert answer["usage"]["completion_tokens"] == 3
+        refused = box.lmctl("rm", "acme/llama")
+        assert "is made of acme/llama" in refused.err
+        assert "lmctl unload" in refused.err
+        http.post("/api/v1/models/unload", json={"instance_id": "acme/llama"})
+        assert box.lmctl("rm", "acme/llama").code == 0
 
 
 def test_the_native_api_downloads_by_link_and_tells_how_far_it_is(box, client):

@@ -88,6 +88,10 @@ class ControlMetrics:
             case ((FetchWeights() | VerifyWeights()), Failed(kind=FailureKind.INTEGRITY)):
                 self._verify_failures.inc()
 
+    def downloaded(self, size: int) -> None:
+        """Count bytes somebody asked to download, beside those that are declared."""
+        self._downloaded.inc(size)
+
     def progress(self, key: str, progress: Progress) -> None:
         """Count what was fetched since the last word; what was there before it is not counted."""
         if not key.startswith("fetch "):

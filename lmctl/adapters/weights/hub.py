@@ -161,7 +161,8 @@ def _listing(repo: str, revision: str, where: str) -> HubFiles:
         HubFile(each.rfilename, each.size, each.lfs.sha256 if each.lfs else None, each.blob_id)
         for each in info.siblings or ()
     )
-    return HubFiles(repo, info.sha, files, gated=bool(info.gated))
+    # The hub follows renames and other spellings; its own is what the model is called.
+    return HubFiles(info.id or repo, info.sha, files, gated=bool(info.gated))
 
 
 def _gated(repo: str, where: str) -> Refused:

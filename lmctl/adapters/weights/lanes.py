@@ -2,11 +2,16 @@
 
 import asyncio
 from collections import deque
+from typing import Final
 
 from lmctl.adapters.weights.http_get import TryAgain
 from lmctl.adapters.weights.partial_file import Span
 from lmctl.adapters.weights.threads import settled
 from lmctl.adapters.weights.transfer import Stretch, Transfer
+
+# A hub counts requests: a very large file is cut into about so many pieces, so much larger ones.
+_PIECES: Final = 64
+_LARGEST: Final = 8
 
 
 async def side_by_side(transfer: Transfer, size: int) -> None:
@@ -29,7 +34,8 @@ class _Work:
     def __init__(self, transfer: Transfer, size: int) -> None:
         lanes = transfer.means.lanes
         self._transfer = transfer
-        self._open = deque(_cut(transfer.part.missing(size), lanes.piece))
+        piece = max(lanes.piece, min(size // _PIECES, _LARGEST * lanes.piece))
+        self._open = deque(_cut(transfer.part.missing(size), piece))
         self.lanes = min(lanes.count, len(self._open))
 
     async def lane(self) -> None:

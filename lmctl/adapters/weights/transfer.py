@@ -198,7 +198,7 @@ class Transfer:
                 if len(buffer) >= _CHUNK or clock() - flushed >= _FLUSH_SECONDS:
                     await self._flush(buffer, stretch)
                     flushed = clock()
-                if stretch.end is not None and stretch.at + len(buffer) >= stretch.end:
+                if stretch.end is not None and stretch.at + len(buffer) > stretch.end:
                     return  # more than was asked for is not read
         finally:
             await self._flush(buffer, stretch)

@@ -7,9 +7,10 @@ import pytest
 
 from lmctl.adapters.weights.blobs import Blobs
 from lmctl.adapters.weights.by_request import Downloaded, DownloadJobs
+from lmctl.adapters.weights.fetch_errors import NoSpace
 from lmctl.adapters.weights.models_tree import ModelsTree
 from lmctl.base.errors import NotFound, Refused
-from lmctl.daemon.downloading import Downloading, Shelf
+from lmctl.daemon.downloading import Downloading, Ears, Shelf
 from lmctl.daemon.progress import Changes
 from lmctl.planning.downloads import HubModel
 from tests.support.file_server import Fault
@@ -30,14 +31,17 @@ class Daemon:
         blobs_ = Blobs(home)
         shelf = Shelf(store, ModelsTree(home), blobs_, DownloadJobs(home), Downloaded(home))
         self.kept = shelf.kept
+        self.counted = 0
+        tell = lambda subject, reason, *_: self.told.append(f"{subject} {reason}")  # noqa: E731
         self.downloads = Downloading(
             shelf,
+            Ears(tell, self.changes.bump, self._ring, self._came),
             clock=itertools.count(1000.0).__next__,
-            tell=lambda subject, reason, *_: self.told.append(f"{subject} {reason}"),
-            changed=self.changes.bump,
-            ring=self._ring,
             sleep=self._wait,
         )
+
+    def _came(self, size):
+        self.counted += size
 
     def _ring(self):
         self.rung += 1
@@ -209,11 +213,26 @@ async def test_a_wrong_token_fails_with_what_is_wrong(daemon, repo, monkeypatch)
 
 async def test_a_disk_without_room_is_said_before_anything_is_begun(store_at, home, repo):
     store = store_at(home, free=lambda _: 0)
-    full = Daemon(store, home)
-    full.downloads = Downloading(
-        Shelf(store, ModelsTree(home), Blobs(home, free=lambda _: 0), DownloadJobs(home), Downloaded(home)),
-        clock=lambda: 1.0, tell=lambda *_: None, changed=lambda: None, ring=lambda: None,
-    )  # fmt: skip
-    with pytest.raises(Exception, match=f"no room for acme/tiny-GGUF: {SIZE} bytes"):
-        start(full, repo)
-    assert full.downloads.list() == ()
+    blobs_ = Blobs(home, free=lambda _: 0)
+    shelf = Shelf(store, ModelsTree(home), blobs_, DownloadJobs(home), Downloaded(home))
+    nobody = Ears(*(lambda *_: None for _ in range(4)))
+    downloads = Downloading(shelf, nobody, clock=lambda: 1.0)
+    with pytest.raises(NoSpace, match=f"no room for acme/tiny-GGUF: {SIZE} bytes"):
+        downloads.start(asked(repo), total=SIZE, sha256s=(sha256(WEIGHTS),))
+    assert downloads.list() == ()
+
+
+async def test_an_mlx_folder_comes_whole_small_files_proven_too(daemon, hub, home):
+    repo = hub.repo("acme/mlx-4bit")
+    weights = content(5000)
+    files = {"config.json": b"{}", "tokenizer.json": b"{}", "model.safetensors": weights}
+    repo.commit({**files, "README.md": b"#"})
+    of = HubModel("acme/mlx-4bit", "acme", "mlx-4bit", repo.refs["main"], "model.safetensors")
+    hub.faults.append(Fault("config.json", corrupt=True))
+    job = daemon.downloads.start(of, total=5004, sha256s=(sha256(weights),)).id
+    assert "git id is" in (await daemon.until_over()).message
+    daemon.downloads.resume(job)
+    assert (await daemon.until_over()).status == "completed"
+    folder = home / "models/acme/mlx-4bit"
+    assert {each.name: each.read_bytes() for each in folder.iterdir()} == files
+    assert daemon.counted > 0

@@ -159,6 +159,20 @@ async def test_a_full_disk_is_said_before_a_byte_is_asked_for(store_at, home, hu
     assert blobs(home) == set()
 
 
+async def test_a_disk_that_fills_up_on_the_way_keeps_what_came(store_at, home, hub):
+    room = iter([10**9] * 8)
+    filling = store_at(home, lanes=Lanes(4, PIECE), free=lambda _: next(room, 64 * 1024 * 1024))
+
+    with pytest.raises(WeightsUnavailable, match="no room for m") as caught:
+        await filling.fetch(OF_HUB)
+
+    assert failure_kind(caught.value) is FailureKind.CAPACITY
+    assert partials(home)
+    await store_at(home, lanes=Lanes(4, PIECE)).fetch(OF_HUB)
+    assert blobs(home) == {DIGEST}
+    assert hub.sent("resolve") <= len(DATA) + 4 * PIECE
+
+
 async def test_progress_counts_what_all_connections_brought(store):
     seen = []
 
