@@ -64,7 +64,7 @@ def load(  # one parameter per option
     gpu: Annotated[
         Any, typer.Option(parser=_gpu, metavar="off|max|0-1", help="Share of it that GPUs hold.")
     ] = None,
-    runtime: Annotated[str, typer.Option(help="What runs it; llama.cpp if left out.")] = "",
+    runtime: Annotated[str, typer.Option(help="What runs it; default: by its format.")] = "",
     ttl: Annotated[
         float | None,
         typer.Option(

@@ -1,16 +1,19 @@
 """What a request to load or unload comes to: it never fights what files declare."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from lmctl.base.changes import ChangeClass
 from lmctl.base.errors import Conflict, NotFound
 from lmctl.manifests.instance import Instance
+from lmctl.manifests.runtime import BUNDLED
 from lmctl.manifests.suggest import closest
 from lmctl.planning.desired import DesiredState, WantedInstance
 from lmctl.planning.load_settings import given_changes
 from lmctl.planning.manual_loads import ManualLoad, declared_of
+from lmctl.planning.plan import FieldChange
 
 _LONGEST = 50
 _MOST_TOLD = 8
@@ -40,11 +43,12 @@ class Decision:
 def decide(wish: Wish, desired: DesiredState, known: Iterable[str], *, now: float) -> Decision:
     """Return what to do about a wish; loading what is there already is no second one.
 
-    `known` are the keys of all models there are. Raises NotFound for a model that is none of them,
-    Conflict when a declared instance stands in the way, Refused for a wrong setting.
+    `known` are the keys of all models there are. Raises NotFound for a model that is none of them and
+    for a runtime that is not there, Conflict when a declared instance stands in the way, Refused for a wrong setting.
     """
     keys = tuple(known)
     model = _model(wish.model, keys)
+    _check_runtime(wish.runtime, desired)
     made_of = model if model in keys else model.partition("@")[0]
     there = _there(wish, made_of, desired)
     load = ManualLoad(
@@ -66,7 +70,7 @@ def decide(wish: Wish, desired: DesiredState, known: Iterable[str], *, now: floa
             f"`{there.identifier}` is instance/{there.name}, which runs {there.model}{_at(there)}",
             hint="give another identifier",
         )
-    changes = tuple(given_changes(there.load, instance.spec.load))
+    changes = (*_other_runtime(wish, there), *given_changes(there.load, instance.spec.load))
     declared = there.owner == "fleet" or bool(there.places)
     if not changes or not declared or wish.owner == "jit":  # a request takes what there is
         return Decision(there.name, there.identifier, _renewed(load, there, desired, changes))
@@ -113,6 +117,19 @@ def to_unload(what: str, desired: DesiredState) -> WantedInstance:
             "have it left alone",
         )
     return found
+
+
+def _check_runtime(asked: str, desired: DesiredState) -> None:
+    known = {*BUNDLED, *(each.name for each in desired.runtimes)}
+    if asked and asked not in known:
+        near = closest(asked, known)
+        hint = f"did you mean `{near}`?" if near else "`lmctl runtime ls` lists those there are"
+        raise NotFound(f"no runtime `{asked}` is bundled or declared", hint=hint)
+
+
+def _other_runtime(wish: Wish, there: WantedInstance) -> Iterator[FieldChange]:
+    if wish.runtime and wish.runtime != there.runtime:
+        yield FieldChange("runtime", there.runtime, wish.runtime, ChangeClass.REPLACE)
 
 
 def _model(asked: str, known: tuple[str, ...]) -> str:

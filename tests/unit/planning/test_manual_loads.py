@@ -137,3 +137,18 @@ def test_what_is_declared_is_unloaded_by_an_edit_only():
     with pytest.raises(NotFound) as missing:
         to_unload("other", desired)
     assert missing.value.hint == "loaded by hand: large"
+
+
+def test_a_runtime_that_is_not_there_is_told_with_the_nearest_one():
+    with pytest.raises(NotFound, match=r"no runtime `lama\.cpp` is bundled or declared") as told:
+        decided(Wish("acme/small", runtime="lama.cpp"))
+    assert told.value.hint == "did you mean `llama.cpp`?"
+
+
+def test_another_runtime_is_another_load_and_nothing_a_file_is_overruled_by():
+    small = ManualLoad("small", "acme/small", "acme/small")
+    assert decided(Wish("acme/small", runtime="echo"), small).new.runtime == "echo"
+    assert decided(Wish("acme/small", runtime="llama.cpp"), small).new is None
+    with pytest.raises(Conflict, match=r"other settings \(runtime: llama.cpp -> echo\)") as told:
+        decided(Wish("acme/small", "chat", runtime="echo"), chat=CHAT)
+    assert "`lmctl set instance/chat runtime=echo`" in told.value.hint
