@@ -60,7 +60,12 @@ async def install(
         await pip.run(pip.python, "-m", "ensurepip")
     wheel = await _wheel(build, folder, pip, features)
     report(Progress("installing"))
-    await pip.pip("install", str(wheel))
+    try:
+        await pip.pip("install", str(wheel))
+    except InstallFailed as error:
+        if error.kind is FailureKind.INTEGRITY:  # the next try shall not meet it again
+            shutil.rmtree(wheel.parent, ignore_errors=True)
+        raise
     shutil.rmtree(folder / "wheel", ignore_errors=True)  # where it could not be kept in the cache
 
 

@@ -29,6 +29,7 @@ _UNREACHED: Final = re.compile(
     r"ProxyError|SSLError|HTTP error 5\d\d",
     re.IGNORECASE,
 )
+_DAMAGED: Final = re.compile(r"BadZipFile|not a zip file|located at .* is invalid|invalid wheel")
 _NOT_THERE: Final = re.compile(r"No matching distribution found for|HTTP error 404")
 _NO_COMPILER: Final = re.compile(
     r"No CMAKE_C(XX)?_COMPILER|CMAKE_C(XX)?_COMPILER not set|CMAKE_MAKE_PROGRAM is not"
@@ -69,6 +70,9 @@ def failure(build: Build, lines: Sequence[str]) -> InstallFailed:
     if _UNREACHED.search(text):
         reason = f"the package index cannot be reached: {_last(lines, _UNREACHED)}"
         return InstallFailed(reason, kind=FailureKind.TRANSIENT)
+    if _DAMAGED.search(text):
+        reason = f"the wheel of {build} is damaged: {_last(lines, _DAMAGED)}"
+        return InstallFailed(reason, kind=FailureKind.INTEGRITY)
     if _NOT_THERE.search(text):
         hint = f"`lmctl runtime get {build.package} --list` shows the versions there are"
         reason = f"{build} is not on the package index"

@@ -123,6 +123,18 @@ async def test_a_broken_library_is_found_out_before_it_is_in_place(packages, act
     assert actuator.seen([wanted("99.1")]) == {}
 
 
+async def test_a_wheel_that_was_damaged_on_the_disk_is_fetched_again(packages, actuator):
+    engine_packages.wheel(packages, "99.1")
+    await ensured(actuator, wanted("99.1"))
+    [kept] = (packages / "cache").rglob("*.whl")
+    kept.write_bytes(kept.read_bytes()[:1000])
+    other = RuntimeActuator(packages / "other", features=lambda: ["avx2"], reveal=revealed)
+    outcome = await ensured(other, wanted("99.1"))
+    assert isinstance(outcome, Failed)
+    assert outcome.kind is FailureKind.INTEGRITY, outcome.reason
+    assert isinstance(await ensured(other, wanted("99.1")), Done)
+
+
 async def test_a_package_without_the_engine_is_not_taken_for_the_bundled_one(packages, actuator):
     engine_packages.empty_wheel(packages, "99.1")
     outcome = await ensured(actuator, wanted("99.1"))
