@@ -7,6 +7,7 @@ revisions/    the files of the last generations, by digest
 roots.json hold.json suspended.json              wishes: what is followed, held, left alone
 lock          held by the daemon while it lives (flock: the kernel frees it)
 blobs/ partial/ quarantine/ weights/ models/     weights, see adapters/weights
+downloads.json downloaded.json                   downloads by request, models that came of them
 blobs.json    when each blob was last hashed, damaged, needed
 runners/NAME@DIGEST/spec.json                    one folder per runner
 runtimes/     which builds of engines passed their self-test

@@ -21,15 +21,16 @@ from tests.support.weights_home import blobs, sha256
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 
 MIB = 1024 * 1024
-SIZE = 40 * MIB + 12_345
+SIZE = 24 * MIB + 12_345
 LOST_AT_MOST = 8 * MIB
 OF_HUB = Weights("acme/big", (HubSource("acme", "big"),))
 KILLS = 50
+PRELOAD = ["lmctl.adapters.weights.hub", "lmctl.adapters.weights.store", "tests.support.localhub"]
 
 
 def fetch(home: str) -> None:
     """Download it: four connections as ever, pieces small enough to have several each."""
-    store = WeightsStore(Path(home), lanes=Lanes(4, 4 * MIB))
+    store = WeightsStore(Path(home), lanes=Lanes(4, 2 * MIB))
     asyncio.run(store.fetch(OF_HUB))
 
 
@@ -58,7 +59,7 @@ def killed_at(offset: int, home: Path, hub: LocalHub) -> None:
 def test_the_hash_is_right_and_little_is_fetched_again(hub, tmp_path, capsys):
     [whole] = hub.repos["acme/big"].commits.values()
     digest = sha256(whole["big-Q4_K_M.gguf"].data)
-    multiprocessing.get_context("forkserver").set_forkserver_preload(["huggingface_hub", __name__])
+    multiprocessing.get_context("forkserver").set_forkserver_preload(PRELOAD)
     chance, lost = random.Random(os.environ.get("LMCTL_SEED", "4711")), []
     for number in range(KILLS):
         home = tmp_path / f"home-{number}"
@@ -66,7 +67,7 @@ def test_the_hash_is_right_and_little_is_fetched_again(hub, tmp_path, capsys):
         killed_at(offset, home, hub)
         sent, kept = hub.written, sum(map(arrived, (home / "partial").glob("*.part")))
 
-        asyncio.run(WeightsStore(home, lanes=Lanes(4, 4 * MIB)).fetch(OF_HUB))
+        asyncio.run(WeightsStore(home, lanes=Lanes(4, 2 * MIB)).fetch(OF_HUB))
 
         assert blobs(home) == {digest}, f"killed at {offset}"
         assert hub.written - sent <= SIZE - kept + MIB, "what was here was asked for again"
