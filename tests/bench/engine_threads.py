@@ -2,7 +2,8 @@
 
     python tests/bench/engine_threads.py [MODEL.gguf] [--streams 4] [--tokens 48] [--repeats 3]
 
-Prints total tokens per second of both ways in turns, their medians and their ratio. Every engine
+Prints total tokens per second of both ways in turns, their medians and their ratio, and twice what
+one model makes with one thread and the machine to itself: two cores cannot make more. Every engine
 has a process of its own; the first way has a runner's environment, the other what llama.cpp and its
 OpenMP do by themselves.
 """
@@ -13,6 +14,7 @@ import os
 import statistics
 import sys
 import tempfile
+from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
 
@@ -28,9 +30,21 @@ SPIN = "GOMP_SPINCOUNT"
 LATEST = 60.0  # seconds one round may take
 
 
-def serve(model: Path, meeting: Path | None, streams: int, tokens: int, line: Connection) -> None:
+@dataclass(frozen=True, slots=True)
+class Way:
+    """How engines run: where they meet to share cores, None for nowhere, and with how many threads
+    at most, None for one per core.
+    """
+
+    meeting: Path | None = None
+    engines: int = 2
+    threads: int | None = None
+
+
+def serve(model: Path, way: Way, streams: int, tokens: int, line: Connection) -> None:
     """Say when loaded, answer once told to, and say how many tokens per second that were."""
-    settings = LoadSettings(context_length=512, parallel=streams)
+    settings = LoadSettings(context_length=512, parallel=streams, threads=way.threads)
+    meeting = way.meeting
     engine = llamacpp.load([model], settings, progress=lambda _share: True, meeting=meeting)
     line.send(None)
     line.recv()
@@ -38,17 +52,17 @@ def serve(model: Path, meeting: Path | None, streams: int, tokens: int, line: Co
     engine.close()
 
 
-def together(model: Path, meeting: Path | None, *, streams: int, tokens: int) -> float:
-    """Return the tokens per second of two engines that begin at the same moment."""
+def together(model: Path, way: Way, *, streams: int, tokens: int) -> float:
+    """Return the tokens per second of engines that begin at the same moment."""
     context = multiprocessing.get_context("spawn")
     lines, processes = [], []
-    if meeting is None:
+    if way.meeting is None:
         os.environ.pop(SPIN, None)
     else:
         os.environ[SPIN] = spin()
-    for _ in range(2):
+    for _ in range(way.engines):
         here, there = context.Pipe()
-        process = context.Process(target=serve, args=(model, meeting, streams, tokens, there))
+        process = context.Process(target=serve, args=(model, way, streams, tokens, there))
         process.start()
         lines.append(here)
         processes.append(process)
@@ -81,14 +95,13 @@ def main() -> None:
     model = given.model or smollm2()
     size = {"streams": given.streams, "tokens": given.tokens}
     with tempfile.TemporaryDirectory() as folder:
-        rounds = [
-            (together(model, Path(folder), **size), together(model, None, **size))
-            for _ in range(given.repeats)
-        ]
-    shared, apart = (statistics.median(column) for column in zip(*rounds, strict=True))
+        ways = (Way(Path(folder)), Way(), Way(Path(folder), engines=1, threads=1))
+        rounds = [[together(model, each, **size) for each in ways] for _ in range(given.repeats)]
+    shared, apart, one = (statistics.median(column) for column in zip(*rounds, strict=True))
     print(  # noqa: T201
         f"two models at once, tokens/s: shared cores {shared:.1f}  "
-        f"a thread per core each {apart:.1f}  ratio {shared / apart:.2f}"
+        f"a thread per core each {apart:.1f}  ratio {shared / apart:.2f}; "
+        f"twice one with one thread {2 * one:.1f}, of which shared cores make {shared / one / 2:.2f}"
     )
 
 
