@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import json
 import math
 import struct
 from collections.abc import Iterator
@@ -26,6 +27,7 @@ pytestmark = [pytest.mark.e2e, pytest.mark.engine, pytest.mark.timeout(900)]
 
 GREEDY: dict[str, Any] = {"temperature": 0}
 FRANCE = "What is the capital of France?"
+TOKYO = "What time is it in Tokyo? Its timezone is Asia/Tokyo."
 WEATHER = "What is the weather in Paris, in celsius? Use the tool."
 # 151643 and 151645 end a text and a turn of Qwen's; without them a story fills the context.
 ENDLESS: dict[str, Any] = {"logit_bias": {"151643": -100, "151645": -100}, "temperature": 0}
@@ -231,6 +233,22 @@ def test_anthropic_structured_output_is_parsed(claude):
     told = claude.messages.parse(**message("A cat with nine lives, as JSON."), output_format=Pet)
 
     assert isinstance(told.parsed_output, Pet)
+
+
+def test_openai_responses_use_a_tool_server_of_the_box(client):
+    """The model calls the packaged server's tool, the box runs it, the model reads what it said."""
+    clock = {"type": "mcp", "server_label": "clock", "allowed_tools": ["get_current_time"]}
+
+    response = client.responses.create(
+        model="chat", input=TOKYO, tools=[clock], **GREEDY, max_output_tokens=200
+    )
+
+    call, *_ = (each for each in response.output if each.type == "mcp_call")
+    assert (call.server_label, call.error) == ("clock", None)
+    assert json.loads(call.arguments) == {"timezone": "Asia/Tokyo"}
+    assert json.loads(call.output)["timezone"] == "Asia/Tokyo"
+    assert response.output[-1].type == "message"
+    assert response.output_text.strip()
 
 
 @pytest.mark.parametrize("colour", PICTURES)

@@ -1,9 +1,12 @@
 """A box of real weights that does all that clients ask of one: `chat` calls tools and sees, `thinker`
-thinks, `vectors` embeds, `script` says what it is told, `broken` never loads.
+thinks, `vectors` embeds, `script` says what it is told, `broken` never loads. It hosts a tool server
+from a package.
 """
 
 import contextlib
 import hashlib
+import json
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -46,7 +49,7 @@ def _server(box: Box) -> None:
     known = [
         f'{{name: {name}, scopes: {scopes}, hash: "sha256:{hashlib.sha256(token.encode()).hexdigest()}"}}'
         for name, scopes, token in (
-            ("all", '[inference, "models:read", "models:write"]', TOKEN),
+            ("all", '[inference, "models:read", "models:write", "mcp:local"]', TOKEN),
             ("reader", '["models:read"]', READER),
         )
     ]
@@ -54,8 +57,11 @@ def _server(box: Box) -> None:
         "server.yaml",
         f"listen: {{host: 127.0.0.1, port: {box.port}, workers: 1}}\n"
         f"limits: {{bodySize: {BODY_SIZE // 2**20}Mi, concurrency: {AT_ONCE}}}\n"
-        f"auth: {{required: true, tokens: [{', '.join(known)}]}}\n",
+        f"auth: {{required: true, tokens: [{', '.join(known)}]}}\n"
+        "mcp: {allowFile: true, rounds: 1}\n",
     )
+    clock = {"command": str(Path(sys.executable).parent / "mcp-server-time")}
+    box.write("mcp.json", json.dumps({"mcpServers": {"clock": clock}}))
 
 
 def _model(box: Box, name: str, path: Path, load: str, *, operation: str = _STOPS) -> None:
