@@ -2,10 +2,9 @@
 
 import asyncio
 import importlib.metadata
-import os
 import platform
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any, Final
@@ -16,6 +15,7 @@ from lmctl.adapters.files import read_if_there, write_atomically
 from lmctl.adapters.runtimes.folders import Environments, Launch
 from lmctl.adapters.runtimes.installing import install
 from lmctl.adapters.runtimes.pip_words import InstallFailed
+from lmctl.adapters.runtimes.trying import self_test
 from lmctl.base.spec import FailureKind
 from lmctl.manifests.runtime import BUNDLED
 from lmctl.planning.conditions import Progress
@@ -29,7 +29,6 @@ Report = Callable[[Progress], None]
 
 # What a passed test is worth anything for: these packages as they are.
 _PACKAGES: Final = {"llama.cpp": ("llama-cpp-python",), "mlx": ("mlx", "mlx-lm"), "echo": ()}
-SELF_TEST_DEADLINE: Final = 120.0
 
 
 class RuntimeActuator:
@@ -113,7 +112,8 @@ class RuntimeActuator:
     async def _test(self, runtime: WantedRuntime, launch: Launch, report: Report) -> Outcome:
         """Run the self-test; a passed one is noted."""
         report(Progress("self-test"))
-        said, words = await _run(runtime.engine, launch.python, await self.filled(launch))
+        environment = await self.filled(launch)
+        said, words = await self_test(runtime.engine, launch.python, environment)
         if said is None:
             kind = FailureKind.CONFIG if runtime.build else FailureKind.TRANSIENT
             return _outcome(f"its self-test {words}", kind)
@@ -146,39 +146,6 @@ class RuntimeActuator:
 
     def _log_of(self, runtime: WantedRuntime) -> Path:
         return self._logs / f"runtime-{runtime.name}.log"
-
-
-async def _run(
-    engine: str, python: str, environment: Mapping[str, str]
-) -> tuple[Sequence[str] | None, str]:
-    """Return the words a self-test ended with; None, and what is wrong, when it did not pass."""
-    process = await asyncio.create_subprocess_exec(
-        *(python or sys.executable, "-m", "lmctl.runner.self_test", engine),
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-        env={**os.environ, **environment},
-        cwd="/",
-    )
-    try:
-        async with asyncio.timeout(SELF_TEST_DEADLINE):
-            out, trouble = await process.communicate()
-    except TimeoutError:
-        return None, "did not end in time"
-    finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
-    code = process.returncode or 0
-    if code < 0:
-        return (
-            None,
-            f"was ended by signal {-code}: its code is not for this processor?",
-        )
-    if code > 0:
-        last = trouble.decode(errors="replace").strip().splitlines()[-1:]
-        return None, f"failed: {' '.join(last)}"
-    return out.decode().split(), ""
 
 
 def _outcome(reason: str, kind: FailureKind) -> Outcome:

@@ -24,6 +24,7 @@ from lmctl.manifests.bundle import Bundle
 from lmctl.manifests.runtime import BUNDLED, DEFAULT
 from lmctl.planning.choosing_runtimes import wanted_runtimes
 from lmctl.planning.formats import LOADS
+from lmctl.planning.observed import SeenRuntime
 from lmctl.planning.wanted_runtimes import WantedRuntime
 
 app = typer.Typer(
@@ -38,6 +39,9 @@ app.command()(runtime_edits.remove)
 app.command()(runtime_edits.update)
 
 
+_State = Literal["ready", "not tested", "not installed", "not declared"]
+
+
 class RuntimeView(msgspec.Struct, rename="camel"):
     """A runtime: `ready` is one that passed its self-test here; `selected` runs its format where an
     Instance names none. `instances` name it. `size` in bytes on disk, 0 for what is bundled.
@@ -48,7 +52,7 @@ class RuntimeView(msgspec.Struct, rename="camel"):
     package: str
     version: str
     formats: tuple[str, ...]
-    state: Literal["ready", "not tested", "not installed", "not declared"]
+    state: _State
     selected: bool
     bundled: bool
     instances: tuple[str, ...] = ()
@@ -145,20 +149,8 @@ def _views(home: Home, bundle: Bundle) -> Iterator[RuntimeView]:
     actuator = eyes(home, clock=time.time).runtimes
     wanted = wanted_runtimes(bundle, BUNDLED)
     seen = actuator.seen(wanted)
-    known = set()
-    for each in wanted:
-        installed = actuator.environments.installed(each.build) if each.build else None
-        if each.build is not None:
-            known.add(actuator.environments.folder_of(each.build))
-        there = installed is not None or each.build is None
-        state = "ready" if each.name in seen else "not tested" if there else "not installed"
-        yield _view(
-            each,
-            bundle,
-            version=seen[each.name].version if each.name in seen else "",
-            state=state,  # type: ignore[arg-type]
-            size=installed.size if installed else 0,
-        )
+    yield from (_view(each, bundle, seen.get(each.name), actuator) for each in wanted)
+    known = {actuator.environments.folder_of(each.build) for each in wanted if each.build}
     for path, left in actuator.environments.all():
         if path not in known:
             yield RuntimeView(
@@ -175,26 +167,23 @@ def _views(home: Home, bundle: Bundle) -> Iterator[RuntimeView]:
 
 
 def _view(
-    runtime: WantedRuntime,
-    bundle: Bundle,
-    *,
-    version: str,
-    state: Literal["ready", "not tested", "not installed"],
-    size: int,
+    runtime: WantedRuntime, bundle: Bundle, seen: SeenRuntime | None, actuator: RuntimeActuator
 ) -> RuntimeView:
     loads, build = LOADS.get(runtime.engine, ""), runtime.build
     default = bundle.server.spec.defaults.runtime or DEFAULT
+    installed = actuator.environments.installed(build) if build else None
+    there: _State = "not installed" if build and not installed else "not tested"
     return RuntimeView(
         name=runtime.name,
         engine=runtime.engine,
         package=build.package if build else "",
-        version=build.version if build else version,
+        version=build.version if build else seen.version if seen else "",
         formats=(loads,) if loads else (),
-        state=state,
+        state="ready" if seen else there,
         selected=runtime.name in (default, "mlx"),
         bundled=build is None,
         instances=tuple(
             sorted(e.name for e in bundle.instances.values() if e.spec.runtime == runtime.name)
         ),
-        size=size,
+        size=installed.size if installed else 0,
     )
