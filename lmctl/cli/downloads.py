@@ -9,18 +9,46 @@ from lmctl.adapters.home import home_of
 from lmctl.base.errors import NotFound
 from lmctl.base.quantities import format_size
 from lmctl.cli.download_client import DownloadClient
+from lmctl.cli.following_download import begin
 from lmctl.cli.following_download import follow as follow_to_the_end
 from lmctl.cli.options import OutputOption, Quiet
 from lmctl.cli.printer import Output, Printer
 from lmctl.cli.render_downloads import render_choices, render_downloads, render_found, sentence
 from lmctl.planning.downloads import DownloadView
 
-app = typer.Typer(help="Look at downloads, stop them, go on with them.", no_args_is_help=True)
+app = typer.Typer(
+    help="Download models of the hub; look at downloads, stop them, go on with them.",
+    no_args_is_help=True,
+)
 Job = Annotated[str, typer.Argument(metavar="ID", help="A download's id, or the model it brings.")]
 
 
 def _client() -> Any:
     return closing(DownloadClient(home_of()))
+
+
+@app.command("start")
+def start(
+    model: Annotated[
+        str, typer.Argument(metavar="MODEL", help="OWNER/REPO, OWNER/REPO@Q4_K_M, or a link.")
+    ],
+    detach: Annotated[
+        bool, typer.Option("--detach", help="Do not wait for its end; it goes on by itself.")
+    ] = False,
+    output: OutputOption = Output.TEXT,
+    quiet: Quiet = False,
+) -> None:
+    """Download a model of the hub: the quantization that suits this machine best, or the one named.
+
+    Exit code 0: it is here, or on its way with --detach; 1: it failed; 2: there is no such model, the
+    hub does not answer, or the disk has no room.
+    """
+    printer = Printer(output, quiet=quiet)
+    with _client() as client:
+        view = begin(client, printer, model)
+        if view.status == "downloading" and not detach:
+            view = follow_to_the_end(client, printer, view.id)
+    _end(printer, view)
 
 
 @app.command("ls")
@@ -76,11 +104,7 @@ def follow(job: Job, output: OutputOption = Output.TEXT, quiet: Quiet = False) -
     printer = Printer(output, quiet=quiet)
     with _client() as client:
         ended = follow_to_the_end(client, printer, _id(client, job))
-    printer.data(ended, sentence(ended))
-    if ended.status != "completed":
-        if ended.status == "failed":
-            printer.error(ended.message, ended.hint or None)
-        raise typer.Exit(1)
+    _end(printer, ended)
 
 
 def search(
@@ -137,6 +161,15 @@ def _id(client: DownloadClient, named: str) -> str:
     if not found:
         raise NotFound(f"no download {named!r}", hint="`lmctl downloads ls` lists them")
     return found[-1]
+
+
+def _end(printer: Printer, ended: DownloadView) -> None:
+    """Tell how a download is; ends with 1 when it failed or is paused."""
+    printer.data(ended, sentence(ended))
+    if ended.status == "failed":
+        printer.error(ended.message, ended.hint or None)
+    if ended.status in ("failed", "paused"):
+        raise typer.Exit(1)
 
 
 def _tell(view: DownloadView, output: Output, *, quiet: bool) -> None:

@@ -3,12 +3,24 @@
 from contextlib import closing
 
 from lmctl.base.errors import LmctlError
+from lmctl.base.quantities import format_size
 from lmctl.cli.download_client import DownloadClient
 from lmctl.cli.printer import Printer
 from lmctl.cli.render_downloads import sentence
 from lmctl.planning.downloads import DownloadView
 
 _STEPS = 10  # lines a download takes where there is no terminal
+
+
+def begin(client: DownloadClient, printer: Printer, model: str) -> DownloadView:
+    """Begin a download, or go on with one, and say what is taken of what there is."""
+    view = client.download(model)
+    if view.status == "already_downloaded":
+        printer.note(f"{view.model} is here already")
+        return view
+    took = f"{view.file}, {format_size(view.total)}" if view.total else view.file
+    printer.note(f"{view.id}: {took} of {view.repo}, known as {view.model}")
+    return view
 
 
 def follow(client: DownloadClient, printer: Printer, job: str) -> DownloadView:

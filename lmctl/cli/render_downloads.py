@@ -41,6 +41,8 @@ def _share(view: DownloadView) -> str:
 
 def sentence(view: DownloadView) -> str:
     """Return how a download is in one line."""
+    if view.status == "already_downloaded":
+        return f"{view.model}: here already"
     said = f"{view.model}: {view.status}, {_share(view)}"
     if view.rate:
         said += f", {format_size(view.rate)}/s"

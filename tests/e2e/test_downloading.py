@@ -93,11 +93,23 @@ def test_downloads_are_shown_stopped_and_removed_by_command(box, client, hub):
     )
 
     assert box.lmctl("rm", "acme/tiny").err.strip().endswith("did you mean `acme/tiny-GGUF`?")
+    again = box.lmctl("downloads", "start", "acme/tiny-GGUF@Q8_0")
+    assert (again.code, again.out) == (0, "acme/tiny-GGUF: here already\n")
+    assert box.lmctl("downloads", "start", "acme/tiny-GGUF@Q3_K_M").err.endswith(
+        "hint: it has Q4_K_M, Q8_0\n"
+    )
     gone = box.lmctl("rm", "acme/tiny-GGUF", "--json")
     assert gone.json == {"model": "acme/tiny-GGUF", "freed": 5 * MIB, "kept": 0}
     assert not list((box.home.root / "blobs/sha256").glob("*/*"))
     assert not list((box.home.root / "models").glob("*/*/*"))
     assert client.downloads() == ()
+    fetched = box.lmctl("downloads", "start", "acme/tiny-GGUF", "--json")
+    assert (fetched.code, fetched.json["status"]) == (0, "completed")
+    assert "tiny-Q4_K_M.gguf, 3.0 MiB of acme/tiny-GGUF, known as acme/tiny-GGUF" in fetched.err
+    hub.repos["acme/other"].gated = True
+    gated = box.lmctl("downloads", "start", "acme/other")
+    assert gated.code == 1
+    assert f"hint: accept its licence at {hub.url}/acme/other" in gated.err
 
 
 def test_what_is_declared_put_there_or_in_use_is_not_removed(box, client):
