@@ -34,11 +34,11 @@ def choose_model(printer: Printer, text: str | None, keys: Sequence[str], *, fir
     return pick(printer, found, "model")
 
 
-def pick(printer: Printer, names: Sequence[str], what: str) -> str:
-    """Ask a person for one of several."""
+def pick(printer: Printer, names: Sequence[str], what: str, *, default: int = 1) -> str:
+    """Ask a person for one of several, by its number."""
     for number, name in enumerate(names, 1):
         printer.problem(f"{number:3d}  {name}")
-    chosen: int = typer.prompt(what, type=int, default=1, err=True)
+    chosen: int = typer.prompt(what, type=int, default=default, err=True)
     if not 1 <= chosen <= len(names):
         raise typer.BadParameter(f"expected a number from 1 to {len(names)}")
     return names[chosen - 1]

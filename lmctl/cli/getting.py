@@ -4,6 +4,7 @@ A word that is a kind of object, or begins with one and a slash, means objects; 
 model: of the catalogue, of a hub by `owner/repo` or link.
 """
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
@@ -27,7 +28,7 @@ def get(  # one parameter per option
         typer.Argument(
             metavar="[KIND[/NAME] | MODEL]",
             help="Objects: instances, models, runtimes, routes, server, mcp or KIND/NAME. A model to"
-            " bring: a name of the catalogue.",
+            " bring: a name of the catalogue, OWNER/REPO[@QUANT] of a hub, or a link.",
             autocompletion=kinds_and_keys,
         ),
     ] = None,
@@ -38,6 +39,9 @@ def get(  # one parameter per option
         Path | None,
         typer.Option("--into", metavar="DIR", help="The fleet; default: what the box follows."),
     ] = None,
+    yes: Annotated[
+        bool, typer.Option("--yes", "-y", help="Of a hub: what suits this machine; ask nothing.")
+    ] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show what would be written, bring nothing.")
     ] = False,
@@ -47,9 +51,9 @@ def get(  # one parameter per option
     """List objects with their facts, or one with its conditions; or bring a model.
 
     `models` also shows files you put into the models folder. A model of the catalogue is written
-    into the fleet and locked.
+    into the fleet and locked; one of a hub is downloaded beside what files declare.
 
-    Exit code 0; 1: the model is not locked yet; 2: there is no such thing.
+    Exit code 0; 1: the model is not locked yet, or its download failed; 2: there is no such thing.
     """
     printer, home = Printer(output, quiet=quiet), home_of()
     if catalogue:
@@ -57,7 +61,8 @@ def get(  # one parameter per option
     elif what is None or is_kind(what):
         tell_objects(printer, home, what)
     else:
-        _bring(printer, home, what, into=into, dry_run=dry_run)
+        asking = _Asking(into, yes=yes, dry_run=dry_run)
+        _bring(printer, home, what, asking)
 
 
 def _list(printer: Printer) -> None:
@@ -87,20 +92,36 @@ def _size(model: CatalogueModel) -> int:
     return model.about.size + model.about.facts.projector
 
 
-def _bring(printer: Printer, home: Home, what: str, *, into: Path | None, dry_run: bool) -> None:
+@dataclass(frozen=True, slots=True)
+class _Asking:
+    """How a model is to be brought: into which fleet, without a question, or only told of."""
+
+    into: Path | None
+    yes: bool
+    dry_run: bool
+
+
+def _bring(printer: Printer, home: Home, what: str, asking: _Asking) -> None:
     from lmctl.adapters.catalogue import shipped
 
     model = find(shipped(), what)
     if model is None:
-        meant = near(shipped(), what)
-        hint = f"did you mean `{meant}`?" if meant else "`lmctl get --catalogue` lists models"
-        raise NotFound(f"no kind of object and no model is called `{what}`", hint=hint)
-    if dry_run:
+        meant = near(shipped(), what) if "/" not in what else None
+        if meant is not None:
+            raise NotFound(
+                f"no kind of object and no model is called `{what}`",
+                hint=f"did you mean `{meant}`?",
+            )
+        from lmctl.cli.hub_getting import get_from_hub
+
+        get_from_hub(printer, home, what, yes=asking.yes, dry_run=asking.dry_run)
+        return
+    if asking.dry_run:
         printer.data({"model": model.key, "manifest": model.manifest}, model.manifest)
         return
     from lmctl.cli.bringing import bring, exit_unless_locked, fleet_of, lock_or_tell
 
-    root = fleet_of(home, into)
+    root = fleet_of(home, asking.into)
     file = bring(printer, home, model, root)
     view = lock_or_tell(printer, root, [model.key])
     printer.data({"model": model.key, "file": str(file), "lock": view}, "")

@@ -166,7 +166,8 @@ def _events(home: Home, after: int, wanted: Filter) -> list[Event]:
 def current_status(home: Home) -> BoxStatus:
     """Return how the box is: from the daemon, or by looking ourselves when none runs."""
     try:
-        return DaemonClient(home).status()
+        with closing(DaemonClient(home)) as client:
+            return client.status()
     except NoDaemon:
         return asyncio.run(_look(home))
 
