@@ -48,11 +48,13 @@ def run(
 
 
 @app.command()
-def up(quiet: Quiet = False) -> None:
+def up(output: OutputOption = Output.TEXT, quiet: Quiet = False) -> None:
     """Start the daemon in the background; it follows the folders it followed before."""
-    printer = Printer(quiet=quiet)
-    if not ensure_daemon(home_of(), printer):
+    printer, home = Printer(output, quiet=quiet), home_of()
+    if not ensure_daemon(home, printer):
         printer.note("a daemon already runs")
+    if printer.machine:
+        printer.data(_standing(DaemonClient(home).status().daemon), "")
 
 
 @app.command()

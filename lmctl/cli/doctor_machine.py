@@ -32,11 +32,11 @@ def machine(home: Home, *, offline: bool, hub_needed: bool) -> Iterator[Finding]
     """Yield what the machine is like. `hub_needed`: something declared can only come from the hub."""
     yield ok("python", f"{platform.python_version()} at {sys.executable}")
     yield _packages()
-    yield _engine()
+    yield engine_finding(engine_build(), processor())
     yield from _home(home)
     yield _files()
     date, hub = _hub(offline=offline, needed=hub_needed)
-    yield _clock(time.time(), date)
+    yield clock_finding(time.time(), date, since=installed_at())
     yield hub
 
 
@@ -48,8 +48,10 @@ def _packages() -> Finding:
     return (fail if missing else warn)("packages", "; ".join(wrong), _AGAIN)
 
 
-def _engine() -> Finding:
-    built, here = engine_build(), processor()
+def engine_finding(built: frozenset[str] | str, here: frozenset[str] | None) -> Finding:
+    """Say what a build is worth here, by instruction sets: those it was `built` for, or why it does not
+    work, and those the processor `here` has, None where that is not told.
+    """
     if isinstance(built, str):
         return fail("llama.cpp", built, f"{_AGAIN}: it is built for this processor then")
     if here is None:
@@ -108,8 +110,8 @@ def _files() -> Finding:
     return ok("open files", "no limit" if soft == resource.RLIM_INFINITY else f"{soft} at most")
 
 
-def _clock(now: float, told: float | None) -> Finding:
-    since = installed_at()
+def clock_finding(now: float, told: float | None, *, since: float) -> Finding:
+    """Say whether a clock can be right: after lmctl was installed, `since`, and as a hub `told`."""
     shown = datetime.fromtimestamp(now, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     fix = "let the machine set its clock, e.g. `timedatectl set-ntp true`"
     if now < since - _SKEW:

@@ -14,6 +14,8 @@ def test_a_server_is_stopped_and_started_by_what_its_manifest_says(box):
     box.apply()
     server = box.fleet / "server.yaml"
     assert box.lmctl("server", "status", "--json").json == {"running": True, "port": box.port}
+    up = box.lmctl("daemon", "up", "--json").json
+    assert (up["status"], up["pid"], up["isDaemon"]) == ("running", box.daemon_pid(), True)
     unchanged = box.lmctl("server", "start")
     assert (unchanged.code, "enabled" in server.read_text()) == (0, False)
 
