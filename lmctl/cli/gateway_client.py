@@ -74,6 +74,14 @@ class GatewayClient:
         told = self._json("POST", "/api/v1/models/unload", body, timeout=None)
         return str(told["instance_id"])
 
+    def download(self, model: str) -> dict[str, Any]:
+        """Have a model downloaded there (contract 1.10); returns the job as it begins."""
+        return self._json("POST", "/api/v1/models/download", {"model": model})
+
+    def download_status(self, job: str) -> dict[str, Any]:
+        """Return how far a download is (contract 1.11)."""
+        return self._json("GET", f"/api/v1/models/download/status/{job}")
+
     def greets(self) -> bool:
         """Say whether it calls itself an LM Studio server; other programs do not."""
         try:

@@ -15,7 +15,7 @@ from lmctl.base.errors import NotFound
 from lmctl.base.quantities import format_size
 from lmctl.cli.completing import kinds_and_keys
 from lmctl.cli.looking import tell_objects
-from lmctl.cli.options import OutputOption, Quiet
+from lmctl.cli.options import Host, OutputOption, Quiet
 from lmctl.cli.printer import Output, Printer
 from lmctl.cli.render import table
 from lmctl.cli.selecting import is_kind
@@ -45,6 +45,7 @@ def get(  # one parameter per option
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show what would be written, bring nothing.")
     ] = False,
+    host: Host = None,
     output: OutputOption = Output.TEXT,
     quiet: Quiet = False,
 ) -> None:
@@ -58,11 +59,21 @@ def get(  # one parameter per option
     printer, home = Printer(output, quiet=quiet), home_of()
     if catalogue:
         _list(printer)
+    elif host is not None:
+        _elsewhere(printer, home, host, what)
     elif what is None or is_kind(what):
         tell_objects(printer, home, what)
     else:
         asking = _Asking(into, yes=yes, dry_run=dry_run)
         _bring(printer, home, what, asking)
+
+
+def _elsewhere(printer: Printer, home: Home, host: str, what: str | None) -> None:
+    if what is None or is_kind(what):
+        raise typer.BadParameter("with --host name a model: another box shows no objects")
+    from lmctl.cli.getting_elsewhere import get_elsewhere
+
+    get_elsewhere(printer, home, host, what)
 
 
 def _list(printer: Printer) -> None:

@@ -59,5 +59,18 @@ def test_models_of_a_hub_are_brought_and_objects_listed_by_one_command(box, hub)
     assert (closed.code in (1, 2), "gated" in closed.err) == (True, True)
 
 
+def test_another_box_downloads_what_it_is_told_to(box, hub):
+    box.echo()
+    box.apply()
+    here = f"127.0.0.1:{box.port}"  # as if it were another box
+    ran = box.lmctl("get", "acme/tiny-GGUF@Q8_0", "--host", here, "--json")
+    assert (ran.code, ran.json["status"]) == (0, "completed"), ran.err
+    assert ran.json["downloaded_bytes"] == 5 * MIB
+    again = box.lmctl("get", "acme/tiny-GGUF@Q8_0", "--host", here, "--json")
+    assert (again.code, again.json["status"]) == (0, "already_downloaded")
+    assert box.lmctl("get", "acme/closed", "--host", here).code in (1, 2)
+    assert box.lmctl("get", "instances", "--host", here).code == 2
+
+
 def env(box):
     return {**box.env, "LMCTL_HOME": str(box.home.root), "NO_COLOR": "1"}
