@@ -206,6 +206,7 @@ class Downloading:
             note = f"{problem}; next try in {wait:.0f} s"
             job = self._become(job, "downloading", message=note, done=before)
             await self._sleep(wait)
+            job = self._become(job, "downloading", done=before)
 
     async def _fetch(self, job: Download) -> None:
         weights = job.of.weights

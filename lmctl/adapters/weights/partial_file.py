@@ -125,20 +125,18 @@ class PartialFile:
             return max(before - sum(end - start for start, end in self._spans), 0)
 
     def catch_up(self) -> None:
-        """Hash what came since the last time, as far as there is no hole."""
-        with self._hashing:
-            end = self.prefix
-            while self._hashed < end:
-                chunk = os.pread(self._file, min(_CHUNK, end - self._hashed), self._hashed)
-                if not chunk:
-                    return
-                self._hash.update(chunk)
-                self._hashed += len(chunk)
+        """Hash what came since the last time, as far as there is no hole, unless somebody does."""
+        if self._hashing.acquire(blocking=False):
+            try:
+                self._hash_on()
+            finally:
+                self._hashing.release()
 
     def sha256(self) -> str:
         """Return the sha256 of the bytes from the first to the first hole."""
-        self.catch_up()
-        return self._hash.hexdigest()
+        with self._hashing:
+            self._hash_on()
+            return self._hash.hexdigest()
 
     def git_sha1(self) -> str:
         """Return git's blob id of the bytes so far (reads the file again; meant for small ones)."""
@@ -163,6 +161,12 @@ class PartialFile:
         """Remove list and note: the bytes have been taken over as something else."""
         self._notes.unlink(missing_ok=True)
         self._list.unlink(missing_ok=True)
+
+    def _hash_on(self) -> None:
+        end = self.prefix
+        for chunk in self._read(self._hashed, end):
+            self._hash.update(chunk)
+            self._hashed += len(chunk)
 
     def _forget_pieces(self) -> None:
         self._pieces: list[_Piece] = []

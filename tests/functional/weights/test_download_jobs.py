@@ -26,6 +26,8 @@ class Daemon:
     def __init__(self, store, home):
         self.told = []
         self.waits = []
+        self.may_go_on = asyncio.Event()
+        self.may_go_on.set()
         self.changes = Changes()
         self.rung = 0
         blobs_ = Blobs(home)
@@ -48,6 +50,7 @@ class Daemon:
 
     async def _wait(self, seconds):
         self.waits.append(seconds)
+        await self.may_go_on.wait()
 
     async def until(self, holds):
         async with asyncio.timeout(30):
@@ -179,11 +182,13 @@ async def test_what_is_complete_is_neither_paused_nor_given_up(daemon, repo):
 
 async def test_a_hub_that_is_busy_is_asked_again_and_the_reason_shown(daemon, repo, hub):
     hub.metadata_fault = (503, b"")
+    daemon.may_go_on.clear()
     start(daemon, repo)
     [view] = await daemon.until(lambda all_: all_[0].message)
     assert view.status == "downloading"
     assert "answers 503" in view.message
     hub.metadata_fault = None
+    daemon.may_go_on.set()
     assert (await daemon.until_over()).status == "completed"
     assert daemon.waits
 
