@@ -26,7 +26,8 @@ from lmctl.adapters.weights.scrubbing import Scrubber
 from lmctl.base.digests import short
 from lmctl.base.periods import Periods
 from lmctl.daemon.by_hand import ByHand
-from lmctl.daemon.downloading import Ears, downloads_of
+from lmctl.daemon.download_shelf import Ears
+from lmctl.daemon.downloading import downloads_of
 from lmctl.daemon.exact import Scribe, check, plan_now
 from lmctl.daemon.hands import hands
 from lmctl.daemon.progress import Changes, ProgressBoard

@@ -8,54 +8,25 @@ import asyncio
 import secrets
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from typing import Final
 
 import msgspec
 import structlog
 
-from lmctl.adapters.weights.blobs import Blobs
-from lmctl.adapters.weights.by_request import Downloaded, DownloadJobs
-from lmctl.adapters.weights.fetch_errors import WeightsUnavailable, failure_kind, retry_after
-from lmctl.adapters.weights.models_tree import ModelsTree
-from lmctl.adapters.weights.partial_file import arrived
+from lmctl.adapters.weights.fetch_errors import failure_kind, retry_after
 from lmctl.adapters.weights.progress import Progress
-from lmctl.adapters.weights.store import WeightsStore
-from lmctl.base.errors import LmctlError, NotFound, Refused
+from lmctl.base.errors import LmctlError, Refused
 from lmctl.base.quantities import format_size
 from lmctl.base.spec import FailureKind
+from lmctl.daemon.download_shelf import Ears, Shelf, problem_of, shelf_of
 from lmctl.daemon.wiring import Eyes
 from lmctl.planning.downloads import Download, DownloadView, HubModel, Status, view_of
-from lmctl.planning.weights_values import WeightsState
 
 log = structlog.get_logger("lmctl.daemon")
 
 _TOGETHER: Final = 3  # downloads that travel at a time; each has several connections
 _TRIES: Final = 8  # in a row that brought no byte
 _LONGEST_WAIT: Final = 120.0
-
-
-@dataclass(frozen=True, slots=True)
-class Shelf:
-    """Where downloads end up, and what is remembered of them."""
-
-    store: WeightsStore
-    tree: ModelsTree
-    blobs: Blobs
-    jobs: DownloadJobs
-    kept: Downloaded
-
-
-@dataclass(frozen=True, slots=True)
-class Ears:
-    """Who is told what. `tell` writes an event: subject, reason, message, level; `changed` is called
-    after every progress, `ring` when a model came, `came` with the bytes that travelled.
-    """
-
-    tell: Callable[[str, str, str, str], object]
-    changed: Callable[[], None]
-    ring: Callable[[], None]
-    came: Callable[[int], None]
 
 
 class Downloading:
@@ -97,19 +68,19 @@ class Downloading:
 
     def get(self, job: str) -> DownloadView:
         """Return one. Raises NotFound when there is none of this id."""
-        return self._view(self._known(job))
+        return self._view(self._shelf.known(job))
 
     def start(self, of: HubModel, *, total: int, sha256s: tuple[str, ...]) -> DownloadView:
         """Begin a download, or go on with the one of this model; returns at once.
 
         Raises NoSpace when the disk has no room for what is missing.
         """
-        if self._is_here(of):
+        if self._shelf.is_here(of):
             return _already(of)
         for job in self._shelf.jobs.read():
             if job.of == of and job.status != "completed":
                 return self.resume(job.id)
-        here = sum(self._on_disk(each) for each in sha256s)
+        here = sum(self._shelf.on_disk(each) for each in sha256s)
         self._shelf.blobs.require_space(max(total - here, 0), of.model)
         identity = f"job_{secrets.token_hex(5)}"
         job = Download(identity, of, total, sha256s, self._clock(), done=here)
@@ -121,11 +92,11 @@ class Downloading:
 
     async def pause(self, job: str) -> DownloadView:
         """Stop a download; what is here stays. Raises NotFound, and Refused when it is over."""
-        found = self._unfinished(job)
+        found = self._shelf.unfinished(job)
         if found.status == "downloading":
             done = self._done(found)
             await self._halt(job)
-            found = self._known(job)
+            found = self._shelf.known(job)
             if not found.over:  # else it came to its end in the meantime
                 found = self._become(found, "paused", done=done)
                 self._say(found, "DownloadPaused", f"{format_size(found.done)} are here")
@@ -133,7 +104,7 @@ class Downloading:
 
     def resume(self, job: str) -> DownloadView:
         """Go on with what was paused or failed. Raises NotFound, and Refused when it is complete."""
-        found = self._known(job)
+        found = self._shelf.known(job)
         if found.status == "completed":
             raise Refused(f"{job} is complete: {found.of.model} is here")
         if found.status != "downloading":
@@ -147,7 +118,7 @@ class Downloading:
 
         Raises NotFound, and Refused when it is complete: then there is a model to remove.
         """
-        found = self._known(job)
+        found = self._shelf.known(job)
         if found.status == "completed":
             raise Refused(
                 f"{job} is complete: {found.of.model} is here",
@@ -180,7 +151,7 @@ class Downloading:
             self._progress.pop(job, None)
         if not task.cancelled() and (error := task.exception()) is not None:
             log.error("download broke", job=job, exc_info=error)
-            self._fail(self._known(job), f"{type(error).__name__}: {error}", "see daemon.log")
+            self._fail(self._shelf.known(job), f"{type(error).__name__}: {error}", "see daemon.log")
         self._changed()
 
     async def _halt(self, job: str) -> None:
@@ -196,7 +167,7 @@ class Downloading:
                 async with self._places:
                     return await self._fetch(job)
             except (LmctlError, OSError) as error:
-                problem = _of_one(error)
+                problem = problem_of(error)
             fruitless = fruitless + 1 if self._done(job) <= before else 1
             before = self._done(job)
             lasting = failure_kind(problem) is not FailureKind.TRANSIENT
@@ -255,29 +226,6 @@ class Downloading:
     def _say(self, job: Download, reason: str, message: str) -> None:
         self._tell(f"model/{job.of.model}", reason, message, "info")
 
-    def _known(self, job: str) -> Download:
-        for each in self._shelf.jobs.read():
-            if each.id == job:
-                return each
-        raise NotFound(f"no download {job!r}", hint="`lmctl downloads ls` lists them")
-
-    def _unfinished(self, job: str) -> Download:
-        found = self._known(job)
-        if found.over:
-            raise Refused(f"{job} is {found.status} already")
-        return found
-
-    def _is_here(self, of: HubModel) -> bool:
-        seen = self._shelf.store.look(of.weights)
-        return of in self._shelf.kept.read() and seen.state is WeightsState.STORED
-
-    def _on_disk(self, sha256: str) -> int:
-        """Return the bytes of a file that are here, finished or on their way."""
-        blob = self._shelf.blobs.path(sha256)
-        if blob.exists():
-            return blob.stat().st_size
-        return arrived(self._shelf.blobs.partial(f"sha256-{sha256}"))
-
     def _done(self, job: Download) -> int:
         progress = self._progress.get(job.id)
         return progress.done if progress is not None else job.done
@@ -290,19 +238,7 @@ class Downloading:
 
 def downloads_of(see: Eyes, ears: Ears) -> Downloading:
     """Wire the downloads of a home; they are done over the same store the box looks at."""
-    root = see.home.root
-    shelf = Shelf(see.weights, see.tree, Blobs(root), DownloadJobs(root), see.downloaded)
-    return Downloading(shelf, ears, clock=time.time)
-
-
-def _of_one(error: LmctlError | OSError) -> LmctlError:
-    """Return what went wrong with the only source there is."""
-    match error:
-        case WeightsUnavailable() if len(error.errors) == 1:
-            return error.errors[0]
-        case LmctlError():
-            return error
-    return LmctlError(f"cannot store it: {error}")
+    return Downloading(shelf_of(see), ears, clock=time.time)
 
 
 def _already(of: HubModel) -> DownloadView:

@@ -10,7 +10,8 @@ from lmctl.adapters.weights.by_request import Downloaded, DownloadJobs
 from lmctl.adapters.weights.fetch_errors import NoSpace
 from lmctl.adapters.weights.models_tree import ModelsTree
 from lmctl.base.errors import NotFound, Refused
-from lmctl.daemon.downloading import Downloading, Ears, Shelf
+from lmctl.daemon.download_shelf import Ears, Shelf
+from lmctl.daemon.downloading import Downloading
 from lmctl.daemon.progress import Changes
 from lmctl.planning.downloads import HubModel
 from tests.support.file_server import Fault
