@@ -1,5 +1,6 @@
 """`load` and `unload`: beside what files declare, and told which file would declare it."""
 
+from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from typing import Annotated, Any
@@ -16,6 +17,7 @@ from lmctl.cli.following import follow_until
 from lmctl.cli.options import Host, OutputOption, Quiet, Timeout, duration, interactive
 from lmctl.cli.printer import Output, Printer, as_yaml
 from lmctl.cli.stored_models import stored_models
+from lmctl.manifests.yaml_source import parse
 from lmctl.planning.report import ObjectView
 
 # What POST /api/v1/models/load takes of the settings of a load (contract 1.8).
@@ -32,6 +34,22 @@ def _gpu(text: str) -> str | float:
     if not 0 <= share <= 1:
         raise typer.BadParameter("expected off, max or a number from 0 to 1")
     return share
+
+
+def _settings(words: Sequence[str]) -> dict[str, Any]:
+    """Return NAME=VALUE as an Instance has it; values are read as YAML."""
+    found: dict[str, Any] = {}
+    for word in words:
+        name, equals, text = word.partition("=")
+        reading = parse("value.yaml", text.encode())
+        if not (name and equals) or reading.diagnostics or len(reading.documents) != 1:
+            raise typer.BadParameter(f"`{word}` is not NAME=VALUE", param_hint="--set")
+        *above, last = name.removeprefix("load.").split(".")
+        inner = found
+        for each in above:
+            inner = inner.setdefault(each, {})
+        inner[last] = reading.documents[0].value
+    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +82,14 @@ def load(  # one parameter per option
     gpu: Annotated[
         Any, typer.Option(parser=_gpu, metavar="off|max|0-1", help="Share of it that GPUs hold.")
     ] = None,
+    more: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="NAME=VALUE",
+            help="Any setting of an Instance's `load`, such as speculativeDraftModel=acme/small.",
+        ),
+    ] = None,
     runtime: Annotated[str, typer.Option(help="What runs it; default: by its format.")] = "",
     ttl: Annotated[
         float | None,
@@ -92,6 +118,7 @@ def load(  # one parameter per option
     given: dict[str, Any] = {"contextLength": context_length, "parallel": parallel}
     given["gpu"] = {"ratio": gpu} if gpu is not None else None
     settings = {key: value for key, value in given.items() if value is not None}
+    settings |= _settings(more or ())
     if host is not None:
         asked = _Asked(model or "", identifier, runtime, settings, ttl)
         _load_elsewhere(printer, home, host, asked)

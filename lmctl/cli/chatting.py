@@ -166,7 +166,9 @@ def _choose(client: GatewayClient, printer: Printer) -> str:
     if len(names) == 1:
         return names[0]
     if not names:
-        raise NotFound("there is no language model to chat with", hint="declare one, `lmctl apply`")
+        raise NotFound(
+            "there is no language model to chat with", hint="`lmctl init` begins with one"
+        )
     if not interactive():
         raise NotFound("which model?", hint=f"name one of: {', '.join(names)}")
     return pick(printer, names, "model")

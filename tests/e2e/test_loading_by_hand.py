@@ -27,11 +27,16 @@ def test_from_a_file_to_a_declared_instance(box):
     assert (wide.code, wide.json["fits"]) == (3, False)
     assert {each["identifier"] for each in box.lmctl("ps", "--json").json} == {"chat"}
 
-    loaded = box.lmctl("load", "smol", "-c", "512", "--gpu", "off", "--declare", "--json")
+    loaded = box.lmctl("load", "smol", "-c", "512", "--gpu", "off", "--declare", "--json",
+                       "--set", "useUnifiedKvCache=true", "--set", "speculativeDraftSimple=false")  # fmt: skip
     assert (loaded.code, loaded.json["new"]) == (0, True), loaded.err
     written = box.fleet / "instances" / "smol.yaml"
     assert f"wrote {written}" in loaded.err
-    assert "contextLength: 512" in written.read_text()
+    text = written.read_text()
+    assert "contextLength: 512" in text
+    assert "ratio: 'off'" in text or "ratio: off" in text
+    assert "speculativeDraftSimple: false" in text
+    assert box.lmctl("load", "smol", "--set", "nothing").code == 2
     box.until(lambda status: status.ready and "instance/smol" in {o.key for o in status.objects
                                                                  if o.facts.get("owner") == "fleet"})  # fmt: skip
     refused = box.lmctl("unload", "smol")
