@@ -18,9 +18,9 @@ import httpx2
 
 from lmctl.adapters.weights.blobs import Blobs
 from lmctl.adapters.weights.lanes import side_by_side
-from lmctl.adapters.weights.partial_file import PartialFile
+from lmctl.adapters.weights.partial_file import Check, PartialFile
 from lmctl.adapters.weights.progress import Meter
-from lmctl.adapters.weights.threads import settled
+from lmctl.adapters.weights.threads import interruptible, settled
 from lmctl.adapters.weights.transfer import Means, NoRanges, Splits, Transfer
 from lmctl.adapters.weights.wanted import Lanes, Timing, Wanted
 from lmctl.base.errors import IntegrityError
@@ -81,11 +81,11 @@ class Downloads:
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(self._blobs.lock(wanted.partial))
             path = self._blobs.partial(wanted.partial)
-            part = await settled(PartialFile, path)
+            part = await interruptible(PartialFile, path)
             stack.callback(part.close)
             await self._complete(wanted, part, meter)
             await settled(part.finish)
-            yield Downloaded(path, part.sha256(), part.prefix)
+            yield Downloaded(path, await interruptible(part.sha256), part.prefix)
             part.forget()
             path.unlink(missing_ok=True)
 
@@ -95,16 +95,16 @@ class Downloads:
         resumed = part.have > 0
         if not resumed or part.prefix != wanted.size:
             await self._transfer(wanted, part, meter)
-        problem = await settled(_problem, wanted, part)
-        if problem and (await settled(part.recheck)) > 0:
+        problem = await interruptible(_problem, wanted, part)
+        if problem and (await interruptible(part.recheck)) > 0:
             # The disk does not give back what came: that is known by piece, and only that comes again.
             await self._transfer(wanted, part, meter)
-            problem = await settled(_problem, wanted, part)
+            problem = await interruptible(_problem, wanted, part)
         if problem and resumed:
             # Old bytes may come from another server: they get one clean retry.
             await settled(part.restart)
             await self._transfer(wanted, part, meter)
-            problem = await settled(_problem, wanted, part)
+            problem = await interruptible(_problem, wanted, part)
         if problem:
             part.forget()
             await settled(self._blobs.quarantine, part.path, f"{wanted.what}: {problem}")
@@ -167,11 +167,11 @@ def _may_continue(wanted: Wanted, part: PartialFile) -> bool:
     return bool(wanted.sha256 or (note and note.validator and note.origin == wanted.origin))
 
 
-def _problem(wanted: Wanted, part: PartialFile) -> str | None:
+def _problem(check: Check, wanted: Wanted, part: PartialFile) -> str | None:
     """Say how the bytes differ from what was declared, or None."""
     if wanted.size is not None and part.prefix != wanted.size:
         return f"{part.prefix} bytes, declared {wanted.size}"
-    if wanted.sha256 and (found := part.sha256()) != wanted.sha256:
+    if wanted.sha256 and (found := part.sha256(check)) != wanted.sha256:
         return f"sha256 is {found}, declared {wanted.sha256}"
     if wanted.git_sha1 and (found := part.git_sha1()) != wanted.git_sha1:
         return f"git id is {found}, declared {wanted.git_sha1}"

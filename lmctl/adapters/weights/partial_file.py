@@ -8,12 +8,13 @@ All survive a killed process. A piece counts as here only while the disk gives b
 received, so bytes that a power cut or a bad disk took are fetched again, and no others.
 """
 
+import errno
 import hashlib
 import os
 import struct
 import threading
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -24,6 +25,11 @@ from lmctl.adapters.files import write_atomically
 _CHUNK: Final = 1024 * 1024
 _PIECE: Final = struct.Struct("<QII")  # offset, length, crc32
 
+# What a resumed file is behind is made up in steps, so that no connection is held up for long.
+_AT_A_TIME: Final = 256 * 1024 * 1024
+
+Check = Callable[[], None]
+"""Called between pieces of long work; raises when that is to end."""
 Span = tuple[int, int]
 """From the first byte to the one after the last."""
 
@@ -48,8 +54,10 @@ class PartialFile:
     called by several threads.
     """
 
-    def __init__(self, path: Path) -> None:
-        """Open what is there, or an empty file, and read it once."""
+    def __init__(self, check: Check, path: Path) -> None:
+        """Open what is there, or an empty file, and read it once; `check` is called between pieces and
+        may raise to end that.
+        """
         self.path = path
         self._notes, self._list = path.with_suffix(".json"), path.with_suffix(".ranges")
         self._guard = threading.Lock()
@@ -59,12 +67,19 @@ class PartialFile:
         # The list is there before the first byte is, so bytes without one are an earlier version's.
         self._journal = os.open(self._list, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
         self._file = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+        self._whole_pieces_only()
         self._forget_pieces()
-        if not listed and not fresh:
-            self._adopt()
-        for each in _pieces(self._list) if listed else ():
-            self._recount(each)
         self.note = self._read_note()
+        try:
+            if not listed and not fresh:
+                self._adopt()
+            for each in _pieces(self._list) if listed else ():
+                check()
+                self._recount(each)
+        except BaseException:
+            os.close(self._file)
+            os.close(self._journal)
+            raise
 
     @property
     def have(self) -> int:
@@ -113,7 +128,7 @@ class PartialFile:
             self._forget_pieces()
         self.note = None
 
-    def recheck(self) -> int:
+    def recheck(self, check: Check) -> int:
         """Read every piece again; return how many bytes are not what was received. They are missing
         from now on.
         """
@@ -121,21 +136,22 @@ class PartialFile:
             pieces, before = self._pieces, sum(end - start for start, end in self._spans)
             self._forget_pieces()
             for each in pieces:
+                check()
                 self._recount(each)
             return max(before - sum(end - start for start, end in self._spans), 0)
 
     def catch_up(self) -> None:
-        """Hash what came since the last time, as far as there is no hole, unless somebody does."""
+        """Hash some of what came since the last time, as far as there is no hole, unless somebody does."""
         if self._hashing.acquire(blocking=False):
             try:
-                self._hash_on()
+                self._hash_on(self._hashed + _AT_A_TIME, _go_on)
             finally:
                 self._hashing.release()
 
-    def sha256(self) -> str:
+    def sha256(self, check: Check) -> str:
         """Return the sha256 of the bytes from the first to the first hole."""
         with self._hashing:
-            self._hash_on()
+            self._hash_on(self.prefix, check)
             return self._hash.hexdigest()
 
     def git_sha1(self) -> str:
@@ -162,9 +178,9 @@ class PartialFile:
         self._notes.unlink(missing_ok=True)
         self._list.unlink(missing_ok=True)
 
-    def _hash_on(self) -> None:
-        end = self.prefix
-        for chunk in self._read(self._hashed, end):
+    def _hash_on(self, end: int, check: Check) -> None:
+        for chunk in self._read(self._hashed, min(end, self.prefix)):
+            check()
             self._hash.update(chunk)
             self._hashed += len(chunk)
 
@@ -175,16 +191,14 @@ class PartialFile:
 
     def _append(self, piece: _Piece) -> None:
         """Add a piece to the list, whole or not at all: a full disk must not leave half of one."""
+        if os.write(self._journal, _PIECE.pack(*piece)) < _PIECE.size:
+            self._whole_pieces_only()
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    def _whole_pieces_only(self) -> None:
+        """Take a last piece that was not written whole off the list: the next one must follow the rest."""
         length = os.fstat(self._journal).st_size
-        length -= length % _PIECE.size
-        try:
-            if os.write(self._journal, _PIECE.pack(*piece)) == _PIECE.size:
-                return
-        except OSError:
-            os.ftruncate(self._journal, length)
-            raise
-        os.ftruncate(self._journal, length)
-        raise OSError(28, os.strerror(28))  # ENOSPC: the rest of it did not fit
+        os.ftruncate(self._journal, length - length % _PIECE.size)
 
     def _count(self, piece: _Piece) -> None:
         self._pieces.append(piece)
@@ -228,6 +242,10 @@ class PartialFile:
             return (
                 None  # bytes of unknown origin: the download decides whether a hash can judge them
             )
+
+
+def _go_on() -> None:
+    """Let work go on."""
 
 
 def arrived(path: Path) -> int:
