@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from lmctl.adapters.home import Home, home_of
-from lmctl.base.errors import NotFound
+from lmctl.base.errors import NotFound, Refused
 from lmctl.base.quantities import format_duration
 from lmctl.cli.choosing import choose_model, pick
 from lmctl.cli.client import DaemonClient
@@ -17,6 +17,7 @@ from lmctl.cli.following import follow_until
 from lmctl.cli.options import Host, OutputOption, Quiet, Timeout, duration, interactive
 from lmctl.cli.printer import Output, Printer, as_yaml
 from lmctl.cli.stored_models import stored_models
+from lmctl.cli.undeclaring import offer_to_rest
 from lmctl.manifests.yaml_source import parse
 from lmctl.planning.report import ObjectView
 
@@ -151,7 +152,7 @@ def unload(
     quiet: Quiet = False,
 ) -> None:
     """Unload what was loaded by hand; the only one needs no name. What a file declares is unloaded
-    by editing that file.
+    by editing that file; on a terminal an edit is offered that has only requests load it.
 
     Exit code 0: it is gone; 2: there is no such thing, or a file declares it.
     """
@@ -163,7 +164,12 @@ def unload(
         return
     with closing(DaemonClient(home)) as client:
         names = [name] if name is not None else _by_hand(printer, client, everything=everything)
-        gone = [client.unload(each) for each in names]
+        try:
+            gone = [client.unload(each) for each in names]
+        except Refused:  # a file declares it
+            if offer_to_rest(printer, home, names[0]):
+                return
+            raise
     printer.data(gone if everything else gone[0], "")
     for each in gone:
         printer.note(f"unloaded instance/{each['name']}; clients knew it as {each['identifier']}")

@@ -3,6 +3,7 @@
 import pytest
 
 from tests.support.models import smollm2
+from tests.support.terminal import terminal
 
 pytestmark = [pytest.mark.e2e, pytest.mark.engine]
 
@@ -41,6 +42,30 @@ def test_from_a_file_to_a_declared_instance(box):
                                                                  if o.facts.get("owner") == "fleet"})  # fmt: skip
     refused = box.lmctl("unload", "smol")
     assert (refused.code, "declared at" in refused.err) == (2, True)
+
+
+def test_what_is_declared_is_unloaded_by_an_edit_that_is_offered(box):
+    box.echo()
+    box.apply()
+    file = box.fleet / "instances" / "chat.yaml"
+    before = file.read_text()
+    with terminal("unload", "chat", env=env(box)) as shown:
+        shown.until("instance/chat is declared")
+        shown.until(f"Write it to {file}? [y/N]: ")
+        shown.type("n\r")
+        shown.until("declared at")
+        assert (shown.ended(), file.read_text()) == (2, before)
+    with terminal("unload", "chat", env=env(box)) as shown:
+        shown.until("[y/N]: ")
+        shown.type("y\r")
+        shown.until("the box follows it")
+        assert shown.ended() == 0
+    assert "mode: jit" in file.read_text()
+    box.until(lambda _: box.lmctl("ps", "--json").json == [])
+
+
+def env(box):
+    return {"LMCTL_HOME": str(box.home.root), "NO_COLOR": "1"}
 
 
 def test_what_is_loaded_here_can_be_loaded_and_unloaded_from_another_box(box):
