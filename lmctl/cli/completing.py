@@ -1,6 +1,5 @@
 """`completion`: what a shell needs to complete commands, options and names of objects."""
 
-import os
 import time
 from contextlib import closing
 from enum import StrEnum
@@ -11,10 +10,10 @@ from typer import completion as typers
 
 from lmctl.adapters.home import home_of
 from lmctl.adapters.state.store import read_store
+from lmctl.cli.commands import COMPLETING
 from lmctl.cli.printer import Printer
 from lmctl.cli.selecting import KINDS
 
-VARIABLE: Final = "_LMCTL_COMPLETE"
 _BOX: Final = "box"
 
 
@@ -33,15 +32,9 @@ def completion(shell: Annotated[Shell, typer.Argument(help="Which shell.")]) -> 
     compinit; for fish: `lmctl completion fish > ~/.config/fish/completions/lmctl.fish`.
     """
     script = typers.get_completion_script(  # type: ignore[attr-defined] # has no __all__
-        prog_name="lmctl", complete_var=VARIABLE, shell=shell.value
+        prog_name="lmctl", complete_var=COMPLETING, shell=shell.value
     )
     Printer().data(None, script)
-
-
-def prepare() -> None:
-    """Get ready when it is a shell that asks."""
-    if VARIABLE in os.environ:
-        typers.completion_init()  # type: ignore[attr-defined] # has no __all__
 
 
 def kinds_and_keys(incomplete: str) -> list[str]:

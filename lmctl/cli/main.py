@@ -10,50 +10,16 @@ import sys
 from typing import Annotated, TextIO, cast
 
 import typer
+from typer import completion
 
 from lmctl import __version__
 from lmctl.adapters.outbound import VARIABLE
 from lmctl.base.errors import LmctlError
-from lmctl.cli import (
-    applying,
-    beginning,
-    by_hand,
-    changes,
-    chatting,
-    completing,
-    daemon,
-    doctor,
-    downloads,
-    editing,
-    estimating,
-    explain,
-    formatting,
-    getting,
-    history,
-    importing,
-    listing,
-    locking,
-    log_stream,
-    looking,
-    pausing,
-    plans,
-    presets,
-    running,
-    runtimes,
-    schemas,
-    secrets,
-    serving,
-    state,
-    storing,
-    tokens,
-    tool_servers,
-    why,
-)
-from lmctl.cli.json_flag import read_json_flag
-from lmctl.cli.printer import Printer
+from lmctl.cli.commands import COMPLETING, LateGroup
 
 app = typer.Typer(
     name="lmctl",
+    cls=LateGroup,
     help="GitOps for local LLM inference: a directory of YAML becomes a box that serves models.",
     no_args_is_help=True,
     add_completion=False,
@@ -61,52 +27,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command()(beginning.init)
-app.command()(changes.validate)
-app.command()(changes.diff)
-app.command()(changes.plan)
-app.command()(applying.apply)
-app.command()(locking.lock)
-app.command()(storing.verify)
-app.command()(storing.gc)
-app.command()(plans.show)
-app.command()(looking.wait)
-app.command()(looking.status)
-app.command()(getting.get)
-app.command()(listing.ls)
-app.command()(running.ps)
-app.command()(chatting.chat)
-app.command()(looking.events)
-app.command(name="explain")(explain.explain)
-app.command(name="set")(editing.set_fields)
-app.command(name="fmt")(formatting.fmt)
-app.command(name="schema")(schemas.schemas)
-app.command()(estimating.estimate)
-app.command()(estimating.facts)
-app.command(name="secrets")(secrets.secrets)
-app.command(name="import")(importing.import_files)
-app.command()(by_hand.load)
-app.command()(by_hand.unload)
-app.command()(downloads.search)
-app.command()(downloads.rm)
-app.command()(pausing.rollback)
-app.command()(pausing.suspend)
-app.command()(pausing.resume)
-app.command()(pausing.reconcile)
-app.command(name="why")(why.why)
-app.command(name="doctor")(doctor.doctor)
-app.command()(completing.completion)
-app.add_typer(downloads.app, name="downloads")
-app.add_typer(tokens.app, name="token")
-app.add_typer(tool_servers.app, name="mcp")
-app.add_typer(presets.app, name="preset")
-app.add_typer(runtimes.app, name="runtime")
-app.add_typer(history.app, name="history")
-app.add_typer(state.app, name="state")
-app.add_typer(daemon.app, name="daemon")
-app.add_typer(serving.app, name="server")
-app.add_typer(log_stream.app, name="log")
-read_json_flag(app)
 
 
 def _version(*, value: bool) -> None:
@@ -141,7 +61,8 @@ def _root(
 def run() -> None:
     """Run the command line; every lmctl error becomes one message with a hint and exit code 2."""
     _open_missing_streams()
-    completing.prepare()
+    if COMPLETING in os.environ:
+        completion.completion_init()  # type: ignore[attr-defined] # has no __all__
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(
             errors="replace"
@@ -149,7 +70,7 @@ def run() -> None:
     try:
         app()
     except LmctlError as problem:
-        Printer().error(str(problem), problem.hint)
+        _say(str(problem), problem.hint)
         sys.exit(2)
     except BrokenPipeError:
         sys.stderr.close()
@@ -160,8 +81,14 @@ def run() -> None:
         if os.environ.get("LMCTL_DEBUG"):
             raise
         what = f"{type(problem).__name__}: {problem}"
-        Printer().error(f"lmctl has a bug: {what}", "LMCTL_DEBUG=1 shows where; please report it")
+        _say(f"lmctl has a bug: {what}", "LMCTL_DEBUG=1 shows where; please report it")
         sys.exit(2)
+
+
+def _say(problem: str, hint: str | None) -> None:
+    from lmctl.cli.printer import Printer  # takes a while, and is seldom needed here
+
+    Printer().error(problem, hint)
 
 
 def _open_missing_streams() -> None:
