@@ -120,14 +120,18 @@ def test_two_versions_serve_side_by_side_and_a_new_pin_replaces_only_its_own(box
         while not over.is_set():
             said.append(answer(box, "other"))
 
-    asking = threading.Thread(target=ask_on)
-    asking.start()
+    box.lmctl("suspend", "--reason", "the plan is to be seen first")
     declare(box, "mine", "99.2", environment="{OMP_WAIT_POLICY: passive}")
     shown = box.lmctl("diff")
     assert "runtime: llama-cpp-python 99.1 -> llama-cpp-python 99.2" in shown.out
-    box.apply()
-    over.set()
-    asking.join()
+    asking = threading.Thread(target=ask_on)
+    asking.start()
+    try:
+        box.lmctl("resume")
+        box.apply()
+    finally:
+        over.set()
+        asking.join()
     assert answer(box, "other")[1] == "99.2"
     assert box.pid("instance/plain") == plain
     assert box.pid("instance/other") != other
