@@ -121,6 +121,19 @@ def test_the_longest_unused_makes_room():
     ]
 
 
+def test_where_several_are_at_work_what_rests_right_beside_them_makes_room():
+    world = World(Script(reply="ok"), parallel=8, **SMALL)
+    prompts = [f"{letter} " * 40 for letter in "abcdefgh"]
+    ask(
+        world, *prompts, prompts[5], prompts[3], prompts[4]
+    )  # the longest unused: 0, 1, 2, 6, 7, 5, 3, 4
+
+    jobs = [world.submit(f"{letter} " * 40) for letter in "stuvw"]
+    world.scheduler.run()
+
+    assert [job.sequence for job in jobs] == [0, 1, 2, 3, 4]
+
+
 def test_in_a_shared_budget_what_rests_makes_room_before_anyone_is_ended():
     world = World(Script(reply="ok"), parallel=3, unified_kv=True, context_length=110)
 
