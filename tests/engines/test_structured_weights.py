@@ -93,10 +93,12 @@ CHECKER = jsonschema.FormatChecker()
 
 @pytest.fixture(params=["49k", "152k"])
 async def model(request, gguf: Path) -> AsyncIterator[Box]:
-    """A small vocabulary and a large one, each in a runner with four sequences."""
+    """A small vocabulary and a large one, each in a runner with four sequences, and one thread: two
+    that wait for each other beside other tests took ten times as long.
+    """
     weights = gguf if request.param == "49k" else await asyncio.to_thread(qwen_coder)
     with TemporaryDirectory(prefix="lm") as folder:
-        load = LoadSettings(context_length=1024, parallel=4)
+        load = LoadSettings(context_length=1024, parallel=4, threads=1)
         found = start(Path(folder), weights, engine="llama.cpp", load=load, queue_deadline=600.0)
         try:
             yield await found.ready()
