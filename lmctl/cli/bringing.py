@@ -5,11 +5,10 @@ from pathlib import Path
 
 import typer
 
-from lmctl.adapters.files import write_atomically
 from lmctl.adapters.followed import Followed
 from lmctl.adapters.home import Home
 from lmctl.base.errors import Conflict, NotFound
-from lmctl.cli.editing import check_edit, show_changes, what_follows
+from lmctl.cli.editing import add_manifest
 from lmctl.cli.folders import read_or_exit
 from lmctl.cli.lock_view import LockView, State
 from lmctl.cli.locking import lock_folders
@@ -45,13 +44,7 @@ def bring(printer: Printer, home: Home, model: CatalogueModel, root: Path) -> Pa
     path = root / "models" / model.name / "model.yaml"
     if path.exists():
         raise Conflict(f"there is another model in {path}", hint="move it away")
-    text = model.manifest.encode()
-    check_edit(printer, found, str(path), text)
-    if not printer.machine:
-        show_changes(printer, {str(path): (b"", text)})
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_atomically(path, text, mode=0o644)
-    printer.note(f"wrote {path}{what_follows(home, [root])}")
+    add_manifest(printer, home, found, [root], path, model.manifest.encode())
     return path
 
 

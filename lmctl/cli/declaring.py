@@ -5,11 +5,10 @@ from typing import Annotated, Any
 
 import typer
 
-from lmctl.adapters.files import write_atomically
 from lmctl.adapters.followed import Followed
 from lmctl.adapters.home import Home
 from lmctl.base.errors import Conflict, NotFound
-from lmctl.cli.editing import check_edit, show_changes, what_follows
+from lmctl.cli.editing import add_manifest
 from lmctl.cli.folders import read_or_exit
 from lmctl.cli.options import interactive
 from lmctl.cli.printer import Printer, as_yaml
@@ -45,11 +44,5 @@ def declare_or_offer(
         return
     if path.exists():
         raise Conflict(f"there is a file {path}", hint=f"`lmctl set {kind}/{name} …` changes it")
-    text = as_yaml(manifest).encode()
     found = read_or_exit(printer, roots)
-    check_edit(printer, found, str(path), text)
-    if not printer.machine:
-        show_changes(printer, {str(path): (b"", text)})
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_atomically(path, text, mode=0o644)
-    printer.note(f"wrote {path}{what_follows(home, roots)}")
+    add_manifest(printer, home, found, roots, path, as_yaml(manifest).encode())

@@ -122,6 +122,21 @@ def _said(problem: Diagnostic) -> tuple[str, str]:
     return problem.place.file, problem.message
 
 
+def add_manifest(
+    printer: Printer, home: Home, found: Folders, roots: Sequence[Path], path: Path, text: bytes
+) -> None:
+    """Write a manifest that was not there into folders that were read, shown to people first.
+
+    Exits with 2, having written nothing, when it breaks what was not broken.
+    """
+    check_edit(printer, found, str(path), text)
+    if not printer.machine:
+        show_changes(printer, {str(path): (b"", text)})
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_atomically(path, text, mode=0o644)
+    printer.note(f"wrote {path}{what_follows(home, roots)}")
+
+
 def show_changes(printer: Printer, changes: Mapping[str, tuple[bytes, bytes]]) -> None:
     """Print what changes as a unified diff."""
     differing = {file: pair for file, pair in changes.items() if pair[0] != pair[1]}

@@ -19,7 +19,6 @@ import sysconfig
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import suppress
-from importlib.resources import files
 from pathlib import Path
 from typing import Final
 
@@ -28,6 +27,7 @@ import psutil
 from lmctl.adapters.outbound import shut_by
 from lmctl.adapters.runtimes.pip_words import InstallFailed, failure, progress_of
 from lmctl.base.digests import digest
+from lmctl.base.shipped import shipped_at
 from lmctl.base.spec import FailureKind
 from lmctl.planning.conditions import Progress
 from lmctl.planning.wanted_runtimes import Build
@@ -112,9 +112,8 @@ def _cached(build: Build, features: Iterable[str]) -> Path:
 
 def _build_rules() -> Path | None:
     """Return the CMake file that lmctl's own llama.cpp is built with."""
-    ours = Path(str(files("lmctl")))
-    found = (each / "config" / "build" / "llama-cpp.cmake" for each in (ours, ours.parent))
-    return next((each for each in found if each.is_file()), None)
+    found = shipped_at("build") / "llama-cpp.cmake"
+    return found if found.is_file() else None
 
 
 class _Pip:
