@@ -123,7 +123,7 @@ class LlamaEngine:
         return room.raw[: max(found, 0)]
 
     def pieces(self) -> list[bytes]:
-        return [self.piece(token) for token in range(self.facts.vocabulary)]
+        return [self._piece(token) for token in range(self.facts.vocabulary)]
 
     def is_end(self, token: int) -> bool:
         known = self._ends.get(token)
