@@ -44,12 +44,15 @@ def marked_runners(runners: Path) -> Iterator[MarkedRunner]:
 
 def marked_gateways(run: Path) -> Iterator[MarkedGateway]:
     """Yield the living masters that serve this run folder. A master leads a session of its own; a
-    worker whose master has died is none.
+    worker whose master has died is none, and no master either that finishes what it answers.
     """
     for process, environment in _gateway_family(run):
         if _leads(process.pid):
+            binds = _binds(process)
+            if not binds and _is_ending(process):
+                continue
             who = Identity(process.pid, process.create_time())
-            yield MarkedGateway(who, environment.get("LMCTL_GATEWAY_DIGEST", ""), _binds(process))
+            yield MarkedGateway(who, environment.get("LMCTL_GATEWAY_DIGEST", ""), binds)
 
 
 def orphaned_workers(run: Path) -> tuple[Identity, ...]:
@@ -64,6 +67,16 @@ def orphaned_workers(run: Path) -> tuple[Identity, ...]:
         for each in workers
         if (parent := _parent(each)) is not None and parent not in masters
     )
+
+
+def _is_ending(master: psutil.Process) -> bool:
+    """Say whether a master that listens nowhere still has workers, and is not held up: its first
+    worker starts after it listens, and it ends with its last one.
+    """
+    try:
+        return master.status() != psutil.STATUS_STOPPED and bool(master.children())
+    except psutil.NoSuchProcess:
+        return True
 
 
 def _parent(process: psutil.Process) -> int | None:

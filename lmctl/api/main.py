@@ -28,6 +28,7 @@ from gunicorn.util import parse_address
 
 from lmctl.adapters.metrics import sharing
 from lmctl.api import gunicorn_conf
+from lmctl.api.worker import Master
 
 
 async def app(scope: Any, receive: Any, send: Any) -> None:
@@ -49,6 +50,9 @@ class GatewayServer(BaseApplication):  # type: ignore[misc]  # gunicorn has no t
 
     def load(self) -> Any:
         return _built()
+
+    def run(self) -> None:
+        Master(self).run()
 
 
 def run(arguments: Sequence[str] | None = None) -> None:

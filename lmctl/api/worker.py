@@ -1,25 +1,39 @@
-"""The worker that serves the gateway's app: gunicorn's own, with an end that drops nobody.
+"""The worker that serves the gateway's app, and its master: gunicorn's own, with an end that drops
+nobody.
 
 Told to end, it first accepts who has connected already, lets running answers finish, and does not
-wait for connections on which nothing is asked. While a successor starts beside it, it goes on
-accepting for a moment: whoever comes meanwhile need not wait until that one is up.
+wait for connections on which nothing is asked.
 """
 
 import asyncio
 import os
+import signal
 from contextlib import suppress
 from typing import Any, Final
 
+from gunicorn.arbiter import Arbiter
 from gunicorn.asgi.protocol import ASGIProtocol
 from gunicorn.workers.gasgi import ASGIWorker
-
-from lmctl.api import gateway_note
 
 _BEAT: Final = 1.0  # seconds between two signs of life
 _TICK: Final = 0.05
 _LINGER: Final = 1.0
-"""Seconds a connection without a request may still send one, and a successor gets to be up."""
+"""Seconds a connection without a request may still send one."""
 _TRIES: Final = 100
+_ENDS: Final = (signal.SIGTERM, signal.SIGQUIT, signal.SIGINT)
+
+
+class Master(Arbiter):  # type: ignore[misc]  # gunicorn has no types
+    """Starts and ends the workers. A signal that comes while one starts waits until its loop runs:
+    the handlers it inherits keep a signal for a master's loop, and uvloop hears none before it runs.
+    """
+
+    def spawn_worker(self) -> Any:
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, _ENDS)
+        try:
+            return super().spawn_worker()
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 class Connection(ASGIProtocol):  # type: ignore[misc]  # gunicorn has no types
@@ -56,6 +70,7 @@ class GatewayWorker(ASGIWorker):  # type: ignore[misc]  # gunicorn has no types
         self._told.set()
 
     async def _serve(self) -> None:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _ENDS)
         for listener in self.sockets:
             server = await self.loop.create_server(lambda: Connection(self), sock=listener.sock)
             self.servers.append(server)
@@ -69,8 +84,6 @@ class GatewayWorker(ASGIWorker):  # type: ignore[misc]  # gunicorn has no types
 
     async def _shutdown(self) -> None:
         self.log.info("Worker shutting down...")
-        if gateway_note.succeeded(self.ppid):
-            await self._while(lambda: True, seconds=_LINGER)
         await self._accept_the_rest()
         for server in self.servers:
             server.close()

@@ -156,6 +156,16 @@ async def test_a_second_one_finds_the_port_taken_unless_it_is_started_beside(box
         await heir.wait()
 
 
+async def test_told_to_end_while_its_worker_starts_it_ends_at_once(box, runner):
+    gateway = await started_at(box, "127.0.0.1:0", "--grace", "600")
+    master = psutil.Process(gateway.pid)
+    async with asyncio.timeout(60):
+        while not master.children():  # noqa: ASYNC110 - the system knows
+            await asyncio.sleep(0)
+        gateway.send_signal(signal.SIGTERM)
+        assert await gateway.wait() == 0
+
+
 async def started_at(box, bind, *arguments):
     return await asyncio.create_subprocess_exec(
         sys.executable, "-m", "lmctl.api.main", "--bind", bind, *arguments,

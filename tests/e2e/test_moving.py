@@ -9,6 +9,7 @@ import httpx2
 import psutil
 import pytest
 
+from lmctl.reconciler.strays import GRACE
 from tests.support.asking import ask, streaming, text_of
 from tests.support.box import free_port
 
@@ -39,6 +40,29 @@ def test_a_port_change_drops_no_request(box):
         httpx2.get(f"{old_url}/livez")
     ended = [each for each in box.client.events(0) if "finishes what it answers" in each.message]
     assert len(ended) == 1
+
+
+def test_a_gateway_that_finishes_what_it_answers_is_no_drift(box):
+    box.echo("chat", script='{"token_seconds": 0.1}')
+    box.apply()
+    old_url, old = box.url, psutil.Process(box.pid("server/gateway"))
+    with streaming(old_url, " ".join(["long"] * 5000)) as events:
+        next(events)
+        box.port = free_port()
+        box.write("server.yaml", f"listen: {{port: {box.port}}}\n")
+        box.until(lambda s: s.ready and s.url == box.url)
+        while listens(old):
+            time.sleep(0.01)
+        while time.time() < old.create_time() + GRACE:  # until it could be one that nobody knows
+            time.sleep(0.1)
+        diff = box.lmctl("diff", str(box.fleet))
+        assert old.is_running()
+
+    assert diff.code == 0, diff.out
+
+
+def listens(process):
+    return any(each.status == psutil.CONN_LISTEN for each in process.net_connections(kind="tcp"))
 
 
 class Asker:
