@@ -38,7 +38,6 @@ class Node(BaseModel):
         alias_generator=to_camel,
         validate_by_alias=True,
         validate_by_name=False,
-        use_attribute_docstrings=True,
         serialize_by_alias=True,
     )
 

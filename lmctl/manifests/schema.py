@@ -9,6 +9,7 @@ from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import core_schema
 
 from lmctl.manifests.envelope import API_VERSION
+from lmctl.manifests.field_texts import field_texts
 from lmctl.manifests.instance import Instance
 from lmctl.manifests.lock import NAME as LOCK_NAME
 from lmctl.manifests.lock import Lock
@@ -45,7 +46,18 @@ _POINTER: Final = "#/$defs/"
 
 
 class _Generator(GenerateJsonSchema):
-    """Pydantic's generator, which leaves out defaults that are made by a function."""
+    """Pydantic's generator, which leaves out defaults that are made by a function, and what is
+    written below a field.
+    """
+
+    def model_schema(self, schema: core_schema.ModelSchema) -> JsonSchemaValue:
+        made = super().model_schema(schema)
+        texts = field_texts(schema["cls"])
+        for name, field in schema["cls"].model_fields.items():
+            property_ = made.get("properties", {}).get(field.alias or name)
+            if property_ is not None and name in texts:
+                property_.setdefault("description", texts[name])
+        return made
 
     def default_schema(self, schema: core_schema.WithDefaultSchema) -> JsonSchemaValue:
         made = super().default_schema(schema)
