@@ -15,54 +15,77 @@ from lmctl.cli.json_flag import read_json_flag
 COMPLETING: Final = "_LMCTL_COMPLETE"
 """The variable a shell sets that asks what a line may go on with."""
 
-PLACES: Final[Mapping[str, str]] = {
-    "init": "beginning:init",
-    "validate": "changes:validate",
-    "diff": "changes:diff",
-    "plan": "changes:plan",
-    "apply": "applying:apply",
-    "lock": "locking:lock",
-    "verify": "storing:verify",
-    "gc": "storing:gc",
-    "show": "plans:show",
-    "wait": "looking:wait",
-    "status": "looking:status",
-    "get": "getting:get",
-    "ls": "listing:ls",
-    "ps": "running:ps",
-    "chat": "chatting:chat",
-    "events": "looking:events",
-    "explain": "explain:explain",
-    "set": "editing:set_fields",
-    "fmt": "formatting:fmt",
-    "schema": "schemas:schemas",
-    "estimate": "estimating:estimate",
-    "facts": "estimating:facts",
-    "secrets": "secrets:secrets",
-    "import": "importing:import_files",
-    "load": "by_hand:load",
-    "unload": "by_hand:unload",
-    "search": "downloads:search",
-    "rm": "downloads:rm",
-    "rollback": "pausing:rollback",
-    "suspend": "pausing:suspend",
-    "resume": "pausing:resume",
-    "reconcile": "pausing:reconcile",
-    "why": "why:why",
-    "doctor": "doctor:doctor",
-    "completion": "completing:completion",
-    "downloads": "downloads:app",
-    "token": "tokens:app",
-    "mcp": "tool_servers:app",
-    "preset": "presets:app",
-    "runtime": "runtimes:app",
-    "history": "history:app",
-    "state": "state:app",
-    "daemon": "daemon:app",
-    "server": "serving:app",
-    "log": "log_stream:app",
+SECTIONS: Final[Mapping[str, Mapping[str, str]]] = {
+    "Begin": {
+        "init": "beginning:init",
+        "doctor": "doctor:doctor",
+        "completion": "completing:completion",
+    },
+    "Declare and apply": {
+        "validate": "changes:validate",
+        "diff": "changes:diff",
+        "plan": "changes:plan",
+        "show": "plans:show",
+        "apply": "applying:apply",
+        "lock": "locking:lock",
+        "set": "editing:set_fields",
+        "fmt": "formatting:fmt",
+        "explain": "explain:explain",
+        "schema": "schemas:schemas",
+        "secrets": "secrets:secrets",
+    },
+    "See what is": {
+        "status": "looking:status",
+        "get": "getting:get",
+        "why": "why:why",
+        "events": "looking:events",
+        "log": "log_stream:app",
+        "wait": "looking:wait",
+    },
+    "Serve models": {
+        "ps": "running:ps",
+        "chat": "chatting:chat",
+        "load": "by_hand:load",
+        "unload": "by_hand:unload",
+        "server": "serving:app",
+        "token": "tokens:app",
+    },
+    "Store models": {
+        "ls": "listing:ls",
+        "search": "downloads:search",
+        "downloads": "downloads:app",
+        "import": "importing:import_files",
+        "rm": "downloads:rm",
+        "verify": "storing:verify",
+        "gc": "storing:gc",
+    },
+    "Fit memory": {
+        "estimate": "estimating:estimate",
+        "facts": "estimating:facts",
+    },
+    "Extend": {
+        "runtime": "runtimes:app",
+        "preset": "presets:app",
+        "mcp": "tool_servers:app",
+    },
+    "Go back and hold": {
+        "history": "history:app",
+        "rollback": "pausing:rollback",
+        "suspend": "pausing:suspend",
+        "resume": "pausing:resume",
+        "reconcile": "pausing:reconcile",
+    },
+    "Look after the daemon": {
+        "daemon": "daemon:app",
+        "state": "state:app",
+    },
 }
-"""Module of this room and what of it: a function is a command, an app a group of them."""
+"""Module of this room and what of it, by command, as the help shows them: a function is a command, an
+app a group of them.
+"""
+PLACES: Final[Mapping[str, str]] = {
+    name: place for section in SECTIONS.values() for name, place in section.items()
+}
 
 
 class Commands(Mapping[str, Any]):
@@ -94,6 +117,25 @@ class LateGroup(TyperGroup):
     def list_commands(self, ctx):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201, ARG002
         """Return their names; the base class would load each."""
         return list(self.commands)
+
+    def format_commands(self, ctx, formatter):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201, ARG002
+        """Write them by what they are for, each with as much of its first sentence as fits."""
+        longest = max(map(len, PLACES))
+        limit = formatter.width - 6 - longest
+        for title, names in SECTIONS.items():
+            rows = [(each.ljust(longest), _short(self.commands[each], limit)) for each in names]
+            with formatter.section(title):
+                formatter.write_dl(rows)
+
+
+def _short(command: Any, limit: int) -> str:
+    """Return its first sentence, or the part of it that says most by itself."""
+    whole = str(command.get_short_help_str(1000))
+    if len(whole) <= limit:
+        return whole.removesuffix(".")
+    ends = (whole.rfind(mark, 0, limit) for mark in (";", ":", ","))
+    end = next((each for each in ends if each > 0), None)
+    return whole[:end] if end is not None else str(command.get_short_help_str(limit))
 
 
 def _load(name: str, place: str) -> Any:

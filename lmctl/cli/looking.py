@@ -67,9 +67,9 @@ def wait(
     quiet: Quiet = False,
     timeout: Timeout = 300.0,
 ) -> None:
-    """Wait until everything, or what is named, is Ready for the generation that is current now.
+    """Wait until all objects, or those named, are Ready for the generation that is current now.
 
-    What is named need not be declared yet. Exit code 0: it is; 1: it stalled or is suspended; 2:
+    Those named need not be declared yet. Exit code 0: it is; 1: it stalled or is suspended; 2:
     the manifests are broken; 5: not in time, with the chain of what it waits for.
     """
     printer = Printer(output, quiet=quiet)
