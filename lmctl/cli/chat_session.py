@@ -21,12 +21,12 @@ class Interrupted(Exception):
 
 @dataclass(slots=True)
 class Settings:
-    """What every turn is asked with; `reasoning` and `system` None leave it to the model."""
+    """What every turn is asked with; `reasoning`, `system` and `preset` None leave it to the model."""
 
     model: str
     system: str | None = None
     reasoning: str | None = None
-    ttl: float | None = None
+    preset: str | None = None
     tools: tuple[str, ...] = ()
     stats: bool = False
 
@@ -73,6 +73,7 @@ class Session:
             "input": text,
             "system_prompt": settings.system,
             "reasoning": settings.reasoning,
+            "preset": settings.preset,
             "previous_response_id": self._before,
             "integrations": list(settings.tools) or None,
         }

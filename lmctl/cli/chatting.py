@@ -19,6 +19,7 @@ from lmctl.cli.printer import Printer
 HELP: Final = """\
 /model [NAME]          goes on with another model; without a name lists them
 /system-prompt [TEXT]  sets it from now on; without text takes it away
+/preset [NAME]         takes a preset's settings from now on; without a name none
 /reasoning LEVEL       off, on, low, medium, high; auto leaves it to the model
 /stats                 shows counts below each answer, or no more
 /clear                 begins a new conversation
@@ -51,6 +52,10 @@ def chat(
     reasoning: Annotated[
         Reasoning, typer.Option("--reasoning", help="How much it thinks.")
     ] = Reasoning.AUTO,
+    preset: Annotated[
+        str | None,
+        typer.Option("--preset", metavar="NAME", help="With the settings of this preset."),
+    ] = None,
     tool: Annotated[
         list[str] | None,
         typer.Option("--tool", metavar="SERVER", help="Tools of this server of mcp.json too."),
@@ -72,6 +77,7 @@ def chat(
             model or _choose(client, printer),
             system=system,
             reasoning=_level(reasoning),
+            preset=preset,
             tools=tuple(each if "/" in each else f"mcp/{each}" for each in tool or ()),
             stats=stats,
         )
@@ -137,6 +143,8 @@ def _command(line: str, session: Session, client: GatewayClient, printer: Printe
             settings.stats = not settings.stats
         case "/system-prompt":
             settings.system = rest
+        case "/preset":
+            settings.preset = rest or None
         case "/reasoning" if rest in set(Reasoning):
             settings.reasoning = _level(Reasoning(rest))
         case "/model" if rest:

@@ -58,6 +58,8 @@ def test_what_the_model_is_told_follows_preset_switch_and_template_and_no_runner
     assert chat(box) == "[plain](system: Be brief.)(user: hi)"
     assert chat(box, preset="rude") == "[plain](system: Be rude.\nBe brief.)(user: hi)"
     assert chat(box, model="smart") == chat(box, preset="rude")
+    told = box.lmctl("chat", "chat", "-p", "hi", "--preset", "rude")
+    assert told.out.strip() == chat(box, preset="rude")
     switched = {"style": "pirate", "terse": False}
     assert chat(box, custom_fields=switched) == "[pirate](user: hi)"
 
