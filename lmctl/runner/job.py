@@ -80,6 +80,11 @@ class Job:
         return self.fed >= len(self.tokens) - 1
 
     @property
+    def left_to_read(self) -> int:
+        """How many tokens it feeds before one can be chosen."""
+        return len(self.tokens) - self.fed
+
+    @property
     def broken(self) -> EngineFailed | None:
         """Return why the answer is not what was asked for although the model ended it."""
         if self.matcher is None or self.matcher.trouble is None:

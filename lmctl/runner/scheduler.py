@@ -36,7 +36,7 @@ class Scheduler(Loop[Job]):
         self._drafts = Drafts(engine, drafters, clock)
         self._running: dict[int, Job] = {}
         self._cache = PrefixCache(engine)
-        self._pace = Pace(engine.facts.step_tokens)
+        self._pace = Pace(engine.facts.step_tokens, rows=engine.facts.rows_at_once)
 
     def take_in(self, saved: SavedPrefixes) -> None:
         """Begin with what was saved; before `run`."""
@@ -124,9 +124,8 @@ class Scheduler(Loop[Job]):
         decoding = sum(job.decoding for job in self._running.values())
         room = max(0, self._engine.facts.step_tokens - decoding)
         if decoding:
-            reading = len(self._running) - decoding
-            room = min(room, self._pace.beside(decoding=decoding, reading=reading))
-            room = self._whole_rows(decoding, room)
+            left = [job.left_to_read for job in self._running.values() if not job.decoding]
+            room = min(room, self._pace.beside(decoding=decoding, left=left))
         found: list[tuple[Job, Feed]] = []
         for job in self._running.values():
             room += job.decoding  # its place is kept; a job that reads takes of what is left
@@ -141,11 +140,6 @@ class Scheduler(Loop[Job]):
             found.append((job, feed))
         found.sort(key=lambda each: each[0].sequence)
         return found
-
-    def _whole_rows(self, decoding: int, reading: int) -> int:
-        """Return how many tokens to read, fewer by those that would cost as much as all of a row."""
-        rows = self._engine.facts.rows_at_once
-        return reading - (decoding + reading) % rows if reading >= rows else reading
 
     def _slide(self, job: Job) -> None:
         """Drop half of what a full context need not keep, in the middle. Where the engine cannot

@@ -48,6 +48,17 @@ def alone(box: Box, *, seconds: float = 2 * PATIENCE) -> bool:
     return False
 
 
+def _settled(db: sqlite3.Connection, *, seconds: float = PATIENCE) -> list[tuple[str]]:
+    """Return the steps that are under way once there are none, or none ends in time: a process that
+    a step has ended is gone a moment before the step is."""
+    deadline = time.monotonic() + seconds
+    while under_way := db.execute("SELECT step FROM actions WHERE outcome='started'").fetchall():
+        if time.monotonic() >= deadline:
+            break
+        time.sleep(0.02)
+    return under_way
+
+
 def processes(box: Box, module: str) -> list[psutil.Process]:
     """The processes of this box that run a module, without the children of such ones."""
     found = {}
@@ -71,7 +82,7 @@ def check(box: Box, *, instances: int, event: int, url: str | None = None) -> No
     assert len(list(box.home.runners.glob("*@*"))) == instances
     with closing(sqlite3.connect(box.home.database)) as db:
         assert db.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
-        assert db.execute("SELECT step FROM actions WHERE outcome='started'").fetchall() == []
+        assert _settled(db) == [], "a step that is never over"
         (last,) = db.execute("SELECT max(id) FROM events").fetchone()
         assert last >= event
         newest = db.execute("SELECT digest FROM generations ORDER BY number DESC").fetchone()

@@ -2,7 +2,10 @@
 
 import pytest
 
-from lmctl.runner.pace import LEAST, STRETCH, UNKNOWN, Pace
+from lmctl.runner.pace import FORGIVEN, LEAST, LONGEST, PATIENCE, STRETCH, UNKNOWN, Pace
+
+LONG = 100_000
+"""Tokens of a prompt that nobody would wait for."""
 
 
 def learned(*, decoding, per_token, steps=50, most=512):
@@ -16,7 +19,13 @@ def learned(*, decoding, per_token, steps=50, most=512):
 
 
 def beside(pace, *, decoding=4, reading=1):
-    return pace.beside(decoding=decoding, reading=reading)
+    return pace.beside(decoding=decoding, left=[LONG] * reading)
+
+
+def read_alone(pace, *, per_token, tokens=100):
+    """Let it see how long prompts take that are read as a whole."""
+    pace.took(decoding=0, reading=tokens, seconds=tokens * per_token)
+    return pace
 
 
 def test_before_anything_was_seen_it_is_a_usual_number_that_fits_a_step():
@@ -57,3 +66,46 @@ def test_each_that_reads_may_take_as_much_time_as_one_alone():
 
     assert beside(pace, reading=3) == pytest.approx(3 * beside(pace), abs=2)
     assert beside(Pace(512), reading=3) == 3 * UNKNOWN
+
+
+def test_tokens_that_would_cost_as_much_as_a_whole_row_wait():
+    pace = Pace(512, rows=4)
+
+    assert [beside(pace, decoding=each) + each for each in (4, 5, 6, 7, 8)] == [20, 20, 20, 20, 24]
+
+
+def test_prompts_that_are_soon_read_are_read_at_once():
+    pace = read_alone(learned(decoding=0.030, per_token=0.002), per_token=0.001)
+    most = int(PATIENCE / 0.001)
+
+    assert pace.beside(decoding=4, left=[most - 1]) == most - 1
+    assert pace.beside(decoding=4, left=[most + 1]) == beside(pace)
+    assert pace.beside(decoding=4, left=[200, 200, LONG]) == 400
+    assert pace.beside(decoding=4, left=[LONG, 200]) == beside(pace, reading=2)
+
+
+def test_the_others_wait_for_so_long_at_most_however_many_begin():
+    pace = read_alone(learned(decoding=0.030, per_token=0.002, most=8192), per_token=0.001)
+
+    assert pace.beside(decoding=4, left=[100] * 99) == pytest.approx(LONGEST / 0.001, abs=100)
+
+
+def test_who_has_waited_lately_waits_no_more_until_it_is_forgiven():
+    pace = read_alone(learned(decoding=0.030, per_token=0.002), per_token=0.001)
+    whole = int(PATIENCE / 0.001) - 1
+    assert pace.beside(decoding=4, left=[whole]) == whole
+    pace.took(decoding=4, reading=whole, seconds=0.030 + whole * 0.001)
+
+    assert pace.beside(decoding=4, left=[whole]) == beside(pace)
+    for _ in range(round(PATIENCE / FORGIVEN / 0.030) + 1):
+        pace.took(decoding=4, reading=0, seconds=0.030)
+    assert pace.beside(decoding=4, left=[whole]) == whole
+
+
+def test_reading_in_pieces_is_learned_from_pieces_only():
+    pace = read_alone(learned(decoding=0.030, per_token=0.002), per_token=0.001)
+    before = beside(pace)
+    pace.beside(decoding=4, left=[300])
+    pace.took(decoding=4, reading=300, seconds=0.030 + 300 * 0.0005)
+
+    assert beside(pace) == before
