@@ -97,12 +97,14 @@ def _built() -> Any:
     from lmctl.adapters.runner_client import ask
     from lmctl.api.app import create_app
     from lmctl.api.loading import through_daemon
+    from lmctl.base.struct_types import settle
     from lmctl.serving.background import Backgrounds
     from lmctl.serving.gateway import Gateway
     from lmctl.serving.snapshot import Snapshots
     from lmctl.serving.stored import Conversations
 
     logs.configure()
+    settle()
     run = Path(os.environ["LMCTL_RUN"])
     stored = Path(os.environ.get("LMCTL_CONVERSATIONS") or run / CONVERSATIONS_FILE)
     notes = BackgroundNotes(stored.with_name(BACKGROUND_FOLDER))

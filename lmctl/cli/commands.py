@@ -10,6 +10,7 @@ from typing import Any, Final
 import typer
 from typer.core import TyperGroup
 
+from lmctl.base.struct_types import settle
 from lmctl.cli.json_flag import read_json_flag
 
 COMPLETING: Final = "_LMCTL_COMPLETE"
@@ -141,6 +142,7 @@ def _short(command: Any, limit: int) -> str:
 def _load(name: str, place: str) -> Any:
     module, _, attribute = place.partition(":")
     found = getattr(import_module(f"lmctl.cli.{module}"), attribute)
+    settle()
     holder = typer.Typer(add_completion=False, rich_markup_mode=None)
     holder.callback()(lambda: None)
     if isinstance(found, typer.Typer):

@@ -18,6 +18,7 @@ from lmctl.adapters.systemd import service_manager
 from lmctl.api.leaving import reading_ends_with_the_client
 from lmctl.base.periods import periods_of
 from lmctl.base.spec import FailureKind
+from lmctl.base.struct_types import settle
 from lmctl.daemon.bells import ring
 from lmctl.daemon.box import Box
 from lmctl.daemon.control import create_app
@@ -42,6 +43,7 @@ async def run(home: Home, *, roots: list[str], keep: bool, patience: float = 0.0
     """
     arm_from(os.environ)
     home.prepare()
+    settle()
     with home.only_one():
         box = Box(home, service_manager(), periods=periods_of(os.environ))
         if roots:

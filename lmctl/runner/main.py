@@ -23,6 +23,7 @@ import structlog
 
 from lmctl import logs
 from lmctl.base.spec import FailureKind, Phase, RunnerSpec
+from lmctl.base.struct_types import settle
 from lmctl.runner.constraining import Constraining
 from lmctl.runner.embedding import EmbeddingScheduler
 from lmctl.runner.engines import open_drafters, open_engine, refuse_drafter
@@ -221,6 +222,7 @@ def main() -> None:
     except (OSError, msgspec.DecodeError) as error:
         sys.exit(f"error: {path} is no runner spec: {error}")
     logs.configure(runner=spec.name)
+    settle()
     code = asyncio.run(_serve(spec, folder))
     sys.stdout.flush()
     sys.stderr.flush()

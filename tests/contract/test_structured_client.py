@@ -43,7 +43,7 @@ async def asking(request, box):
         weights.write_text("{}")
         if request.param != "echo":
             weights = await smollm2_async()
-        load = LoadSettings(context_length=2048)
+        load = LoadSettings(context_length=2048, threads=1)
         runner = start(Path(folder), weights, engine=request.param, load=load)
         try:
             await runner.ready()

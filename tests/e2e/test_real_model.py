@@ -43,7 +43,7 @@ def box(tmp_path_factory) -> Iterator[Box]:
         made.instance(
             "chat",
             "acme/smollm2",
-            load=f"{{contextLength: {CONTEXT}, parallel: 4}}",
+            load=f"{{contextLength: {CONTEXT}, parallel: 4, cpuThreadPoolSize: 1}}",
             operation="{contextOverflowPolicy: stopAtLimit}",
         )
         made.echo("other")

@@ -26,7 +26,7 @@ def engine(gguf: Path) -> Iterator[Engine]:
     """The model in this process, two sequences of 512 tokens."""
     from lmctl.runner.llamacpp import engine as llamacpp
 
-    settings = LoadSettings(context_length=512, parallel=2)
+    settings = LoadSettings(context_length=512, parallel=2, threads=1)
     found = llamacpp.load([gguf], settings, progress=lambda _share: True)
     yield found
     found.close()
@@ -36,7 +36,7 @@ def engine(gguf: Path) -> Iterator[Engine]:
 async def box(gguf: Path) -> AsyncIterator[Box]:
     """The model in a runner: four sequences of 1024 tokens."""
     with TemporaryDirectory(prefix="lm") as folder:
-        load = LoadSettings(context_length=1024, parallel=4)
+        load = LoadSettings(context_length=1024, parallel=4, threads=1)
         found = start(Path(folder), gguf, engine="llama.cpp", load=load)
         try:
             yield await found.ready()

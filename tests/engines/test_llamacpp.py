@@ -207,7 +207,7 @@ def test_an_interrupted_prompt_leaves_no_trace(engine):
 
 
 def load(path, **settings):
-    small = {"context_length": 64, "parallel": 1} | settings
+    small = {"context_length": 64, "parallel": 1, "threads": 1} | settings
     return llamacpp.load([path], LoadSettings(**small), progress=lambda _share: True)
 
 

@@ -45,7 +45,7 @@ def weights():
 @pytest.fixture
 async def box(weights):
     with TemporaryDirectory(prefix="lm") as folder:
-        load = LoadSettings(context_length=2048, parallel=1)
+        load = LoadSettings(context_length=2048, parallel=1, threads=1)
         found = start(Path(folder), weights, engine="llama.cpp", load=load)
         try:
             yield await found.ready()
