@@ -11,18 +11,16 @@ from lmctl.adapters.processes import identity_of
 REPORT_FILE = "gateway.json"
 
 
-def write(master: int, listeners: list[socket.socket], *, workers: int) -> None:
-    """Report where the gateway with this master listens, unless that is told already: the ports are
-    the real ones when 0 was asked for.
+def write(listeners: list[socket.socket], *, workers: int) -> None:
+    """Report where we listen: the ports are the real ones when 0 was asked for.
 
     `started_at` is the start time the system keeps for the process, in unix seconds, so that a
     later daemon can tell this gateway from a stranger with the same pid. `shares` says that another
     process of this user could listen at the same port beside it.
     """
-    identity = identity_of(master)
-    told = _read()
-    if identity is None or (told is not None and told["pid"] == master):
-        return  # the master is gone, or another worker was first
+    identity = identity_of(os.getpid())
+    if identity is None:
+        raise RuntimeError("this process does not see itself in the process table")
     _put(
         {
             "pid": identity.pid,
@@ -46,6 +44,12 @@ def take_back() -> None:
     """Remove the report, unless it is already another gateway's."""
     if (report := _read()) is not None and report["pid"] == os.getpid():
         _path().unlink(missing_ok=True)
+
+
+def succeeded(pid: int) -> bool:
+    """Say whether another gateway than the one with this master has taken its place."""
+    report = _read()
+    return report is not None and report["pid"] != pid
 
 
 def _read() -> dict[str, Any] | None:

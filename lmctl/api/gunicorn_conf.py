@@ -31,24 +31,17 @@ worker_tmp_dir = os.environ.get("LMCTL_RUN")
 
 
 def when_ready(arbiter: Any) -> None:
-    """Let a successor listen beside us.
+    """Report where we listen, once we do, and let a successor listen there beside us.
 
     A socket that was bound alone may be shared afterwards (Linux; elsewhere this has no effect).
     Only who asks for it shares: a second gateway that is started at this port finds it taken.
     """
+    sockets = [each.sock for each in arbiter.LISTENERS]
     if sys.platform == "linux":
-        for each in arbiter.LISTENERS:
-            if each.sock.family != socket.AF_UNIX:
-                each.sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-
-
-def post_worker_init(worker: Any) -> None:
-    """Report where we listen once one of the first workers has its app: from here on whoever comes
-    is answered, and the gateway before this one may go.
-    """
-    if worker.age <= worker.cfg.workers:
-        sockets = [each.sock for each in worker.sockets]
-        gateway_note.write(worker.ppid, sockets, workers=worker.cfg.workers)
+        for each in sockets:
+            if each.family != socket.AF_UNIX:
+                each.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    gateway_note.write(sockets, workers=arbiter.num_workers)
 
 
 def nworkers_changed(_arbiter: Any, count: int, before: int | None) -> None:

@@ -2,7 +2,8 @@
 nobody.
 
 Told to end, it first accepts who has connected already, lets running answers finish, and does not
-wait for connections on which nothing is asked.
+wait for connections on which nothing is asked. While a successor starts beside it, it goes on
+accepting for a moment: whoever comes meanwhile need not wait until that one is up.
 """
 
 import asyncio
@@ -15,10 +16,12 @@ from gunicorn.arbiter import Arbiter
 from gunicorn.asgi.protocol import ASGIProtocol
 from gunicorn.workers.gasgi import ASGIWorker
 
+from lmctl.api import gateway_note
+
 _BEAT: Final = 1.0  # seconds between two signs of life
 _TICK: Final = 0.05
 _LINGER: Final = 1.0
-"""Seconds a connection without a request may still send one."""
+"""Seconds a connection without a request may still send one, and a successor gets to be up."""
 _TRIES: Final = 100
 _ENDS: Final = (signal.SIGTERM, signal.SIGQUIT, signal.SIGINT)
 
@@ -84,6 +87,8 @@ class GatewayWorker(ASGIWorker):  # type: ignore[misc]  # gunicorn has no types
 
     async def _shutdown(self) -> None:
         self.log.info("Worker shutting down...")
+        if gateway_note.succeeded(self.ppid):
+            await self._while(lambda: True, seconds=_LINGER)
         await self._accept_the_rest()
         for server in self.servers:
             server.close()
