@@ -2,6 +2,7 @@
 
 import sqlite3
 import time
+from collections.abc import Callable
 from contextlib import closing
 
 import psutil
@@ -28,35 +29,23 @@ def edit_everything(box: Box, number: int, *, strategy: str = "drain") -> None:
 
 def gone(box: Box, *, seconds: float = PATIENCE) -> bool:
     """Wait until a daemon is gone; False when it is not."""
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if box.home.holder() is None:
-            return True
-        time.sleep(0.02)
-    return False
+    return _until(lambda: box.home.holder() is None, seconds=seconds)
 
 
-def alone(box: Box, *, seconds: float = 2 * PATIENCE) -> bool:
+def alone(box: Box) -> bool:
     """Wait until one gateway is left: one that moved away lets the other finish its answers, and
     one whose daemon died before it could say so is found by the next.
     """
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if len(processes(box, "lmctl.api.main")) == 1:
-            return True
-        time.sleep(0.02)
-    return False
+    return _until(lambda: len(processes(box, "lmctl.api.main")) == 1, seconds=2 * PATIENCE)
 
 
-def _settled(db: sqlite3.Connection, *, seconds: float = PATIENCE) -> list[tuple[str]]:
-    """Return the steps that are under way once there are none, or none ends in time: a process that
-    a step has ended is gone a moment before the step is."""
+def _until(holds: Callable[[], bool], *, seconds: float = PATIENCE) -> bool:
     deadline = time.monotonic() + seconds
-    while under_way := db.execute("SELECT step FROM actions WHERE outcome='started'").fetchall():
+    while not holds():
         if time.monotonic() >= deadline:
-            break
+            return False
         time.sleep(0.02)
-    return under_way
+    return True
 
 
 def processes(box: Box, module: str) -> list[psutil.Process]:
@@ -82,7 +71,9 @@ def check(box: Box, *, instances: int, event: int, url: str | None = None) -> No
     assert len(list(box.home.runners.glob("*@*"))) == instances
     with closing(sqlite3.connect(box.home.database)) as db:
         assert db.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
-        assert _settled(db) == [], "a step that is never over"
+        # A process that a step has ended is gone a moment before the step is over.
+        started = "SELECT step FROM actions WHERE outcome='started'"
+        assert _until(lambda: db.execute(started).fetchall() == []), "a step that is never over"
         (last,) = db.execute("SELECT max(id) FROM events").fetchone()
         assert last >= event
         newest = db.execute("SELECT digest FROM generations ORDER BY number DESC").fetchone()

@@ -21,8 +21,6 @@ READER = "sk-lm-Zz9yXx8w:abcdefghij0123456789"
 BODY_SIZE = 2 * 2**20
 AT_ONCE = 6
 CONTEXT = 2048
-ALONE = "cpuThreadPoolSize: 1"
-"""Two threads that wait for each other take ten times as long beside other tests."""
 _STOPS = "{contextOverflowPolicy: stopAtLimit}"
 
 
@@ -36,14 +34,9 @@ def real_box(root: Path) -> Iterator[Box]:
     thinking = thinking_weights.write(smollm2(), root / "thinking.gguf")
     with box_in(root / "box") as box:
         _server(box)
-        _model(
-            box,
-            "chat",
-            weights / "coder.gguf",
-            f"{{contextLength: {CONTEXT}, parallel: 2, {ALONE}}}",
-        )
-        _model(box, "thinker", thinking, f"{{contextLength: 1024, parallel: 1, {ALONE}}}")
-        _model(box, "vectors", minilm()[1], f"{{contextLength: 256, {ALONE}}}", operation="{}")
+        _model(box, "chat", weights / "coder.gguf", f"contextLength: {CONTEXT}, parallel: 2")
+        _model(box, "thinker", thinking, "contextLength: 1024, parallel: 1")
+        _model(box, "vectors", minilm()[1], "contextLength: 256", operation="{}")
         box.echo("script")
         box.echo("broken", script='{"fail_load": "no"}', residency="{mode: jit}")
         box.apply()
@@ -82,4 +75,6 @@ def _model(box: Box, name: str, path: Path, load: str, *, operation: str = _STOP
               - {{type: file, path: "{path}"}}
         """,
     )
+    # Two threads that wait for each other take ten times as long beside other tests.
+    load = f"{{{load}, cpuThreadPoolSize: 1}}"
     box.instance(name, f"acme/{name}", load=load, operation=operation)
